@@ -1,0 +1,30 @@
+# Greenroom's commands. Each says what it installs; Rust itself comes from rust-toolchain.toml by rustup.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench check mariadb mysql
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: mariadb ## a private server, Greenroom in front of it, 200 clients on a few server connections
+	cargo build --release
+	target/release/greenroom demo $(DEMO_ARGS)
+
+test: mariadb mysql ## every test, on real MariaDB and real MySQL
+	cargo test --workspace
+
+bench: ## Greenroom beside haproxy and no proxy at all (BENCH_SECONDS, BENCH_ROUNDS, BENCH_THREADS)
+	scripts/bench
+
+check: ## format, lints and documentation, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+
+mariadb:
+	@scripts/install-mariadb
+
+# Without MySQL the tests still run, and name what they skip, unless GREENROOM_REQUIRE_MYSQL=1.
+mysql:
+	@scripts/fetch-mysql || { [ "$$GREENROOM_REQUIRE_MYSQL" != 1 ] && echo && \
+		echo '*** There is no MySQL here: every test on MySQL is SKIPPED; those on MariaDB run. ***' && echo; }

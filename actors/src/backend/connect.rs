@@ -1,0 +1,295 @@
+//! Opening a connection: dial, log in, switch the trackers on, see what it is like.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use greenroom_protocol::capability;
+use greenroom_protocol::command::Command;
+use greenroom_protocol::constants::CapabilityFlags;
+use greenroom_protocol::error::SqlError;
+use greenroom_protocol::flavor::Flavor;
+use greenroom_protocol::login::PAYLOAD_LIMIT;
+use greenroom_protocol::login::attributes::Attributes;
+use greenroom_protocol::login::client::{Identity, NodeLogin, NodeLoginError, NodeStep};
+use greenroom_protocol::login::greeting::{Greeting, Opening};
+use greenroom_protocol::secret::Secret;
+use greenroom_protocol::state::{Charset, SessionState, Variable};
+use tokio::time::timeout;
+
+use super::clean::{TRACKERS, WHOAMI, Whoami};
+use super::defaults;
+use super::exchange::Batch;
+use crate::account::Account;
+use crate::end::BackendEnd;
+use crate::local::Local;
+use crate::node::{Facts, Node, Permit};
+use crate::packets::Packets;
+use crate::pool::{Refusal, Ticket};
+use crate::settings::{NodeSettings, PoolMode};
+use crate::stream::{Crated, Stream};
+use crate::wire::{Birth, Card, Wire};
+
+/// What a connection is to be like.
+#[derive(Debug, Clone)]
+pub(crate) struct Blueprint {
+    pub(crate) account: Arc<Account>,
+    pub(crate) database: Option<Box<[u8]>>,
+    /// Collation id for the handshake.
+    pub(crate) collation: u16,
+    /// Those of the client that the server fixes at login.
+    pub(crate) capabilities: CapabilityFlags,
+    pub(crate) mode: PoolMode,
+}
+
+impl Blueprint {
+    /// The connection that fits a session best.
+    pub(crate) fn of(ticket: &Ticket) -> Self {
+        Self {
+            account: Arc::clone(&ticket.account),
+            database: ticket.state.database().map(Box::from),
+            collation: ticket.collation,
+            capabilities: CapabilityFlags::from_bits_truncate(ticket.key.capabilities),
+            mode: ticket.key.mode,
+        }
+    }
+}
+
+/// How a connection comes to be.
+pub(crate) enum Start {
+    /// It is opened.
+    Open {
+        /// Its place under the node's limit.
+        permit: Permit,
+        /// What it is to be like.
+        blueprint: Box<Blueprint>,
+    },
+    /// It comes from another worker.
+    Adopt {
+        /// Its socket.
+        crated: Crated,
+        /// All that is known of it.
+        card: Box<Card>,
+    },
+}
+
+/// Why there is no connection: how its actor ends, and what its session is told.
+type Failure = (BackendEnd, Refusal);
+
+/// Makes the connection.
+///
+/// # Errors
+/// [`Failure`]; nothing is left open.
+pub(crate) async fn begin(start: Start, local: Rc<Local>) -> Result<Box<Wire>, Failure> {
+    match start {
+        Start::Adopt { crated, card } => {
+            let stream = crated.unpack().map_err(|error| failed(error.to_string()))?;
+            Ok(Box::new(Wire { stream, card: *card }))
+        }
+        Start::Open { permit, blueprint } => {
+            let settings = permit.node().settings();
+            let begun = Instant::now();
+            let wire = timeout(settings.connect_timeout, open(permit, &blueprint, &settings)).await;
+            let wire = wire.unwrap_or_else(|_| {
+                let (name, limit) = (&settings.name, settings.connect_timeout);
+                Err(failed(format!("node '{name}' did not answer within {limit:?} (connect_timeout)")))
+            })?;
+            local.tally.opened(begun.elapsed());
+            local.note_charset(wire.card.permit.node().index, &wire.card.birth);
+            Ok(wire)
+        }
+    }
+}
+
+/// Asks a node what it is, without logging in.
+///
+/// # Errors
+/// What the network or the server said.
+pub(crate) async fn probe(node: &Arc<Node>) -> Result<(), String> {
+    let settings = node.settings();
+    let greet = async {
+        let mut stream = Stream::connect(&settings.address).await.map_err(|error| error.to_string())?;
+        greeting(&mut Packets::new(&mut stream), node).await.map_err(|(_, refusal)| refusal.to_string())
+    };
+    match timeout(settings.connect_timeout, greet).await {
+        Ok(greeting) => greeting.map(drop),
+        Err(_) => Err(format!("no answer within {:?}", settings.connect_timeout)),
+    }
+}
+
+async fn open(permit: Permit, blueprint: &Blueprint, settings: &NodeSettings) -> Result<Box<Wire>, Failure> {
+    match attempt(&permit, blueprint, settings).await {
+        Err(Attempt::StaleKey) => attempt(&permit, blueprint, settings).await,
+        done => done,
+    }
+    .map_err(Attempt::failure)
+    .and_then(|(stream, card)| finish(stream, card, permit))
+}
+
+/// How an attempt to log in failed.
+enum Attempt {
+    /// The node's RSA key has changed; it is forgotten now, and another attempt may do.
+    StaleKey,
+    Failed(Failure),
+}
+
+impl Attempt {
+    fn failure(self) -> Failure {
+        match self {
+            Self::StaleKey => failed("the node's RSA key changes with every login".to_owned()),
+            Self::Failed(failure) => failure,
+        }
+    }
+}
+
+impl From<Failure> for Attempt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// What is known of a connection before its permit becomes part of it.
+struct Draft {
+    greeting: Greeting,
+    capabilities: CapabilityFlags,
+    whoami: Whoami,
+    defaults: Box<[Variable]>,
+    collation: u16,
+    tracked: bool,
+    retire: Option<Instant>,
+}
+
+async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings) -> Result<(Stream, Draft), Attempt> {
+    let connected = Stream::connect(&settings.address).await;
+    let mut stream =
+        connected.map_err(|error| failed(format!("connecting to {} failed: {error}", settings.address)))?;
+    let secure = stream.is_private();
+    let mut packets = Packets::new(&mut stream);
+    let greeting = greeting(&mut packets, permit.node()).await?;
+    let capabilities = capability::backend(greeting.capabilities, blueprint.capabilities);
+    login(&mut packets, &greeting, blueprint, capabilities, secure, permit.node()).await?;
+    let tracked = blueprint.mode == PoolMode::Transaction;
+    let flavor = Facts::of(&greeting).flavor;
+    let (whoami, defaults) = look(&mut stream, tracked, flavor).await?;
+    let retire = settings.max_lifetime.map(|age| Instant::now() + spread(age, greeting.thread_id));
+    Ok((stream, Draft { greeting, capabilities, whoami, defaults, collation: blueprint.collation, tracked, retire }))
+}
+
+/// Up to a tenth less, so that connections opened together do not all go at once.
+fn spread(age: Duration, thread_id: u32) -> Duration {
+    age - age / 10 * (thread_id.wrapping_mul(97) & 0xff) / 256
+}
+
+async fn greeting(packets: &mut Packets<'_>, node: &Node) -> Result<Greeting, Failure> {
+    let payload = packets.read(PAYLOAD_LIMIT).await.map_err(|error| failed(error.to_string()))?;
+    match Opening::parse(&payload) {
+        Ok(Opening::Greeting(greeting)) => {
+            node.learn(&Facts::of(&greeting));
+            Ok(greeting)
+        }
+        Ok(Opening::Refused(error)) => Err(refused(error)),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+async fn login(
+    packets: &mut Packets<'_>,
+    greeting: &Greeting,
+    blueprint: &Blueprint,
+    capabilities: CapabilityFlags,
+    secure: bool,
+    node: &Node,
+) -> Result<(), Attempt> {
+    let identity = Identity {
+        user: blueprint.account.backend_user.to_vec(),
+        secret: blueprint.account.secret.clone(),
+        database: blueprint.database.as_deref().map(<[u8]>::to_vec),
+        charset: blueprint.collation,
+        capabilities,
+        attributes: Attributes::default(),
+    };
+    let (mut machine, first) = NodeLogin::new(greeting, identity, secure, node.rsa_key());
+    let mut send = Some(Secret::new(first));
+    loop {
+        if let Some(payload) = send.take() {
+            packets.write(payload.expose()).await.map_err(|error| failed(error.to_string()))?;
+        }
+        let payload = packets.read(PAYLOAD_LIMIT).await.map_err(|error| failed(error.to_string()))?;
+        match machine.step(&payload) {
+            NodeStep::Send(payload) => send = Some(payload),
+            NodeStep::Wait => {}
+            NodeStep::Done(_) => {
+                if let Some(key) = machine.learned_key() {
+                    node.keep_rsa_key(Some(key));
+                }
+                return Ok(());
+            }
+            NodeStep::Failed(NodeLoginError::RefusedWithKeptKey(_)) => {
+                node.keep_rsa_key(None);
+                return Err(Attempt::StaleKey);
+            }
+            NodeStep::Failed(NodeLoginError::Refused(error)) => return Err(refused(error).into()),
+            NodeStep::Failed(error) => return Err((BackendEnd::Refused, Refusal::Server(unable(&error))).into()),
+        }
+    }
+}
+
+async fn look(stream: &mut Stream, tracked: bool, flavor: Flavor) -> Result<(Whoami, Box<[Variable]>), Failure> {
+    let mut batch = Batch::default();
+    if tracked {
+        batch.add(Command::Query, TRACKERS);
+    }
+    batch.add(Command::Query, defaults::query(flavor).as_bytes());
+    batch.add(Command::Query, WHOAMI);
+    let outcome = batch.run(stream).await.map_err(|error| failed(error.to_string()))?;
+    let defaults = defaults::read(outcome.answers.iter().rev().nth(1), flavor);
+    let whoami = Whoami::read(outcome.answers.last());
+    whoami.map(|whoami| (whoami, defaults)).ok_or_else(|| {
+        failed("the server does not tell its session's state; is it older than MySQL 8.0 or MariaDB 10.2?".into())
+    })
+}
+
+fn finish(stream: Stream, draft: Draft, permit: Permit) -> Result<Box<Wire>, Failure> {
+    let Draft { greeting, capabilities, whoami, defaults, collation, tracked, retire } = draft;
+    let state = SessionState::new(whoami.database.as_deref(), Charset::Named(whoami.names));
+    let birth =
+        Birth { state: state.clone(), collation, defaults, role: whoami.role, init_connect: whoami.init_connect };
+    let card = Card {
+        permit,
+        thread_id: greeting.thread_id,
+        capabilities,
+        birth: Arc::new(birth),
+        state: Arc::new(state),
+        last_insert_id: 0,
+        tracked,
+        triggers: 0,
+        tainted: false,
+        retire,
+    };
+    Ok(Box::new(Wire { stream, card }))
+}
+
+fn failed(reason: String) -> Failure {
+    (BackendEnd::ConnectFailed, Refusal::Failed(Arc::from(reason)))
+}
+
+/// Errors of the account end the wait of whoever has it; errors of the server (full, blocked, shutting down)
+/// are like those of the network: another attempt may do.
+fn refused(error: SqlError) -> Failure {
+    const SERVER_TROUBLE: [u16; 6] = [1040, 1053, 1129, 1130, 1152, 1927];
+    if SERVER_TROUBLE.contains(&error.code) {
+        return (BackendEnd::ConnectFailed, Refusal::Server(error));
+    }
+    (BackendEnd::Refused, Refusal::Server(error))
+}
+
+/// The login can not succeed, and it is not the client's password that is wrong.
+pub(crate) const UNABLE: u16 = 1105;
+
+fn unable(error: &NodeLoginError) -> SqlError {
+    SqlError::new(
+        UNABLE,
+        greenroom_protocol::error::GENERAL,
+        format!("greenroom can not log in to the server: {error}"),
+    )
+}

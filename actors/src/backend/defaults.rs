@@ -1,0 +1,45 @@
+//! The values of variables that many clients set, as a connection has them after login.
+
+use greenroom_protocol::answer::Answer;
+use greenroom_protocol::flavor::Flavor;
+use greenroom_protocol::state::Variable;
+
+/// Asked for by name and shown as trackers show them: numbers and texts as they are, switches as ON or OFF.
+const VALUES: [&str; 5] = ["sql_mode", "time_zone", "wait_timeout", "net_write_timeout", "group_concat_max_len"];
+const SWITCHES: [&str; 4] = ["autocommit", "foreign_key_checks", "unique_checks", "sql_safe_updates"];
+
+/// The isolation level's name differs; MariaDB 11.1 took over MySQL's and keeps its own.
+fn isolation(flavor: Flavor) -> &'static str {
+    match flavor {
+        Flavor::MySql => "transaction_isolation",
+        Flavor::MariaDb => "tx_isolation",
+    }
+}
+
+fn names(flavor: Flavor) -> impl Iterator<Item = &'static str> {
+    VALUES.into_iter().chain(SWITCHES).chain([isolation(flavor)])
+}
+
+/// The query.
+pub(super) fn query(flavor: Flavor) -> String {
+    let names: Vec<_> = names(flavor).map(|name| format!("@@SESSION.{name}")).collect();
+    format!("SELECT {}", names.join(","))
+}
+
+/// Its answer; nothing where the server does not know one of them, which costs a needless SET and no more.
+pub(super) fn read(answer: Option<&Answer>, flavor: Flavor) -> Box<[Variable]> {
+    let Some(Answer::Rows(rows)) = answer else { return Box::default() };
+    let values = rows.first().map(Vec::as_slice).unwrap_or_default();
+    names(flavor)
+        .zip(values)
+        .filter_map(|(name, value)| Some((name.as_bytes().into(), show(name, value.as_deref()?))))
+        .collect()
+}
+
+fn show(name: &str, value: &[u8]) -> Box<[u8]> {
+    match value {
+        b"1" if SWITCHES.contains(&name) => (*b"ON").into(),
+        b"0" if SWITCHES.contains(&name) => (*b"OFF").into(),
+        value => value.into(),
+    }
+}

@@ -1,0 +1,80 @@
+//! Greenroom's own commands on a connection that no reply is outstanding on.
+
+use std::future::poll_fn;
+use std::io;
+
+use greenroom_protocol::answer::{Answer, AnswerError, Answers};
+use greenroom_protocol::command::Command;
+use greenroom_protocol::packet;
+use greenroom_protocol::track::Changes;
+
+use crate::buffer;
+use crate::stream::Stream;
+
+/// Why an exchange did not come to its end; the connection is then of no use to anybody.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExchangeError {
+    /// The socket failed.
+    #[error("the connection to the server failed: {0}")]
+    Io(#[from] io::Error),
+    /// The server closed it.
+    #[error("the server closed the connection")]
+    Closed,
+    /// The server's reply makes no sense.
+    #[error(transparent)]
+    Reply(#[from] AnswerError),
+    /// The server said more than it was asked.
+    #[error("the server sent more than its replies")]
+    Surplus,
+}
+
+/// Commands to be sent in one write.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+/// What came of a batch.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) changes: Changes,
+}
+
+impl Batch {
+    /// Adds a command.
+    pub(crate) fn add(&mut self, command: Command, argument: &[u8]) {
+        let mut payload = Vec::with_capacity(argument.len() + 1);
+        payload.push(command.byte());
+        payload.extend_from_slice(argument);
+        packet::frame(&mut self.bytes, 0, &payload);
+        self.count += 1;
+    }
+
+    /// Sends all of it in one write and reads every reply.
+    pub(crate) async fn run(self, stream: &mut Stream) -> Result<Outcome, ExchangeError> {
+        stream.write_all(&self.bytes).await?;
+        let mut answers = Answers::new(self.count);
+        let mut slot = None;
+        while !answers.is_complete() {
+            let room_is_short = slot.as_ref().is_some_and(buffer::Buffer::is_full);
+            if room_is_short && let Some(full) = slot.as_mut() {
+                // A packet is longer than the buffer; the machine has refused it if it is too long.
+                full.reserve(full.filled().len() * 2);
+            }
+            if poll_fn(|cx| buffer::poll_fill(&mut slot, stream, cx)).await? == 0 {
+                return Err(ExchangeError::Closed);
+            }
+            if let Some(buffer) = slot.as_mut() {
+                let used = answers.feed(buffer.filled())?;
+                buffer.consume(used);
+            }
+        }
+        if slot.is_some_and(|buffer| !buffer.is_empty()) {
+            return Err(ExchangeError::Surplus);
+        }
+        let (answers, changes) = answers.finish();
+        Ok(Outcome { answers, changes })
+    }
+}

@@ -1,0 +1,43 @@
+//! Ending something on the server over a connection of its own: what a vanished client had begun would run on, and
+//! hold its locks, until it wrote a row.
+
+use std::sync::Arc;
+
+use greenroom_protocol::command::Command;
+use greenroom_protocol::constants::CapabilityFlags;
+use slog::Logger;
+
+use super::connect::{Blueprint, Start, begin};
+use super::exchange::Batch;
+use crate::account::Account;
+use crate::local::Local;
+use crate::node::Node;
+use crate::settings::PoolMode;
+
+/// Kills a server connection, or its statement, by the same account over another connection. Says whether it could be
+/// tried: where the limit is reached, others' work goes first.
+pub(crate) async fn kill(node: Arc<Node>, account: Arc<Account>, statement: String, log: Logger) -> bool {
+    let Some(permit) = node.admit() else { return false };
+    let blueprint = Blueprint {
+        account,
+        database: None,
+        collation: 0,
+        capabilities: CapabilityFlags::empty(),
+        mode: PoolMode::None,
+    };
+    let start = Start::Open { permit, blueprint: Box::new(blueprint) };
+    match begin(start, Local::here()).await {
+        Ok(mut wire) => {
+            let mut batch = Batch::default();
+            batch.add(Command::Query, statement.as_bytes());
+            // It may have ended by itself: then the server knows no such id, which is as well.
+            let _ = batch.run(&mut wire.stream).await;
+            super::clean::farewell(wire).await;
+            true
+        }
+        Err((_, refusal)) => {
+            slog::warn!(log, "a statement could not be killed"; "reason" => %refusal);
+            false
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Read buffers, lent by each worker to whoever has bytes in hand. Who is idle holds none.
+
+use std::cell::RefCell;
+use std::io;
+use std::ops::Range;
+use std::task::{Context, Poll, ready};
+
+use crate::stream::Stream;
+
+/// Size of a buffer: a command up to this is seen whole before it is sent on, a reply up to this goes in one write.
+pub(crate) const SIZE: usize = 16 * 1024;
+
+/// Spare buffers that a worker keeps; what is over goes back to the allocator.
+const SPARE: usize = 64;
+
+thread_local! {
+    static POOL: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes read and not yet used, in a buffer that goes back to its worker when dropped.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    bytes: Box<[u8]>,
+    filled: Range<usize>,
+}
+
+impl Buffer {
+    /// An empty buffer.
+    pub(crate) fn new() -> Self {
+        let spare = POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten();
+        Self { bytes: spare.unwrap_or_else(|| vec![0; SIZE].into_boxed_slice()), filled: 0..0 }
+    }
+
+    /// What has been read and not used.
+    pub(crate) fn filled(&self) -> &[u8] {
+        self.bytes.get(self.filled.clone()).unwrap_or_default()
+    }
+
+    /// The same, to be rewritten in place.
+    pub(crate) fn filled_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.filled.clone()).unwrap_or_default()
+    }
+
+    /// Marks bytes as used.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.filled.start = (self.filled.start + count).min(self.filled.end);
+        if self.filled.is_empty() {
+            self.filled = 0..0;
+        }
+    }
+
+    /// Whether nothing is left in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filled.is_empty()
+    }
+
+    /// Whether no more can be read before some is used.
+    pub(crate) fn is_full(&self) -> bool {
+        self.filled.len() == self.bytes.len()
+    }
+
+    /// Makes room for at least `count` unused bytes in all. Only packets that must be seen whole and are
+    /// longer than [`SIZE`] need it; a grown buffer is not kept.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        if count > self.bytes.len() {
+            let mut grown = vec![0; count.next_power_of_two()].into_boxed_slice();
+            let length = self.filled.len();
+            if let Some(start) = grown.get_mut(..length) {
+                start.copy_from_slice(self.filled());
+            }
+            (self.bytes, self.filled) = (grown, 0..length);
+        }
+    }
+
+    /// Reads once. `Ok(0)` is the end of the stream (or a full buffer, which the caller must not bring).
+    pub(crate) fn poll_fill(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.filled.end == self.bytes.len() && self.filled.start > 0 {
+            self.bytes.copy_within(self.filled.clone(), 0);
+            self.filled = 0..self.filled.len();
+        }
+        let room = self.bytes.get_mut(self.filled.end..).unwrap_or_default();
+        let count = ready!(stream.poll_read(cx, room))?;
+        self.filled.end += count;
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.bytes.len() == SIZE {
+            let bytes = std::mem::take(&mut self.bytes);
+            // A thread that is ending has no pool any more; then the buffer is simply freed.
+            let _ = POOL.try_with(|pool| {
+                let mut pool = pool.borrow_mut();
+                if pool.len() < SPARE {
+                    pool.push(bytes);
+                }
+            });
+        }
+    }
+}
+
+/// Waits for bytes without holding a buffer meanwhile: one is taken when there is something to put into it.
+pub(crate) fn poll_fill(
+    slot: &mut Option<Buffer>,
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut buffer = slot.take().unwrap_or_else(Buffer::new);
+    let polled = buffer.poll_fill(stream, cx);
+    if !buffer.is_empty() {
+        *slot = Some(buffer);
+    }
+    polled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Buffer, POOL, SIZE};
+
+    #[test]
+    fn a_dropped_buffer_is_lent_again_and_a_grown_one_is_not() {
+        drop(Buffer::new());
+        assert_eq!(POOL.with(|pool| pool.borrow().len()), 1);
+        let mut buffer = Buffer::new();
+        assert_eq!(POOL.with(|pool| pool.borrow().len()), 0);
+        buffer.reserve(SIZE + 1);
+        drop(buffer);
+        assert_eq!(POOL.with(|pool| pool.borrow().len()), 0);
+    }
+}

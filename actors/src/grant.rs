@@ -1,0 +1,108 @@
+//! The lease itself: the one thing through which a session touches a backend connection.
+
+use actix::Addr;
+
+use crate::backend::{BackendConnection, Lost, Return};
+use crate::pool::{BackendId, PoolShard, Release, Rest};
+use crate::wire::{Card, Wire};
+
+/// How a connection comes home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Its state is known; the next session may have it as it is.
+    Clean,
+    /// It must be reset before anybody else has it.
+    Used,
+    /// Nobody else may have it.
+    Spoilt,
+}
+
+/// How the shard found the connection (counted).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Found {
+    /// The session's own last one, in its state.
+    Own,
+    /// Another in the same state.
+    Equal,
+    /// One whose state must be changed first.
+    Other,
+    /// Newly opened for it.
+    Opened,
+}
+
+/// A lease. Dropped in any other way than by [`Grant::release`], it closes the connection:
+/// whoever dropped it (a panic, a vanished client) may have left it in the middle of anything.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    wire: Option<Box<Wire>>,
+    backend: BackendId,
+    home: Addr<BackendConnection>,
+    shard: Addr<PoolShard>,
+    /// Whether the session has had it in hand; until then the connection is as good as it was.
+    touched: bool,
+}
+
+impl Grant {
+    pub(crate) fn new(
+        wire: Box<Wire>,
+        backend: BackendId,
+        home: Addr<BackendConnection>,
+        shard: Addr<PoolShard>,
+    ) -> Self {
+        Self { wire: Some(wire), backend, home, shard, touched: false }
+    }
+
+    /// Which connection it is.
+    pub(crate) fn backend(&self) -> BackendId {
+        self.backend
+    }
+
+    /// The actor that the connection belongs to.
+    pub(crate) fn home(&self) -> &Addr<BackendConnection> {
+        &self.home
+    }
+
+    /// The connection, in hand: from now on only a release brings it back. There until released.
+    pub(crate) fn wire(&mut self) -> Option<&mut Wire> {
+        self.touched = true;
+        self.wire.as_deref_mut()
+    }
+
+    /// What is known of the connection, without taking it in hand.
+    pub(crate) fn card(&self) -> Option<&Card> {
+        self.wire.as_deref().map(|wire| &wire.card)
+    }
+
+    /// Gives the connection back.
+    pub(crate) fn release(mut self, condition: Condition) {
+        self.hand_back(condition);
+    }
+
+    fn hand_back(&mut self, condition: Condition) {
+        let Some(wire) = self.wire.take() else { return };
+        let rest = match condition {
+            Condition::Clean => {
+                let state = &wire.card.state;
+                Some(Rest { print: state.print(), has_database: state.database().is_some() })
+            }
+            Condition::Used | Condition::Spoilt => None,
+        };
+        // Both go out at once: the connection's mailbox has the wire before the shard can lend it again.
+        self.home.do_send(Return { wire, condition });
+        self.shard.do_send(Release { backend: self.backend, rest });
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        if self.wire.is_none() {
+            return;
+        }
+        if self.touched {
+            self.wire = None;
+            self.home.do_send(Lost);
+        } else {
+            self.hand_back(Condition::Clean);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The cast: the actors that make up a running Greenroom, and what each may be told.
+//!
+//! | actor | lives | owns |
+//! | --- | --- | --- |
+//! | `Supervisor` | main arbiter, one | the cast list, the clock, restart budgets |
+//! | `Listener` | one an endpoint and worker | the listening socket |
+//! | `ClientSession` | its worker's arbiter | client socket, session state, statements, the lease while it has one |
+//! | `PoolShard` | one a worker | idle connections by key and state, the waiting line |
+//! | `BackendConnection` | its shard's arbiter | one server connection, except while it is on lease |
+//! | `NodeMonitor` | main arbiter, one a node | the judgement whether it answers, and what it is |
+//! | `Credentials` | main arbiter, one | users and what logins need |
+//! | `Directory` | main arbiter, one | virtual connection id to session |
+//!
+//! Messages carry ownership; bytes never travel through mailboxes. What decides is in plain structs that take
+//! `now` as an argument; handlers are a few lines around them.
+
+mod account;
+mod backend;
+mod buffer;
+mod credentials;
+mod directory;
+pub mod end;
+mod endpoint;
+mod grant;
+mod listener;
+mod local;
+pub mod metrics;
+mod monitor;
+mod node;
+mod packets;
+mod pool;
+mod session;
+pub mod settings;
+mod spread;
+mod stage;
+mod stream;
+mod supervisor;
+mod tally;
+mod wire;
+
+pub use supervisor::{Running, StartError, start};

@@ -1,0 +1,69 @@
+//! What the actors of one worker share: counts, and the names behind handshake collations. Never leaves its thread.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use greenroom_protocol::state::{Charset, Names};
+use rustc_hash::FxHashMap;
+
+use crate::tally::Tally;
+use crate::wire::Birth;
+
+/// An account's id, and a database's name.
+type AccountDatabase = (u32, Box<[u8]>);
+
+/// A worker's own.
+#[derive(Default)]
+pub(crate) struct Local {
+    pub(crate) tally: Tally,
+    /// What each node makes of a collation id sent at login. Servers differ, and fall back for ids they do not know.
+    charsets: RefCell<FxHashMap<(u16, u16), Names>>,
+    /// When a server last let an account into a database.
+    databases: RefCell<FxHashMap<AccountDatabase, Instant>>,
+}
+
+/// How long it is believed that an account may use a database at login; after that the next login asks the server.
+const DATABASE_TRUST: Duration = Duration::from_secs(10);
+
+/// Databases remembered at most.
+const DATABASES: usize = 10_000;
+
+thread_local! {
+    static HERE: Rc<Local> = Rc::default();
+}
+
+impl Local {
+    /// This worker's.
+    pub(crate) fn here() -> Rc<Self> {
+        HERE.with(Rc::clone)
+    }
+
+    /// Remembers what a login with a collation id led to.
+    pub(crate) fn note_charset(&self, node: u16, birth: &Birth) {
+        // With init_connect the names may be its doing, and then hold for this login alone.
+        if let (Charset::Named(names), false) = (birth.state.charset(), birth.init_connect) {
+            self.charsets.borrow_mut().entry((node, birth.collation)).or_insert_with(|| names.clone());
+        }
+    }
+
+    /// A server has let an account into a database.
+    pub(crate) fn note_database(&self, account: u32, name: &[u8]) {
+        let mut databases = self.databases.borrow_mut();
+        if databases.len() >= DATABASES {
+            databases.clear();
+        }
+        databases.insert((account, Box::from(name)), Instant::now());
+    }
+
+    /// Whether a server has done so lately.
+    pub(crate) fn knows_database(&self, account: u32, name: &[u8]) -> bool {
+        let since = self.databases.borrow().get(&(account, Box::from(name))).copied();
+        since.is_some_and(|since| since.elapsed() < DATABASE_TRUST)
+    }
+
+    /// What a node makes of a collation id, if some login has shown it.
+    pub(crate) fn charset(&self, node: u16, collation: u16) -> Option<Names> {
+        self.charsets.borrow().get(&(node, collation)).cloned()
+    }
+}

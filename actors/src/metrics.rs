@@ -1,0 +1,75 @@
+//! Every metric: name, unit, help. Names are stable; labels are few and bounded (endpoints, nodes, enums).
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Client sessions now, by `endpoint` and `state` (`login`, `idle`, `active`, `waiting`).
+pub const CLIENTS: &str = "greenroom_clients";
+/// Backend connections now, by `node` and `state` (`opening`, `idle`, `leased`, `cleaning`).
+pub const BACKEND_CONNECTIONS: &str = "greenroom_backend_connections";
+/// Leases granted, by `found` (`own`, `equal`, `other`, `opened`).
+pub const LEASES: &str = "greenroom_leases_total";
+/// Leases before which a session's state had to be restored.
+pub const ADAPTS: &str = "greenroom_adapts_total";
+/// Backend connections opened.
+pub const OPENS: &str = "greenroom_backend_opens_total";
+/// How long opening took.
+pub const OPEN_SECONDS: &str = "greenroom_backend_open_seconds";
+/// Backend connections ended, by `reason`.
+pub const ENDS: &str = "greenroom_backend_ends_total";
+/// Client sessions ended, by `reason`.
+pub const SESSION_ENDS: &str = "greenroom_session_ends_total";
+/// Sessions in the waiting line now, by `node`.
+pub const WAITERS: &str = "greenroom_waiters";
+/// How long those who had to wait for a connection waited.
+pub const WAIT_SECONDS: &str = "greenroom_lease_wait_seconds";
+/// Waits that ended at `lease_timeout`.
+pub const LEASE_TIMEOUTS: &str = "greenroom_lease_timeouts_total";
+/// How long leases lasted.
+pub const LEASE_SECONDS: &str = "greenroom_lease_seconds";
+/// How long commands took, from their last byte in to their last byte out.
+pub const QUERY_SECONDS: &str = "greenroom_query_seconds";
+/// Commands relayed, by `endpoint`.
+pub const QUERIES: &str = "greenroom_queries_total";
+/// Pins begun, by `reason`.
+pub const PINS: &str = "greenroom_pins_total";
+/// Pins now, by `reason`.
+pub const PINNED: &str = "greenroom_pinned";
+/// Bytes relayed, by `endpoint` and `direction` (`from_clients`, `to_clients`).
+pub const BYTES: &str = "greenroom_bytes_total";
+/// Errors given to clients, by `code`; errors of servers by their number where they are Greenroom's business.
+pub const ERRORS: &str = "greenroom_errors_total";
+/// Logins, by `endpoint` and `result` (`ok`, `denied`, `failed`).
+pub const LOGINS: &str = "greenroom_logins_total";
+/// Whether a node answers: 1 or 0.
+pub const NODE_UP: &str = "greenroom_node_up";
+/// Failed actors that the supervisor saw to, by `actor`.
+pub const RESTARTS: &str = "greenroom_actor_restarts_total";
+
+/// Tells the recorder what each metric is.
+pub fn describe() {
+    describe_gauge!(CLIENTS, "Client sessions, by endpoint and state");
+    describe_gauge!(BACKEND_CONNECTIONS, "Backend connections, by node and state");
+    describe_counter!(LEASES, "Leases granted, by how the connection was found");
+    describe_counter!(ADAPTS, "Leases before which the session's state had to be restored");
+    describe_counter!(OPENS, "Backend connections opened");
+    describe_histogram!(OPEN_SECONDS, Unit::Seconds, "Time to open a backend connection");
+    describe_counter!(ENDS, "Backend connections ended, by reason");
+    describe_counter!(SESSION_ENDS, "Client sessions ended, by reason");
+    describe_gauge!(WAITERS, "Sessions waiting for a backend connection, by node");
+    describe_histogram!(WAIT_SECONDS, Unit::Seconds, "Time waited for a backend connection, by those who had to wait");
+    describe_counter!(LEASE_TIMEOUTS, "Waits for a backend connection that ended at lease_timeout");
+    describe_histogram!(LEASE_SECONDS, Unit::Seconds, "Time from a lease's grant to its release");
+    describe_histogram!(
+        QUERY_SECONDS,
+        Unit::Seconds,
+        "Time from a command's last byte in to its reply's last byte out"
+    );
+    describe_counter!(QUERIES, "Commands relayed, by endpoint");
+    describe_counter!(PINS, "Pins begun, by reason");
+    describe_gauge!(PINNED, "Pins in force, by reason");
+    describe_counter!(BYTES, Unit::Bytes, "Bytes relayed, by endpoint and direction");
+    describe_counter!(ERRORS, "Greenroom's own errors given to clients, by error number");
+    describe_counter!(LOGINS, "Logins, by endpoint and result");
+    describe_gauge!(NODE_UP, "Whether the node answers: 1 or 0");
+    describe_counter!(RESTARTS, "Failed actors that the supervisor saw to, by actor");
+}

@@ -1,0 +1,255 @@
+//! A server as all workers see it: what it is, whether it answers, how many sockets lead to it, who waits.
+//!
+//! The counters are the only thing that workers share on the way of a query, and only when a connection
+//! is opened or closed or somebody has to wait.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use actix::Addr;
+use greenroom_protocol::constants::CapabilityFlags;
+use greenroom_protocol::flavor::Flavor;
+use greenroom_protocol::login::greeting::Greeting;
+use greenroom_protocol::login::rsa::NodeKey;
+
+use crate::monitor::{Accuse, NodeMonitor};
+use crate::settings::NodeSettings;
+
+/// What a server says of itself before anybody logs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// The version text of its greeting, given to clients as it is.
+    pub(crate) version: String,
+    /// Whose dialect it speaks.
+    pub(crate) flavor: Flavor,
+    /// The version as a number: 90704, 101119.
+    pub(crate) number: u32,
+    /// What it can do.
+    pub(crate) capabilities: CapabilityFlags,
+    /// Its default collation, as the greeting gives it.
+    pub(crate) charset: u8,
+    /// The authentication plugin that its greeting names.
+    pub(crate) plugin: String,
+}
+
+impl Facts {
+    /// Reads a greeting. MariaDB up to 10.11 puts a version that old clients like before its own.
+    pub(crate) fn of(greeting: &Greeting) -> Self {
+        let maria = greeting.version.contains("MariaDB");
+        let own = greeting.version.strip_prefix("5.5.5-").filter(|_| maria).unwrap_or(&greeting.version);
+        let mut parts = own.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0_u32));
+        let mut part = || parts.next().unwrap_or(0).min(99);
+        Self {
+            version: greeting.version.clone(),
+            flavor: if maria { Flavor::MariaDb } else { Flavor::MySql },
+            number: part() * 10_000 + part() * 100 + part(),
+            capabilities: greeting.capabilities,
+            charset: greeting.charset,
+            plugin: greeting.plugin.clone(),
+        }
+    }
+}
+
+/// One server.
+pub(crate) struct Node {
+    /// Its place in the configuration.
+    pub(crate) index: u16,
+    settings: RwLock<Arc<NodeSettings>>,
+    facts: RwLock<Option<Arc<Facts>>>,
+    /// Why it is down, if it is.
+    fault: RwLock<Option<Arc<str>>>,
+    up: AtomicBool,
+    /// A reload has taken it out of the configuration; sessions that were born with it may still use it.
+    retired: AtomicBool,
+    limit: AtomicUsize,
+    open: AtomicUsize,
+    leased: AtomicUsize,
+    seats: Box<[Seat]>,
+    rsa_key: RwLock<Option<NodeKey>>,
+    monitor: OnceLock<Addr<NodeMonitor>>,
+}
+
+/// What one worker's shard lets the others see.
+// On a cache line of its own: each shard writes its seat with every lease and return.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Seat {
+    waiting: AtomicUsize,
+    idle: AtomicUsize,
+}
+
+/// The right to one socket to a node. It counts until dropped, and so lives inside the connection.
+pub(crate) struct Permit(Arc<Node>);
+
+impl Node {
+    pub(crate) fn new(index: u16, settings: Arc<NodeSettings>, workers: usize) -> Self {
+        Self {
+            index,
+            limit: AtomicUsize::new(settings.max_connections),
+            settings: RwLock::new(settings),
+            facts: RwLock::new(None),
+            fault: RwLock::new(None),
+            up: AtomicBool::new(true),
+            retired: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
+            leased: AtomicUsize::new(0),
+            seats: (0..workers).map(|_| Seat::default()).collect(),
+            rsa_key: RwLock::new(None),
+            monitor: OnceLock::new(),
+        }
+    }
+
+    /// The settings for what is born now.
+    pub(crate) fn settings(&self) -> Arc<NodeSettings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// New settings, for what is born from now on.
+    pub(crate) fn resettle(&self, settings: Arc<NodeSettings>) {
+        self.limit.store(settings.max_connections, Ordering::Relaxed);
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// What is known of the server, if it ever answered.
+    pub(crate) fn facts(&self) -> Option<Arc<Facts>> {
+        self.facts.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what the server said of itself; a restarted server may be another version.
+    pub(crate) fn learn(&self, facts: &Facts) {
+        let mut known = self.facts.write().unwrap_or_else(PoisonError::into_inner);
+        if known.as_deref() != Some(facts) {
+            *known = Some(Arc::new(facts.clone()));
+        }
+    }
+
+    /// Whether connections may be tried.
+    pub(crate) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is no longer configured: another server may have its name now.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Says whether it is no longer configured.
+    pub(crate) fn retire(&self, retired: bool) {
+        self.retired.store(retired, Ordering::Relaxed);
+    }
+
+    /// Why it is down.
+    pub(crate) fn fault(&self) -> Arc<str> {
+        let fault = self.fault.read().unwrap_or_else(PoisonError::into_inner);
+        fault.clone().unwrap_or_else(|| Arc::from("no reason is known"))
+    }
+
+    /// Who watches it.
+    pub(crate) fn watch(&self, monitor: Addr<NodeMonitor>) {
+        let _ = self.monitor.set(monitor);
+    }
+
+    /// Who watches it.
+    pub(crate) fn monitor(&self) -> Option<&Addr<NodeMonitor>> {
+        self.monitor.get()
+    }
+
+    /// The server's RSA key, if some login has asked for it.
+    pub(crate) fn rsa_key(&self) -> Option<NodeKey> {
+        self.rsa_key.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps the server's RSA key, or forgets it.
+    pub(crate) fn keep_rsa_key(&self, key: Option<NodeKey>) {
+        *self.rsa_key.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    /// Connections to it fail again and again: its monitor is to judge, and says so to everybody.
+    pub(crate) fn accuse(&self) {
+        if let Some(monitor) = self.monitor() {
+            monitor.do_send(Accuse);
+        }
+    }
+
+    /// Up (`None`), or down for a reason.
+    pub(crate) fn mark(&self, fault: Option<&str>) {
+        *self.fault.write().unwrap_or_else(PoisonError::into_inner) = fault.map(Arc::from);
+        self.up.store(fault.is_none(), Ordering::Relaxed);
+    }
+
+    /// Leases outstanding, over all workers.
+    pub(crate) fn leased(&self) -> usize {
+        self.leased.load(Ordering::Relaxed)
+    }
+
+    /// Counts a lease.
+    pub(crate) fn lent(&self) {
+        self.leased.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a lease's end.
+    pub(crate) fn returned(&self) {
+        self.leased.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The most sockets that may be open.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// A permit for one more socket, unless the limit is reached.
+    pub(crate) fn admit(self: &Arc<Self>) -> Option<Permit> {
+        let limit = self.limit();
+        let admitted =
+            self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < limit).then_some(open + 1));
+        admitted.ok().map(|_| Permit(Arc::clone(self)))
+    }
+
+    /// Says how many wait in a shard and how many connections idle there.
+    pub(crate) fn post(&self, shard: usize, waiting: usize, idle: usize) {
+        if let Some(seat) = self.seats.get(shard) {
+            seat.waiting.store(waiting, Ordering::Relaxed);
+            seat.idle.store(idle, Ordering::Relaxed);
+        }
+    }
+
+    /// How many wait in a shard.
+    pub(crate) fn waiting(&self, shard: usize) -> usize {
+        self.seats.get(shard).map_or(0, |seat| seat.waiting.load(Ordering::Relaxed))
+    }
+
+    /// The other shards, those with the most idle connections first.
+    pub(crate) fn richest_first(&self, shard: usize) -> Vec<usize> {
+        let mut others: Vec<_> = (0..self.seats.len()).filter(|index| *index != shard).collect();
+        others.sort_by_key(|index| {
+            std::cmp::Reverse(self.seats.get(*index).map_or(0, |seat| seat.idle.load(Ordering::Relaxed)))
+        });
+        others
+    }
+}
+
+impl Permit {
+    /// The node that it leads to.
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({})", self.index)
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Permit({})", self.0.index)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,98 @@
+//! What a shard keeps of one node: who waits, what is on its way, what other shards want of it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+
+use super::line::Line;
+use super::{Lease, PoolShard, Transfer};
+use crate::account::PoolKey;
+use crate::backend::Blueprint;
+use crate::node::Node;
+
+/// How much sooner a waiter of another worker must have come to be served before ours:
+/// strict order over workers would move a socket between threads for every lease while both have a line.
+const SLACK: Duration = Duration::from_millis(10);
+
+/// Connections that one shard opens at once to one node: enough to fill a pool in a moment, too few to be a storm.
+const OPENING_AT_ONCE: usize = 8;
+
+/// Wants of other shards that are remembered; each shard has at most one.
+const WANTS: usize = 1024;
+
+/// One node as a shard sees it.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) node: Arc<Node>,
+    /// The shard's index.
+    shard: usize,
+    pub(crate) line: Line<Lease>,
+    /// Connections being opened.
+    pub(crate) opening: usize,
+    /// Connections told to end to make room, and not gone yet.
+    pub(crate) evicting: usize,
+    /// Connections could not be opened; the supervisor says when to try again.
+    pub(crate) closed: bool,
+    /// The last attempt to open one failed.
+    pub(crate) failing: bool,
+    /// The other shards have been asked and have not answered.
+    pub(crate) begging: bool,
+    /// What other shards asked for and have not got.
+    pub(crate) wants: VecDeque<Transfer>,
+    /// Who is to be told when the next connection is gone.
+    pub(crate) creditors: VecDeque<Addr<PoolShard>>,
+    /// Idle connections.
+    pub(crate) idle: usize,
+    /// What was opened last: what is kept warm is of this kind.
+    pub(crate) favourite: Option<(PoolKey, Blueprint)>,
+}
+
+impl Desk {
+    pub(crate) fn new(node: Arc<Node>, shard: usize) -> Self {
+        Self {
+            node,
+            shard,
+            line: Line::default(),
+            opening: 0,
+            evicting: 0,
+            closed: false,
+            failing: false,
+            begging: false,
+            wants: VecDeque::new(),
+            creditors: VecDeque::new(),
+            idle: 0,
+            favourite: None,
+        }
+    }
+
+    /// Whether another connection may be tried now.
+    pub(crate) fn may_open(&self) -> bool {
+        !self.closed && self.opening < OPENING_AT_ONCE
+    }
+
+    /// Lets the other shards see how things stand here. To be called whenever the line or the idle ones have changed.
+    pub(crate) fn post(&mut self) {
+        self.node.post(self.shard, self.line.len(), self.idle);
+        // They drop our want when they see that nobody waits, so the next who waits must ask anew.
+        self.begging &= self.line.len() > 0;
+    }
+
+    /// Remembers what another shard wants, in place of what it wanted before.
+    pub(crate) fn want(&mut self, want: Transfer) {
+        self.wants.retain(|old| old.from != want.from);
+        if self.wants.len() < WANTS {
+            self.wants.push_back(want);
+        }
+    }
+
+    /// The want to be met before our own waiters: its shard still has a line, and its head came well before ours.
+    pub(crate) fn claim(&mut self) -> Option<Transfer> {
+        let node = &self.node;
+        self.wants.retain(|want| node.waiting(want.from) > 0);
+        let want = self.wants.front()?;
+        let first = self.line.oldest().is_none_or(|ours| ours > want.since + SLACK);
+        if first { self.wants.pop_front() } else { None }
+    }
+}

@@ -1,0 +1,272 @@
+//! The shard's messages: each decides by the pure parts, acts, answers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{AsyncContext, Context, Handler};
+use greenroom_protocol::state::Charset;
+
+use super::crew::Doing;
+use super::line::Waiter;
+use super::{
+    Adopt, Drain, Gone, Health, Lease, NodeChanged, Pinned, PoolShard, Ready, Refusal, Release, Room, ShardView,
+    Snapshot, Tick, Ticket, Transfer, Unpinned,
+};
+use crate::backend::Start;
+use crate::end::BackendEnd;
+use crate::supervisor::{Failed, Recovered};
+
+impl Handler<Lease> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, mut lease: Lease, ctx: &mut Context<Self>) {
+        let Some(node) = lease.ticket.endpoint.choose().cloned() else {
+            let name = lease.ticket.endpoint.settings.name.clone();
+            return refuse(lease, Refusal::NoNode(name));
+        };
+        if self.draining {
+            return refuse(lease, Refusal::Draining);
+        }
+        if !node.is_up() {
+            let refusal = down(&node);
+            return refuse(lease, refusal);
+        }
+        lease.ticket.key.node = node.index;
+        let known = self.keys.find(&lease.ticket.key);
+        if let Some(key) = known
+            && self.takes_idle(&lease.ticket, &node)
+            && self.desk(&node).line.waiting_for(key) == 0
+            && let Some((slot, found)) = self.pick(key, &lease.ticket)
+        {
+            return self.lend(slot, found, lease);
+        }
+        let key = self.keys.enter(&lease.ticket.key);
+        let since = Instant::now();
+        let deadline = since + lease.ticket.endpoint.settings.lease_timeout;
+        self.desk(&node).line.join(Waiter { key, since, deadline, request: lease });
+        self.stock(&node, &ctx.address());
+    }
+}
+
+impl Handler<Release> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, release: Release, _: &mut Context<Self>) {
+        let Some(member) = self.crew.get_mut(release.backend) else { return };
+        if std::mem::take(&mut member.counted) {
+            member.node.returned();
+        }
+        match release.rest {
+            Some(rest) => self.place(release.backend.slot, rest, None, Instant::now()),
+            None => member.doing = Doing::Cleaning,
+        }
+    }
+}
+
+impl Handler<Ready> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, ready: Ready, ctx: &mut Context<Self>) {
+        let Some(member) = self.crew.get_mut(ready.backend) else { return };
+        member.retire = ready.retire;
+        let (was, key, node) = (member.doing, member.key, Arc::clone(&member.node));
+        if was == Doing::Opening {
+            self.opened(key, &node);
+            if std::mem::take(&mut self.desk(&node).failing) {
+                self.stage.recovered(Recovered { node: node.index });
+            }
+        }
+        self.place(ready.backend.slot, ready.rest, ready.opened, Instant::now());
+        self.stock(&node, &ctx.address());
+    }
+}
+
+impl Handler<Gone> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, gone: Gone, ctx: &mut Context<Self>) {
+        self.untake(gone.backend.slot);
+        let Some(member) = self.crew.remove(gone.backend) else { return };
+        let node = member.node;
+        if member.counted {
+            node.returned();
+        }
+        self.local.tally.ended(gone.end);
+        if member.doing == Doing::Opening {
+            self.opened(member.key, &node);
+        }
+        self.keys.leave(member.key);
+        self.bury(member.key, &node, gone.end, gone.refusal, member.evicted);
+        self.stock(&node, &ctx.address());
+        let desk = self.desk(&node);
+        if let Some(creditor) = desk.creditors.pop_front() {
+            creditor.do_send(Room { node: node.index });
+        }
+    }
+}
+
+impl Handler<Pinned> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, pinned: Pinned, _: &mut Context<Self>) {
+        self.local.tally.pinned(pinned.reason);
+    }
+}
+
+impl Handler<Unpinned> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, unpinned: Unpinned, _: &mut Context<Self>) {
+        self.local.tally.unpinned(unpinned.reason);
+    }
+}
+
+impl Handler<Tick> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, tick: Tick, ctx: &mut Context<Self>) {
+        self.expire_idle(tick.now);
+        self.refuse_late(tick.now);
+        let me = ctx.address();
+        for node in self.nodes() {
+            // An answer to our begging may have been lost with the shard that it was asked of.
+            self.desk(&node).begging = false;
+            self.stock(&node, &me);
+            self.keep_warm(&node, &me);
+        }
+        self.publish();
+    }
+}
+
+impl Handler<NodeChanged> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, changed: NodeChanged, ctx: &mut Context<Self>) {
+        let Some(desk) = self.desk_of(changed.node) else { return };
+        let node = Arc::clone(&desk.node);
+        match changed.health {
+            Health::Up | Health::Retry => {
+                desk.closed = false;
+                self.stock(&node, &ctx.address());
+            }
+            Health::Down => {
+                desk.closed = true;
+                let waiters = desk.line.remove(|_| true);
+                for waiter in waiters {
+                    self.keys.leave(waiter.key);
+                    refuse(waiter.request, down(&node));
+                }
+            }
+        }
+    }
+}
+
+impl Handler<Transfer> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, want: Transfer, ctx: &mut Context<Self>) {
+        let Some(desk) = self.desk_of(want.key.node) else { return };
+        let node = Arc::clone(&desk.node);
+        desk.want(want);
+        // What idles here serves the other's line at once, unless somebody here waits for it.
+        let keys = &self.keys;
+        let idle = self.idle.oldest(|shelf| keys.node(shelf.key) == Some(node.index));
+        let Some(slot) = self.preferred(&node).or(idle) else { return };
+        if let Some(resting) = self.idle.get(slot) {
+            self.give_away(slot, resting.shelf.key, resting.rest(), &node);
+        }
+        self.stock(&node, &ctx.address());
+    }
+}
+
+impl Handler<Adopt> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, adopt: Adopt, ctx: &mut Context<Self>) {
+        let node = Arc::clone(adopt.card.permit.node());
+        let key = self.keys.enter(&adopt.key);
+        self.desk(&node).begging = false;
+        let start = Start::Adopt { crated: adopt.crated, card: Box::new(adopt.card) };
+        self.enlist(key, node, Doing::Cleaning, start, &ctx.address());
+        self.keys.leave(key);
+    }
+}
+
+impl Handler<Room> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, room: Room, ctx: &mut Context<Self>) {
+        let Some(desk) = self.desk_of(room.node) else { return };
+        desk.begging = false;
+        let node = Arc::clone(&desk.node);
+        self.stock(&node, &ctx.address());
+    }
+}
+
+impl Handler<Drain> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
+        self.draining = true;
+        while let Some(slot) = self.idle.oldest(|_| true) {
+            self.expire(slot, BackendEnd::Drained);
+        }
+    }
+}
+
+impl Handler<Snapshot> for PoolShard {
+    type Result = ShardView;
+
+    fn handle(&mut self, _: Snapshot, _: &mut Context<Self>) -> ShardView {
+        self.view()
+    }
+}
+
+/// A waiter that went away does not care.
+pub(super) fn refuse(lease: Lease, refusal: Refusal) {
+    let _ = lease.reply.send(Err(refusal));
+}
+
+fn down(node: &crate::node::Node) -> Refusal {
+    Refusal::Down { node: Arc::from(node.settings().name.as_str()), reason: node.fault() }
+}
+
+impl PoolShard {
+    /// Whether an idle connection can serve a ticket at all.
+    fn takes_idle(&self, ticket: &Ticket, node: &crate::node::Node) -> bool {
+        let named = match ticket.state.charset() {
+            Charset::Handshake(id) => self.local.charset(node.index, *id).is_some(),
+            Charset::Named(_) => true,
+        };
+        named && !ticket.fresh
+    }
+
+    /// What a connection's end means for those who wait.
+    fn bury(
+        &mut self,
+        key: u32,
+        node: &Arc<crate::node::Node>,
+        end: BackendEnd,
+        refusal: Option<Refusal>,
+        evicted: bool,
+    ) {
+        let index = self.index;
+        let desk = self.desk(node);
+        if evicted {
+            desk.evicting = desk.evicting.saturating_sub(1);
+        }
+        desk.closed |= end == BackendEnd::ConnectFailed;
+        desk.failing |= end == BackendEnd::ConnectFailed;
+        let reason = refusal.as_ref().map_or_else(|| end.to_string(), ToString::to_string);
+        if end == BackendEnd::Refused
+            && let Some(refusal) = refusal
+            && let Some(waiter) = desk.line.serve(key, Instant::now(), |_| true)
+        {
+            self.keys.leave(key);
+            refuse(waiter.request, refusal);
+        }
+        if end.is_fault() {
+            self.stage.failed(Failed { shard: index, node: node.index, end, reason });
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! owns: the idle connections of one worker by key and state, and the line of those who wait for one.
+//! is told: `Lease`, `Release`, `Ready`, `Gone`, `Pinned`, `Unpinned`, `Tick`, `NodeChanged`, `Transfer`, `Adopt`, `Room`, `Drain`, `Snapshot`.
+//! tells: connections `Lend`, `Expire`, `Move`; other shards `Transfer`, `Room`; the supervisor `Failed`.
+//! ends when: its worker does.
+
+mod crew;
+mod desk;
+mod handlers;
+mod idle;
+mod keys;
+mod line;
+mod messages;
+mod refusal;
+mod upkeep;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{Actor, Addr, Context};
+
+use self::crew::{Crew, Doing, Member};
+use self::desk::Desk;
+use self::idle::{Idle, Resting, Shelf};
+use self::keys::Keys;
+use self::line::Turn;
+pub(crate) use self::messages::{
+    Adopt, BackendId, Drain, Gone, Health, Lease, NodeChanged, Pinned, Ready, Release, Rest, Room, ShardView, Snapshot,
+    Tick, Ticket, Transfer, Unpinned,
+};
+pub(crate) use self::refusal::Refusal;
+use crate::backend::{BackendConnection, Blueprint, Expire, Lend, Move, Start};
+use crate::end::BackendEnd;
+use crate::grant::Found;
+use crate::local::Local;
+use crate::node::{Node, Permit};
+use crate::stage::Stage;
+use crate::supervisor::watch;
+
+/// The pool of one worker.
+pub(crate) struct PoolShard {
+    index: usize,
+    stage: Arc<Stage>,
+    local: Rc<Local>,
+    keys: Keys,
+    crew: Crew,
+    idle: Idle,
+    desks: Vec<Desk>,
+    draining: bool,
+}
+
+impl Actor for PoolShard {
+    type Context = Context<Self>;
+}
+
+impl PoolShard {
+    /// The shard of the worker with this index.
+    pub(crate) fn new(index: usize, stage: Arc<Stage>, local: Rc<Local>) -> Self {
+        let crew = Crew::new(u16::try_from(index).unwrap_or(u16::MAX));
+        Self {
+            index,
+            stage,
+            local,
+            keys: Keys::default(),
+            crew,
+            idle: Idle::default(),
+            desks: Vec::new(),
+            draining: false,
+        }
+    }
+
+    fn desk(&mut self, node: &Arc<Node>) -> &mut Desk {
+        let place = match self.desks.iter().position(|desk| Arc::ptr_eq(&desk.node, node)) {
+            Some(place) => place,
+            None => {
+                self.desks.push(Desk::new(Arc::clone(node), self.index));
+                self.desks.len() - 1
+            }
+        };
+        &mut self.desks[place]
+    }
+
+    fn desk_of(&mut self, node: u16) -> Option<&mut Desk> {
+        self.desks.iter_mut().find(|desk| desk.node.index == node)
+    }
+
+    /// The best idle connection for a ticket: its own last, then one in the same state, then any that can be made to fit.
+    fn pick(&self, key: u32, ticket: &Ticket) -> Option<(u32, Found)> {
+        let print = ticket.state.print();
+        let shelf = Shelf { key, has_database: ticket.state.database().is_some() };
+        let own = ticket.last.and_then(|id| self.own(id, key));
+        if let Some((slot, resting)) = own
+            && resting.print == print
+        {
+            return Some((slot, Found::Own));
+        }
+        if let Some(slot) = self.idle.equal(shelf, print) {
+            return Some((slot, Found::Equal));
+        }
+        let own = own.filter(|(_, resting)| shelf.has_database || !resting.shelf.has_database).map(|(slot, _)| slot);
+        let other = own.or_else(|| self.idle.any(shelf));
+        // A database can be selected, but never taken away.
+        let bare = || shelf.has_database.then(|| self.idle.any(Shelf { key, has_database: false })).flatten();
+        other.or_else(bare).map(|slot| (slot, Found::Other))
+    }
+
+    fn own(&self, id: BackendId, key: u32) -> Option<(u32, Resting)> {
+        let resting = self.idle.get(id.slot).filter(|resting| resting.shelf.key == key)?;
+        self.crew.is(id).then_some((id.slot, resting))
+    }
+
+    fn lend(&mut self, slot: u32, found: Found, lease: Lease) {
+        self.untake(slot);
+        let Some(member) = self.crew.at(slot) else { return };
+        member.doing = Doing::Lent;
+        member.counted = lease.ticket.endpoint.nodes.len() > 1;
+        if member.counted {
+            member.node.lent();
+        }
+        self.local.tally.leased(found);
+        member.addr.do_send(Lend { lease });
+    }
+
+    /// A connection is free: who waited longest gets it, else it rests.
+    fn place(&mut self, slot: u32, rest: Rest, opened: Option<u16>, now: Instant) {
+        let Some(member) = self.crew.at(slot) else { return };
+        let (key, node) = (member.key, Arc::clone(&member.node));
+        if self.draining {
+            return self.expire(slot, BackendEnd::Drained);
+        }
+        if self.give_away(slot, key, rest, &node) {
+            return;
+        }
+        match self.desk(&node).line.turn(key) {
+            Turn::Same => self.serve(slot, key, rest, opened, &node),
+            Turn::Other => self.evict(slot),
+            Turn::Nobody => self.rest(slot, key, rest, now),
+        }
+    }
+
+    fn serve(&mut self, slot: u32, key: u32, rest: Rest, opened: Option<u16>, node: &Arc<Node>) {
+        let now = Instant::now();
+        let local = Rc::clone(&self.local);
+        let is_named = |id| local.charset(node.index, id).is_some();
+        let fits = |lease: &Lease| lease.ticket.suits(rest, opened, is_named);
+        while let Some(waiter) = self.desk(node).line.serve(key, now, fits) {
+            self.keys.leave(key);
+            self.desk(node).post();
+            let lease = waiter.request;
+            if lease.reply.is_closed() {
+                continue;
+            }
+            self.local.tally.waited(now.saturating_duration_since(waiter.since));
+            let found = match lease.ticket.state.print() == rest.print {
+                _ if opened.is_some() => Found::Opened,
+                true => Found::Equal,
+                false => Found::Other,
+            };
+            return self.lend(slot, found, lease);
+        }
+        // It does for nobody who waits: make way for one that does, unless that is on its way already.
+        if self.desk(node).line.waiting_for(key) > self.keys.opening(key) {
+            self.evict(slot);
+        } else {
+            self.rest(slot, key, rest, now);
+        }
+    }
+
+    fn rest(&mut self, slot: u32, key: u32, rest: Rest, now: Instant) {
+        let shelf = Shelf { key, has_database: rest.has_database };
+        let Some(member) = self.crew.at(slot) else { return };
+        member.doing = Doing::Idle;
+        let node = Arc::clone(&member.node);
+        self.idle.put(slot, Resting { shelf, print: rest.print, since: now });
+        let desk = self.desk(&node);
+        desk.idle += 1;
+        desk.post();
+    }
+
+    /// Opens connections for those who wait and for whom nothing is on its way.
+    fn stock(&mut self, node: &Arc<Node>, me: &Addr<Self>) {
+        loop {
+            let keys = &self.keys;
+            let Some(desk) = self.desks.iter_mut().find(|desk| Arc::ptr_eq(&desk.node, node)) else { return };
+            desk.post();
+            if !desk.may_open() {
+                return;
+            }
+            let Some(waiter) = desk.line.unmet(|key| keys.opening(key)) else { return };
+            let (key, blueprint) = (waiter.key, Blueprint::of(&waiter.request.ticket));
+            match node.admit() {
+                Some(permit) => self.open(key, permit, blueprint, me),
+                None => return self.make_room(key, blueprint.database.is_some(), node, me),
+            }
+        }
+    }
+
+    fn open(&mut self, key: u32, permit: Permit, blueprint: Blueprint, me: &Addr<Self>) {
+        let node = Arc::clone(permit.node());
+        let favourite = self.keys.get(key).map(|known| (known.key.clone(), blueprint.clone()));
+        let desk = self.desk(&node);
+        desk.opening += 1;
+        desk.favourite = favourite;
+        if let Some(known) = self.keys.get_mut(key) {
+            known.opening += 1;
+        }
+        self.enlist(key, node, Doing::Opening, Start::Open { permit, blueprint: Box::new(blueprint) }, me);
+    }
+
+    fn enlist(&mut self, key: u32, node: Arc<Node>, doing: Doing, start: Start, me: &Addr<Self>) -> BackendId {
+        self.keys.again(key);
+        let (local, stage) = (Rc::clone(&self.local), Arc::clone(&self.stage));
+        self.crew.add(|id| {
+            let actor = BackendConnection::new(id, start, me.clone(), local, stage);
+            let shard = me.clone();
+            let addr = watch::start(actor, move |panicked| {
+                if panicked {
+                    shard.do_send(Gone { backend: id, end: BackendEnd::Panicked, refusal: None });
+                }
+            });
+            Member { addr, key, node, doing, retire: None, evicted: false, counted: false }
+        })
+    }
+
+    /// The limit is reached: close what idles here for somebody else, or ask the other shards.
+    fn make_room(&mut self, key: u32, has_database: bool, node: &Arc<Node>, me: &Addr<Self>) {
+        let keys = &self.keys;
+        let idle = self.idle.oldest(|shelf| keys.node(shelf.key) == Some(node.index));
+        let waiting = self.desk(node).line.len();
+        match idle {
+            Some(slot) if self.desk(node).evicting < waiting => self.evict(slot),
+            Some(_) => {}
+            None => {
+                let Some(key) = self.keys.get(key).map(|known| known.key.clone()) else { return };
+                self.beg(key, has_database, node, me);
+            }
+        }
+    }
+
+    fn beg(&mut self, key: crate::account::PoolKey, has_database: bool, node: &Arc<Node>, me: &Addr<Self>) {
+        let (from, stage) = (self.index, Arc::clone(&self.stage));
+        let desk = self.desk(node);
+        let Some(since) = desk.line.oldest().filter(|_| !desk.begging) else { return };
+        desk.begging = true;
+        for other in node.richest_first(from) {
+            if let Some(shard) = stage.shard(other) {
+                shard.do_send(Transfer { to: me.clone(), from, since, key: key.clone(), has_database });
+            }
+        }
+    }
+
+    /// Gives a free connection to another shard whose longest waiter came well before ours.
+    fn give_away(&mut self, slot: u32, key: u32, rest: Rest, node: &Arc<Node>) -> bool {
+        let Some(want) = self.desk(node).claim() else { return false };
+        let same = self.keys.get(key).is_some_and(|known| known.key == want.key);
+        if same && (want.has_database || !rest.has_database) {
+            self.send_away(slot, want);
+        } else {
+            self.desk(node).creditors.push_back(want.to);
+            self.expire(slot, BackendEnd::Evicted);
+        }
+        true
+    }
+
+    fn send_away(&mut self, slot: u32, want: Transfer) {
+        self.untake(slot);
+        if let Some(member) = self.crew.at(slot) {
+            member.doing = Doing::Cleaning;
+            member.addr.do_send(Move { to: want.to, key: want.key });
+        }
+    }
+
+    fn evict(&mut self, slot: u32) {
+        let Some(member) = self.crew.at(slot) else { return };
+        member.evicted = true;
+        let node = Arc::clone(&member.node);
+        self.desk(&node).evicting += 1;
+        self.expire(slot, BackendEnd::Evicted);
+    }
+
+    fn expire(&mut self, slot: u32, end: BackendEnd) {
+        self.untake(slot);
+        if let Some(member) = self.crew.at(slot) {
+            member.doing = Doing::Cleaning;
+            member.addr.do_send(Expire { end });
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Why a session gets no connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greenroom_protocol::error::SqlError;
+
+/// Why a lease is refused; the session lives on.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// Nothing came free in time.
+    #[error("no backend connection to node '{node}' came free within {waited:?} (limit {limit})")]
+    Timeout { node: Arc<str>, limit: usize, waited: Duration },
+    /// The node does not answer.
+    #[error("node '{node}' is down: {reason}")]
+    Down { node: Arc<str>, reason: Arc<str> },
+    /// The server itself refused the login.
+    #[error("the server refused the login: {}", .0.message)]
+    Server(SqlError),
+    /// The connection could not be opened; the node may still be up.
+    #[error("{0}")]
+    Failed(Arc<str>),
+    /// The endpoint has no node for this.
+    #[error("endpoint '{0}' has no node that may serve it")]
+    NoNode(String),
+    /// The process is stopping.
+    #[error("greenroom is shutting down")]
+    Draining,
+}

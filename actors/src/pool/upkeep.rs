@@ -1,0 +1,145 @@
+//! What a shard does by the clock: expire, refuse, keep warm, publish.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::Addr;
+
+use super::crew::Doing;
+use super::handlers::refuse;
+use super::idle::Resting;
+use super::{PoolShard, Refusal, Rest, ShardView};
+use crate::end::BackendEnd;
+use crate::node::Node;
+
+/// Half the supervisor's tick: what falls due nearer to this tick than to the next is closed with this one.
+const HALF_TICK: Duration = Duration::from_millis(50);
+
+impl Resting {
+    /// The same as a connection's release says it.
+    pub(super) fn rest(&self) -> Rest {
+        Rest { print: self.print, has_database: self.shelf.has_database }
+    }
+}
+
+impl PoolShard {
+    /// Every node that was ever used here.
+    pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
+        self.desks.iter().map(|desk| Arc::clone(&desk.node)).collect()
+    }
+
+    /// A connection's opening is over, well or badly.
+    pub(super) fn opened(&mut self, key: u32, node: &Arc<Node>) {
+        let desk = self.desk(node);
+        desk.opening = desk.opening.saturating_sub(1);
+        if let Some(known) = self.keys.get_mut(key) {
+            known.opening = known.opening.saturating_sub(1);
+        }
+    }
+
+    /// An idle connection that the most urgent want of another shard could take as it is.
+    pub(super) fn preferred(&mut self, node: &Arc<Node>) -> Option<u32> {
+        let want = self.desk(node).wants.front()?;
+        let (key, has_database) = (want.key.clone(), want.has_database);
+        let key = self.keys.find(&key)?;
+        let bare = self.idle.any(super::Shelf { key, has_database: false });
+        bare.or_else(|| has_database.then(|| self.idle.any(super::Shelf { key, has_database })).flatten())
+    }
+
+    /// Closes what has lain idle too long, but for the node's `min_idle` of this worker.
+    pub(super) fn expire_idle(&mut self, now: Instant) {
+        for slot in self.crew.overdue(now) {
+            self.expire(slot, BackendEnd::Lifetime);
+        }
+        let keys = &self.keys;
+        let mut late = Vec::new();
+        self.idle.sweep(|slot, resting| {
+            let due = now.saturating_duration_since(resting.since) + HALF_TICK >= keys.idle_timeout(resting.shelf.key);
+            if due {
+                late.push(slot);
+            }
+            due
+        });
+        for slot in late {
+            let Some(node) = self.crew.at(slot).map(|member| Arc::clone(&member.node)) else { continue };
+            let warm = self.warm(&node);
+            if self.desk(&node).idle > warm {
+                self.expire(slot, BackendEnd::Idle);
+            }
+        }
+    }
+
+    /// Refuses those whose time is up, and forgets those who went away.
+    pub(super) fn refuse_late(&mut self, now: Instant) {
+        for node in self.nodes() {
+            let gone =
+                self.desk(&node).line.remove(|waiter| waiter.deadline <= now || waiter.request.reply.is_closed());
+            self.desk(&node).post();
+            for waiter in gone {
+                self.keys.leave(waiter.key);
+                let waited = now.saturating_duration_since(waiter.since);
+                self.local.tally.timed_out(waited);
+                let name = Arc::from(node.settings().name.as_str());
+                refuse(waiter.request, Refusal::Timeout { node: name, limit: node.limit(), waited });
+            }
+        }
+    }
+
+    /// Opens a connection where fewer than `min_idle` are left, for the key that was used last.
+    pub(super) fn keep_warm(&mut self, node: &Arc<Node>, me: &Addr<Self>) {
+        let warm = self.warm(node);
+        let desk = self.desk(node);
+        if warm == 0 || desk.idle + desk.opening >= warm || !desk.may_open() {
+            return;
+        }
+        let Some((key, blueprint)) = desk.favourite.clone() else { return };
+        if let Some(permit) = node.admit() {
+            let key = self.keys.enter(&key);
+            self.open(key, permit, blueprint, me);
+            self.keys.leave(key);
+        }
+    }
+
+    /// This worker's share of a node's `min_idle`.
+    fn warm(&self, node: &Node) -> usize {
+        node.settings().min_idle.div_ceil(self.stage.workers().max(1))
+    }
+
+    /// Takes a place out of the idle lists, wherever it stands.
+    pub(super) fn untake(&mut self, slot: u32) {
+        if self.idle.take(slot).is_some()
+            && let Some(node) = self.crew.at(slot).map(|member| Arc::clone(&member.node))
+        {
+            let desk = self.desk(&node);
+            desk.idle -= 1;
+            desk.post();
+        }
+    }
+
+    /// The shard's counts.
+    pub(super) fn view(&self) -> ShardView {
+        let count = |doing| self.crew.iter().filter(|member| member.doing == doing).count();
+        ShardView {
+            opening: count(Doing::Opening),
+            idle: self.idle.len(),
+            leased: count(Doing::Lent),
+            cleaning: count(Doing::Cleaning),
+            waiting: self.desks.iter().map(|desk| desk.line.len()).sum(),
+        }
+    }
+
+    /// Brings this worker's counts to where they are scraped from.
+    pub(super) fn publish(&mut self) {
+        for desk in &self.desks {
+            let here = |member: &&super::Member| Arc::ptr_eq(&member.node, &desk.node);
+            let mut counts = [0_usize; 4];
+            for member in self.crew.iter().filter(here) {
+                if let Some(count) = counts.get_mut(member.doing as usize) {
+                    *count += 1;
+                }
+            }
+            self.local.tally.pool(&desk.node.settings().name, counts, desk.line.len());
+        }
+        self.local.tally.flush();
+    }
+}

@@ -1,0 +1,183 @@
+//! One command: read it, see what it is, have it done by whoever should do it.
+
+use std::future::poll_fn;
+
+use greenroom_protocol::command::{Command, Expect, Inbound, InboundError, Scanned};
+use greenroom_protocol::error::SqlError;
+use greenroom_protocol::packet::HEADER;
+use greenroom_protocol::sql::{Kind, PinReason, PinSet, Verdict};
+
+use super::conversation::{Conversation, client_failed};
+use super::turn::Turn;
+use crate::buffer;
+use crate::end::SessionEnd;
+
+/// A command that has begun to arrive.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) inbound: Inbound,
+    /// What of it lies in the inlet.
+    pub(super) scanned: Scanned,
+}
+
+impl Incoming {
+    /// The sequence id of the reply's first packet, once the command is complete.
+    pub(super) fn seq(&self) -> u8 {
+        self.inbound.next_seq()
+    }
+}
+
+impl Conversation {
+    /// Serves the command whose head is in the inlet.
+    pub(super) async fn command(&mut self) -> Result<(), SessionEnd> {
+        let incoming = self.gather().await?;
+        match incoming.inbound.first().and_then(Command::from_byte) {
+            Some(Command::Quit) => Err(SessionEnd::Quit),
+            Some(Command::Ping) => self.ping(incoming).await,
+            Some(Command::ChangeUser) => self.change(incoming).await,
+            Some(Command::ResetConnection) => self.reset(incoming).await,
+            Some(Command::StmtClose) => self.close_statement(incoming).await,
+            Some(Command::ProcessKill) => self.kill_process(incoming).await,
+            Some(command) => match command.expect() {
+                Expect::Refused | Expect::Endless | Expect::Login => self.refuse_command(incoming).await,
+                // A replica's registration is of no use where the dump that follows it is refused.
+                _ if command == Command::RegisterSlave => self.refuse_command(incoming).await,
+                _ => self.statement(command, incoming).await,
+            },
+            None => self.refuse_command(incoming).await,
+        }
+    }
+
+    /// Reads on until the command is there whole, or the inlet is full of it.
+    async fn gather(&mut self) -> Result<Incoming, SessionEnd> {
+        loop {
+            let mut inbound = Inbound::new(self.stage.max_packet());
+            let filled = self.client.inlet.as_ref().map_or(&[][..], buffer::Buffer::filled);
+            let scanned = match inbound.scan(filled) {
+                Ok(scanned) => scanned,
+                Err(error) => return Err(self.violated(error).await),
+            };
+            if scanned.complete || self.client.inlet.as_ref().is_some_and(buffer::Buffer::is_full) {
+                return Ok(Incoming { inbound, scanned });
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Reads more from the client into the inlet.
+    pub(super) async fn fill(&mut self) -> Result<(), SessionEnd> {
+        let client = &mut self.client;
+        match poll_fn(|cx| buffer::poll_fill(&mut client.inlet, &mut client.stream, cx)).await {
+            Ok(0) => Err(SessionEnd::ClientClosed),
+            Ok(_) => Ok(()),
+            Err(error) => Err(client_failed(error)),
+        }
+    }
+
+    pub(super) async fn violated(&mut self, error: InboundError) -> SessionEnd {
+        let (seq, error) = match error {
+            // Both servers begin to count anew here (measured).
+            InboundError::OutOfOrder { .. } => (0, SqlError::out_of_order()),
+            InboundError::TooLong { .. } => (1, SqlError::packet_too_large()),
+        };
+        match self.send_error(seq, &error).await {
+            Ok(()) => SessionEnd::Violation,
+            Err(end) => end,
+        }
+    }
+
+    /// Uses the command's bytes up, reading and dropping those still to come.
+    pub(super) async fn skip(&mut self, incoming: &mut Incoming) -> Result<(), SessionEnd> {
+        loop {
+            self.consume(incoming.scanned.used);
+            if incoming.scanned.complete {
+                return Ok(());
+            }
+            self.fill().await?;
+            let filled = self.client.inlet.as_ref().map_or(&[][..], buffer::Buffer::filled);
+            incoming.scanned = match incoming.inbound.scan(filled) {
+                Ok(scanned) => scanned,
+                Err(error) => return Err(self.violated(error).await),
+            };
+        }
+    }
+
+    /// Marks bytes of the inlet as used; an empty one is given back.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.tally.from_clients.set(self.tally.from_clients.get() + count as u64);
+        if let Some(inlet) = self.client.inlet.as_mut() {
+            inlet.consume(count);
+        }
+        self.client.inlet.take_if(|inlet| inlet.is_empty());
+    }
+
+    /// The payload of a command that is there whole, without the command byte.
+    pub(super) fn argument(&self, incoming: &Incoming) -> &[u8] {
+        let filled = self.client.inlet.as_ref().map_or(&[][..], buffer::Buffer::filled);
+        filled.get(HEADER + 1..incoming.scanned.used).unwrap_or_default()
+    }
+
+    async fn ping(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
+        self.skip(&mut incoming).await?;
+        self.send_ok(incoming.seq()).await
+    }
+
+    async fn refuse_command(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
+        self.skip(&mut incoming).await?;
+        self.send_error(incoming.seq(), &SqlError::unknown_command()).await
+    }
+
+    async fn change(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
+        let filled = self.client.inlet.as_ref().map_or(&[][..], buffer::Buffer::filled);
+        let payload = filled.get(HEADER..incoming.scanned.used).unwrap_or_default().to_vec();
+        let complete = incoming.scanned.complete;
+        self.skip(&mut incoming).await?;
+        if !complete {
+            self.send_error(incoming.seq(), &SqlError::packet_too_large()).await?;
+            return Err(SessionEnd::Violation);
+        }
+        self.change_user(&payload, incoming.seq()).await
+    }
+
+    /// Closing a statement has no reply; the connection may be free after it.
+    async fn close_statement(&mut self, incoming: Incoming) -> Result<(), SessionEnd> {
+        let id = self.argument(&incoming).first_chunk::<4>().map(|id| u32::from_le_bytes(*id));
+        let known = id.is_some_and(|id| self.statements.remove(&id).is_some());
+        if self.grant.is_none() || (self.shares() && !known) {
+            let mut incoming = incoming;
+            return self.skip(&mut incoming).await;
+        }
+        if self.shares() && self.statements.is_empty() {
+            let before = self.hold.pins;
+            let with_them = PinSet::of(&[PinReason::PreparedStatement, PinReason::Cursor, PinReason::LongData]);
+            self.hold.pins = self.hold.pins.difference(with_them);
+            self.stick();
+            self.tell_pins(before);
+        }
+        self.run(Turn {
+            command: Command::StmtClose,
+            effects: Verdict::default(),
+            incoming,
+            rewritten: None,
+            elsewhere: false,
+            classifier: None,
+        })
+        .await
+    }
+
+    /// What a command other than a statement's text does.
+    pub(super) fn plain_effects(command: Command, argument: &[u8]) -> Verdict {
+        let mut effects = Verdict::default();
+        match command {
+            Command::InitDb => effects.kind = Kind::Use,
+            // Whether several statements are allowed is the connection's own from now on.
+            Command::SetOption => effects.pins.insert(PinReason::SessionOption),
+            Command::StmtSendLongData => effects.pins.insert(PinReason::LongData),
+            Command::StmtExecute if argument.get(4).is_some_and(|flags| flags & 7 != 0) => {
+                effects.pins.insert(PinReason::Cursor);
+            }
+            _ => {}
+        }
+        effects
+    }
+}

@@ -1,0 +1,53 @@
+//! What a session's actor and its conversation share: wishes of others, and where a statement runs.
+//!
+//! Messages are handled and the conversation polled in one and the same wake of the actor,
+//! so a wish set here is seen at once.
+
+use std::cell::{Cell, RefCell};
+
+use super::{Kill, Killed, What};
+
+/// The shared part.
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    killed: Cell<bool>,
+    draining: Cell<bool>,
+    user: RefCell<Box<[u8]>>,
+    /// The node and the server's connection id, while a statement runs there.
+    running: Cell<Option<(u16, u32)>>,
+}
+
+impl Control {
+    /// Somebody wants the session, or its statement, ended.
+    pub(super) fn kill(&self, kill: &Kill) -> Killed {
+        if *self.user.borrow() != kill.by {
+            return Killed::Denied;
+        }
+        if kill.what == What::Connection {
+            self.killed.set(true);
+        }
+        self.running.get().map_or(Killed::Idle, |(node, thread_id)| Killed::Busy { node, thread_id })
+    }
+
+    pub(super) fn drain(&self) {
+        self.draining.set(true);
+    }
+
+    pub(super) fn is_killed(&self) -> bool {
+        self.killed.get()
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Whose session it is.
+    pub(super) fn set_user(&self, user: &[u8]) {
+        *self.user.borrow_mut() = Box::from(user);
+    }
+
+    /// Where a statement of the session runs now.
+    pub(super) fn set_running(&self, running: Option<(u16, u32)>) {
+        self.running.set(running);
+    }
+}

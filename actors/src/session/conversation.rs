@@ -1,0 +1,258 @@
+//! A client session's life: everything that it owns, and the loop that it runs.
+
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+use actix::Addr;
+use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
+use greenroom_protocol::error::SqlError;
+use greenroom_protocol::flavor::Flavor;
+use greenroom_protocol::packet;
+use greenroom_protocol::reply::Summary;
+use greenroom_protocol::sql::{Mode, PinSet};
+use greenroom_protocol::state::{Charset, SessionState};
+use greenroom_protocol::track::ClientTrackers;
+use rustc_hash::FxHashMap;
+
+use super::control::Control;
+use super::digest::Effects;
+use super::hold::Hold;
+use super::{Arrival, ClientSession};
+use crate::account::Account;
+use crate::buffer::Buffer;
+use crate::directory::{Enrolment, next_id};
+use crate::end::SessionEnd;
+use crate::endpoint::Endpoint;
+use crate::grant::Grant;
+use crate::local::Local;
+use crate::pool::BackendId;
+use crate::settings::{Pinning, PoolMode};
+use crate::stage::{Seat, Stage};
+use crate::stream::Stream;
+use crate::tally::{ClientGauge, ClientState, EndpointTally};
+
+/// How long a client that broke the protocol may go on sending what nobody wants, so that it sees its error.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The client's end.
+pub(super) struct Client {
+    pub(super) stream: Stream,
+    pub(super) peer: Option<IpAddr>,
+    /// Bytes read and not yet used; none while idle.
+    pub(super) inlet: Option<Buffer>,
+    pub(super) capabilities: CapabilityFlags,
+    /// What it wants to hear of its session's state.
+    pub(super) trackers: ClientTrackers,
+}
+
+impl Client {
+    /// Whether nobody but the machine's owner can listen, and a password to be learned may come in clear: MariaDB's own
+    /// client library sends it so when asked, without a look at the RSA key (measured).
+    pub(super) fn is_local(&self) -> bool {
+        self.peer.is_some_and(|peer| peer.is_loopback())
+    }
+
+    /// Whether it has closed its end, looked at until it is seen to send instead (`look`): that stays in its socket.
+    pub(super) fn vanished(&self, look: &mut bool, cx: &mut Context<'_>) -> bool {
+        if *look && self.stream.poll_readable(cx).is_ready() {
+            *look = false;
+            return self.stream.is_closed();
+        }
+        false
+    }
+}
+
+/// Values of the previous statement that no other connection knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Previous {
+    /// `ROW_COUNT()`.
+    pub(super) row_count: i64,
+    /// `FOUND_ROWS()`.
+    pub(super) found_rows: u64,
+}
+
+/// What has to be asked of the server before the connection may go to somebody else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Debts {
+    /// `LAST_INSERT_ID()` may have changed: the OK packet also names ids that the client chose itself.
+    pub(super) insert_id: bool,
+    /// Character sets have changed: servers report only part of them (measured).
+    pub(super) charset: bool,
+    /// The server's character set and collation in this session, of which only one is reported.
+    pub(super) server_collation: bool,
+    /// `max_join_size` and `sql_big_selects`, of which only one is reported.
+    pub(super) join_limits: bool,
+    /// The statement had no warnings, but MariaDB keeps those before it while no statement with a table comes (measured).
+    pub(super) warnings: bool,
+    /// Variables may have been set that MariaDB does not report.
+    pub(super) unreported: bool,
+    /// A statement that may have run a routine failed: MySQL tells with the next OK what it left behind.
+    pub(super) suspicion: bool,
+    /// That statement changed rows, so triggers may have run, and no other has succeeded since.
+    pub(super) failed_dml: bool,
+    /// MariaDB never tells: whether a trigger ran is asked.
+    pub(super) triggers: bool,
+}
+
+/// Everything that a session owns.
+pub(super) struct Conversation {
+    pub(super) stage: Arc<Stage>,
+    pub(super) local: Rc<Local>,
+    pub(super) control: Rc<Control>,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) tally: Rc<EndpointTally>,
+    pub(super) gauge: ClientGauge,
+    pub(super) client: Client,
+    /// The virtual connection id.
+    pub(super) id: u32,
+    pub(super) account: Option<Arc<Account>>,
+    pub(super) flavor: Flavor,
+    pub(super) version: u32,
+    pub(super) collation: u16,
+    pub(super) state: Arc<SessionState>,
+    /// The default database, put aside because the server has it no more: the present lease is without one.
+    pub(super) adrift: Option<Box<[u8]>>,
+    pub(super) last_insert_id: u64,
+    pub(super) previous: Previous,
+    pub(super) status: StatusFlags,
+    pub(super) hold: Hold,
+    /// In strict mode, pins that stay to the end.
+    pub(super) sticky: PinSet,
+    /// What the texts that it has prepared by SQL may pin when they are executed.
+    pub(super) prepared: PinSet,
+    pub(super) debts: Debts,
+    /// What each open prepared statement does when it is executed.
+    pub(super) statements: FxHashMap<u32, Effects>,
+    pub(super) grant: Option<Grant>,
+    pub(super) leased_at: Option<Instant>,
+    pub(super) last: Option<BackendId>,
+    pub(super) summary: Summary,
+    pub(super) seat: Seat,
+    _enrolment: Option<Enrolment>,
+}
+
+impl Conversation {
+    /// Talks to a client from its arrival to its end.
+    pub(super) async fn hold(arrival: Arrival, control: Rc<Control>, me: Addr<ClientSession>) -> SessionEnd {
+        let mut talk = Self::new(arrival, control, me);
+        let end = match talk.login().await {
+            Ok(()) => talk.serve().await,
+            Err(end) => end,
+        };
+        talk.leave(end).await;
+        if end == SessionEnd::Violation {
+            talk.client.stream.linger(LINGER).await;
+        }
+        end
+    }
+
+    fn new(arrival: Arrival, control: Rc<Control>, me: Addr<ClientSession>) -> Self {
+        let Arrival { stream, peer, seat, endpoint, stage } = arrival;
+        let local = Local::here();
+        let tally = local.tally.endpoint(&endpoint.settings.name);
+        let id = next_id();
+        let enrolment = stage.main().map(|main| Enrolment::new(id, me, main.directory.clone()));
+        Self {
+            local,
+            control,
+            gauge: tally.enter(ClientState::Login),
+            tally,
+            client: Client {
+                stream,
+                peer,
+                inlet: None,
+                capabilities: CapabilityFlags::empty(),
+                trackers: ClientTrackers::everything(),
+            },
+            id,
+            account: None,
+            flavor: Flavor::MySql,
+            version: 0,
+            collation: 0,
+            state: Arc::new(SessionState::new(None, Charset::Handshake(0))),
+            adrift: None,
+            last_insert_id: 0,
+            previous: Previous::default(),
+            status: StatusFlags::SERVER_STATUS_AUTOCOMMIT,
+            hold: Hold::default(),
+            sticky: PinSet::EMPTY,
+            prepared: PinSet::EMPTY,
+            debts: Debts::default(),
+            statements: FxHashMap::default(),
+            grant: None,
+            leased_at: None,
+            last: None,
+            summary: Summary::default(),
+            endpoint,
+            stage,
+            seat,
+            _enrolment: enrolment,
+        }
+    }
+
+    async fn serve(&mut self) -> SessionEnd {
+        loop {
+            self.gauge.set(ClientState::Idle);
+            if let Err(end) = self.wait_for_command().await {
+                return end;
+            }
+            self.gauge.set(ClientState::Active);
+            if let Err(end) = self.command().await {
+                return end;
+            }
+        }
+    }
+
+    pub(super) fn mode(&self) -> PoolMode {
+        self.endpoint.settings.pool
+    }
+
+    /// Whether connections are shared between sessions while these live.
+    pub(super) fn shares(&self) -> bool {
+        self.mode() == PoolMode::Transaction
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.endpoint.settings.pinning == Pinning::Strict
+    }
+
+    /// How the client's statements are to be read.
+    pub(super) fn sql_mode(&self) -> Mode {
+        super::digest::mode(self.flavor, self.version, &self.state)
+    }
+
+    /// Sends one packet of Greenroom's own.
+    pub(super) async fn send(&mut self, seq: u8, payload: &[u8]) -> Result<(), SessionEnd> {
+        let mut framed = Vec::with_capacity(payload.len() + packet::HEADER);
+        packet::frame(&mut framed, seq, payload);
+        self.tally.to_clients.set(self.tally.to_clients.get() + framed.len() as u64);
+        self.client.stream.write_all(&framed).await.map_err(client_failed)
+    }
+
+    /// Sends an error of Greenroom's own; the session goes on.
+    pub(super) async fn send_error(&mut self, seq: u8, error: &SqlError) -> Result<(), SessionEnd> {
+        self.local.tally.error(error.code);
+        self.previous.row_count = -1;
+        self.send(seq, &error.encode(self.client.capabilities)).await
+    }
+
+    /// Sends an OK of Greenroom's own: nothing changed, nothing to warn of.
+    pub(super) async fn send_ok(&mut self, seq: u8) -> Result<(), SessionEnd> {
+        let [low, high] = (self.status - StatusFlags::SERVER_SESSION_STATE_CHANGED).bits().to_le_bytes();
+        self.send(seq, &[0, 0, 0, low, high, 0, 0]).await
+    }
+}
+
+/// A socket that fails has usually been reset by the client's end.
+pub(super) fn client_failed(error: io::Error) -> SessionEnd {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
+            SessionEnd::ClientClosed
+        }
+        _ => SessionEnd::ClientFailed,
+    }
+}

@@ -1,0 +1,213 @@
+//! What a statement has done to its session: state, pins, debts.
+
+use std::sync::Arc;
+
+use greenroom_protocol::flavor::Flavor;
+use greenroom_protocol::sql::{ClientCharset, Facts, Kind, Mode, PinReason, PinSet, Verdict};
+use greenroom_protocol::state::{Charset, SessionState, Unfit, absorb, restore};
+use greenroom_protocol::track::Changes;
+
+use super::conversation::Conversation;
+
+/// What a command does when it is executed, as far as its text says.
+pub(super) type Effects = Verdict;
+
+/// Pins that explain the server's "state changed" flag: what they stand for is what has changed.
+const EXPLAINS: [PinReason; 5] = [
+    PinReason::UserVariable,
+    PinReason::TemporaryTable,
+    PinReason::SqlPrepare,
+    PinReason::Role,
+    PinReason::UntrackedState,
+];
+
+/// What pins in strict mode only, because the vendors' proxies do.
+const HARMLESS: PinSet = PinSet::of(&[PinReason::LargePacket, PinReason::MultiStatement]);
+
+/// How a session's statements are to be read.
+pub(super) fn mode(flavor: Flavor, version: u32, state: &SessionState) -> Mode {
+    let sql_mode = state.variable(b"sql_mode").unwrap_or_default();
+    let has = |name: &[u8]| sql_mode.split(|byte| *byte == b',').any(|mode| mode == name);
+    let charset = match state.charset() {
+        Charset::Named(names) => ClientCharset::from_name(std::str::from_utf8(&names.client).unwrap_or_default()),
+        Charset::Handshake(_) => ClientCharset::Plain,
+    };
+    Mode {
+        flavor,
+        server_version: version,
+        ansi_quotes: has(b"ANSI_QUOTES"),
+        no_backslash_escapes: has(b"NO_BACKSLASH_ESCAPES"),
+        charset,
+    }
+}
+
+impl Conversation {
+    /// Takes in what the reply to a command said, all of it relayed by now.
+    pub(super) fn digest(&mut self, effects: Effects) {
+        let changes = std::mem::take(&mut self.summary.changes);
+        self.remember_previous(effects);
+        let failed = self.summary.error.is_some();
+        let before = self.hold.pins;
+        // No flag at all is a status too (nothing open, autocommit off), but an error that came first has none.
+        let told = !failed && self.summary.results > 0;
+        let status = Some(self.summary.status).filter(|status| told || !status.is_empty());
+        self.status = status.unwrap_or(self.status);
+        self.hold.heed(status, &changes);
+        // Neither is undone by a reset (measured).
+        if (effects.facts.contains(Facts::SETS_ROLE) || effects.pins.contains(PinReason::SessionOption))
+            && let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire())
+        {
+            wire.card.tainted = true;
+        }
+        if self.shares() {
+            self.absorb(effects, &changes);
+            self.judge(effects, &changes, failed);
+            if before != self.hold.pins {
+                self.tell_pins(before);
+            }
+        }
+        // Its memory serves the next command.
+        self.summary.changes = changes;
+    }
+
+    /// Values that functions about the previous statement give, wherever the next statement runs.
+    fn remember_previous(&mut self, effects: Effects) {
+        let summary = &self.summary;
+        self.previous.row_count = match summary {
+            summary if summary.error.is_some() || summary.had_result_set => -1,
+            summary => i64::try_from(summary.affected_rows).unwrap_or(i64::MAX),
+        };
+        if summary.had_result_set && summary.error.is_none() && matches!(effects.kind, Kind::Select | Kind::Show) {
+            self.previous.found_rows = summary.rows;
+        }
+    }
+
+    fn absorb(&mut self, effects: Effects, changes: &Changes) {
+        if changes.variables.is_empty() && changes.schema.is_none() {
+            return;
+        }
+        // MariaDB reports the values of SET STATEMENT as if they stayed (measured).
+        let passing = self.flavor == Flavor::MariaDb && effects.facts.contains(Facts::TEMPORARY_VALUES);
+        // Where something else ran beside it, nobody can tell which of them do stay.
+        let others = Facts::MULTI | Facts::MAY_RUN_ROUTINE | Facts::COMPOUND;
+        let mixed = passing && effects.facts.intersects(others) && !changes.variables.is_empty();
+        let variables = changes.variables.iter().filter(|_| !passing).map(|(name, value)| (&**name, &**value));
+        let mut state = SessionState::clone(&self.state);
+        let absorbed = absorb(&mut state, variables, changes.schema.as_deref());
+        self.debts.charset |= absorbed.charset;
+        self.debts.insert_id |= absorbed.last_insert_id;
+        self.debts.server_collation |= absorbed.server_collation;
+        self.debts.join_limits |= absorbed.join_limits;
+        self.hold.set(PinReason::InsertId, self.hold.pins.contains(PinReason::InsertId) || absorbed.insert_id);
+        let mut untracked = absorbed.unrestorable || mixed;
+        if absorbed.changed {
+            self.state = Arc::new(state);
+            if let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) {
+                untracked |= restore(&self.state, &wire.card.birth.state, &[], None) == Err(Unfit::Value);
+                wire.card.state = Arc::clone(&self.state);
+            }
+        }
+        if untracked {
+            self.hold.pins.insert(PinReason::UntrackedState);
+        }
+    }
+
+    fn judge(&mut self, effects: Effects, changes: &Changes, failed: bool) {
+        // Of several statements the first may have done its work although a later one failed; so may a routine.
+        let done = !failed || effects.facts.intersects(Facts::MULTI | Facts::MAY_RUN_ROUTINE | Facts::COMPOUND);
+        let mut pins = if done { effects.pins } else { PinSet::EMPTY };
+        if self.summary.large_row {
+            pins.insert(PinReason::LargePacket);
+        }
+        if !self.is_strict() {
+            pins = pins.difference(HARMLESS);
+        }
+        if !failed {
+            self.hold.end(self.ended(effects));
+            if effects.kind == Kind::Select {
+                self.hold.pins.remove(PinReason::FoundRows);
+            }
+        }
+        self.hold.begin(pins, effects.facts.intersects(Facts::MULTI | Facts::COMPOUND));
+        match effects.kind {
+            Kind::Prepare => {
+                let texts = PinSet::of(&[PinReason::SqlPrepare]);
+                self.prepared = self.prepared.union(effects.pins.difference(texts));
+            }
+            // A text prepared once may be executed any number of times, and its name does not tell which it is.
+            Kind::Execute if done => self.hold.begin(self.prepared, true),
+            _ => {}
+        }
+        // Locks, variables assigned by SELECT and tables made by it are reported by nobody when a routine makes them.
+        if done && effects.facts.contains(Facts::MAY_RUN_ROUTINE) && effects.kind != Kind::Execute {
+            self.hold.pins.insert(PinReason::UntrackedState);
+        }
+        // What one statement does explains nothing that another one or a routine does.
+        let alone = !effects.facts.intersects(Facts::MULTI | Facts::MAY_RUN_ROUTINE);
+        let explained = EXPLAINS.iter().any(|reason| pins.contains(*reason))
+            || alone && (!effects.unpins.is_empty() || effects.kind == Kind::Use)
+            || effects.facts.intersects(Facts::SETS_ONLY_VARIABLES | Facts::TEMPORARY_VALUES);
+        // Nor does it explain what MySQL still has to say of a trigger in the failed statement before.
+        let belated = !failed && std::mem::take(&mut self.debts.failed_dml);
+        if changes.unknown || changes.state_changed && (!explained || belated) {
+            self.hold.pins.insert(PinReason::UntrackedState);
+        }
+        self.note_diagnostics(effects, failed);
+        self.note_debts(effects, failed);
+        self.stick();
+    }
+
+    /// What a statement that succeeded has surely ended. Of several one may not have run, and `IF EXISTS` may have
+    /// found nothing, which only a note tells.
+    fn ended(&self, effects: Effects) -> PinSet {
+        let mut unpins = effects.unpins;
+        let noted = self.summary.warnings > 0 || self.state.variable(b"sql_notes").is_some();
+        if noted || effects.facts.contains(Facts::MULTI) {
+            unpins.remove(PinReason::TemporaryTable);
+        }
+        unpins
+    }
+
+    /// The warnings and errors of a statement are there until the next one, on its connection alone.
+    fn note_diagnostics(&mut self, effects: Effects, failed: bool) {
+        let had = self.hold.pins.contains(PinReason::Diagnostics);
+        let read = effects.facts.contains(Facts::READS_DIAGNOSTICS) && had;
+        let has = failed || self.summary.warnings > 0 || read;
+        self.hold.set(PinReason::Diagnostics, has);
+        self.debts.warnings = !has && (had || self.debts.warnings) && self.flavor == Flavor::MariaDb;
+    }
+
+    fn note_debts(&mut self, effects: Effects, failed: bool) {
+        let facts = effects.facts;
+        self.debts.insert_id |=
+            self.summary.generated_insert_id.is_some() || facts.contains(Facts::SETS_LAST_INSERT_ID);
+        if facts.contains(Facts::SETS_UNREPORTED) {
+            self.debts.unreported = true;
+            // Every one of these may be among them.
+            (self.debts.charset, self.debts.server_collation, self.debts.join_limits) = (true, true, true);
+        }
+        if !failed {
+            return;
+        }
+        if facts.contains(Facts::MAY_RUN_ROUTINE) {
+            self.hold.pins.insert(PinReason::SuspectAfterError);
+        }
+        match self.flavor {
+            Flavor::MySql => {
+                self.debts.suspicion = true;
+                self.debts.failed_dml |= facts.contains(Facts::IS_DML);
+            }
+            Flavor::MariaDb => self.debts.triggers |= facts.contains(Facts::IS_DML),
+        }
+    }
+
+    /// In strict mode what the vendors' proxies pin for stays pinned to the end.
+    pub(super) fn stick(&mut self) {
+        if self.is_strict() {
+            for reason in self.hold.pins.iter().filter(|reason| reason.strict_trigger()) {
+                self.sticky.insert(reason);
+            }
+            self.hold.pins = self.hold.pins.union(self.sticky);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! KILL of a session by the id that its client knows.
+
+use greenroom_protocol::command::Command;
+use greenroom_protocol::error::SqlError;
+use greenroom_protocol::packet;
+use greenroom_protocol::sql::Verdict;
+
+use super::command::Incoming;
+use super::conversation::Conversation;
+use super::turn::Turn;
+use super::{Kill, Killed, What};
+use crate::backend::kill;
+use crate::directory::{FIRST_ID, Find};
+use crate::end::SessionEnd;
+
+/// The id as a virtual one, if it can be.
+pub(super) fn virtual_id(id: u64) -> Option<u32> {
+    u32::try_from(id).ok().filter(|id| *id >= FIRST_ID)
+}
+
+impl Conversation {
+    /// `COM_PROCESS_KILL`.
+    pub(super) async fn kill_process(&mut self, incoming: Incoming) -> Result<(), SessionEnd> {
+        let id = self.argument(&incoming).first_chunk::<4>().map(|id| u32::from_le_bytes(*id));
+        match id.and_then(|id| virtual_id(u64::from(id))) {
+            Some(id) => self.kill_statement(incoming, id, false).await,
+            None => self.statement(Command::ProcessKill, incoming).await,
+        }
+    }
+
+    /// `KILL [QUERY] id`.
+    pub(super) async fn kill_statement(
+        &mut self,
+        mut incoming: Incoming,
+        id: u32,
+        query: bool,
+    ) -> Result<(), SessionEnd> {
+        let what = if query { What::Query } else { What::Connection };
+        match self.ask(id, what).await {
+            Killed::Busy { node, thread_id } => {
+                let verb = if query { "KILL QUERY" } else { "KILL" };
+                let statement = format!("{verb} {thread_id}");
+                // A lease of our own might lead to another server, where the id is somebody else's.
+                if let [_, _, ..] = &*self.endpoint.nodes {
+                    return self.kill_on(node, statement, incoming).await;
+                }
+                let mut payload = vec![Command::Query.byte()];
+                payload.extend_from_slice(statement.as_bytes());
+                let mut framed = Vec::new();
+                packet::frame(&mut framed, 0, &payload);
+                let effects = Verdict::default();
+                self.run(Turn {
+                    command: Command::Query,
+                    effects,
+                    incoming,
+                    rewritten: Some(framed),
+                    elsewhere: false,
+                    classifier: None,
+                })
+                .await
+            }
+            Killed::Idle if id == self.id && !query => {
+                self.skip(&mut incoming).await?;
+                self.send_error(incoming.seq(), &SqlError::query_interrupted()).await?;
+                Err(SessionEnd::Killed)
+            }
+            Killed::Idle => {
+                self.skip(&mut incoming).await?;
+                self.send_ok(incoming.seq()).await
+            }
+            Killed::Denied => {
+                self.skip(&mut incoming).await?;
+                // 1094: as both servers say where an id is nobody's, or nobody's that the asker may know of.
+                let error = SqlError::new(1094, greenroom_protocol::error::GENERAL, format!("Unknown thread id: {id}"));
+                self.send_error(incoming.seq(), &error).await
+            }
+        }
+    }
+
+    async fn kill_on(&mut self, node: u16, statement: String, mut incoming: Incoming) -> Result<(), SessionEnd> {
+        self.skip(&mut incoming).await?;
+        let node = self.endpoint.nodes.iter().find(|known| known.index == node).cloned();
+        let done = match (node, self.account.clone()) {
+            (Some(node), Some(account)) => kill(node, account, statement, self.stage.log.clone()).await,
+            _ => false,
+        };
+        if done {
+            return self.send_ok(incoming.seq()).await;
+        }
+        let name = self.endpoint.settings.name.clone();
+        self.send_error(incoming.seq(), &SqlError::node_down(&name, "the statement could not be killed")).await
+    }
+
+    async fn ask(&self, id: u32, what: What) -> Killed {
+        let by: Box<[u8]> = self.account.as_ref().map_or_else(Box::default, |account| account.user.clone());
+        if id == self.id {
+            return self.control.kill(&Kill { what, by });
+        }
+        let Some(main) = self.stage.main() else { return Killed::Denied };
+        match main.directory.send(Find { id }).await {
+            Ok(Some(session)) => session.send(Kill { what, by }).await.unwrap_or(Killed::Denied),
+            _ => Killed::Denied,
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! Getting a connection, making it fit, giving it back.
+
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use greenroom_protocol::answer::Answer;
+use greenroom_protocol::capability;
+use greenroom_protocol::command::Command;
+use greenroom_protocol::constants::StatusFlags;
+use greenroom_protocol::error::SqlError;
+use greenroom_protocol::sql::{PinReason, PinSet};
+use greenroom_protocol::state::{Charset, Restore, SessionState, restore};
+use tokio::sync::oneshot;
+
+use super::conversation::{Conversation, Previous};
+use crate::account::{Account, PoolKey};
+use crate::backend::exchange::Batch;
+use crate::backend::{Pin, Unpin, kill};
+use crate::credentials::Forget;
+use crate::end::SessionEnd;
+use crate::grant::{Condition, Grant};
+use crate::pool::{Lease, Refusal, Ticket};
+use crate::settings::PoolMode;
+use crate::tally::ClientState;
+use crate::wire::Wire;
+
+/// Connections tried before a client is told that they die faster than they can be used.
+const ATTEMPTS: usize = 4;
+
+/// Server errors that say that an account's password is not what it was: forget what was learned.
+const ACCOUNT_REFUSED: [u16; 3] = [1045, 1698, 3118];
+
+/// The default database is gone, or the account's right to it.
+const DATABASE_REFUSED: [u16; 2] = [1049, 1044];
+
+/// Why a statement does not run.
+#[derive(Debug)]
+pub(super) enum NoLease {
+    /// The client is told this, and goes on.
+    Refused(SqlError),
+    /// The session is over.
+    Ended(SessionEnd),
+}
+
+impl From<SessionEnd> for NoLease {
+    fn from(end: SessionEnd) -> Self {
+        Self::Ended(end)
+    }
+}
+
+impl Conversation {
+    /// Sees to it that the session has a connection in its own state. `fresh`: newly opened.
+    pub(super) async fn acquire(&mut self, fresh: bool) -> Result<(), NoLease> {
+        if self.grant.is_some() {
+            return Ok(());
+        }
+        let Some(account) = self.account.clone() else { return Err(SessionEnd::Refused.into()) };
+        let mut fresh = fresh;
+        for _ in 0..ATTEMPTS {
+            let Some(mut grant) = self.lease(&account, fresh).await? else { continue };
+            match self.adapt(&mut grant).await {
+                Adapted::Fits => {
+                    self.leased_at = Some(Instant::now());
+                    self.last = Some(grant.backend());
+                    self.grant = Some(grant);
+                    return Ok(());
+                }
+                Adapted::Refused(error) => {
+                    grant.release(Condition::Used);
+                    return Err(NoLease::Refused(error));
+                }
+                // Another one, as good as new, needs only what the session itself has set.
+                Adapted::Unfit => {
+                    fresh = true;
+                    grant.release(Condition::Used);
+                }
+                Adapted::Dead => drop(grant),
+            }
+        }
+        let node = self.endpoint.choose().map(|node| node.settings().name.clone()).unwrap_or_default();
+        Err(NoLease::Refused(SqlError::node_down(&node, "its connections are lost before they can be used")))
+    }
+
+    /// As [`Self::acquire`], but a session whose default database has been dropped goes on without one, as it does
+    /// on a server; the database is asked for again with the next lease.
+    pub(super) async fn acquire_for_statement(&mut self, fresh: bool) -> Result<(), NoLease> {
+        if self.grant.is_none()
+            && let Some(database) = self.adrift.take()
+            && self.state.database().is_none()
+        {
+            Arc::make_mut(&mut self.state).set_database(Some(&database));
+        }
+        match self.acquire(fresh).await {
+            Err(NoLease::Refused(error)) if DATABASE_REFUSED.contains(&error.code) => {
+                self.adrift = self.state.database().map(Box::from);
+                Arc::make_mut(&mut self.state).set_database(None);
+                self.acquire(fresh).await
+            }
+            done => done,
+        }
+    }
+
+    /// `None` where the connection ended while it was being lent; its shard knows that by now.
+    async fn lease(&mut self, account: &Arc<Account>, fresh: bool) -> Result<Option<Grant>, NoLease> {
+        self.name_charset();
+        let ticket = Ticket {
+            endpoint: Arc::clone(&self.endpoint),
+            account: Arc::clone(account),
+            key: self.key(account),
+            state: Arc::clone(&self.state),
+            collation: self.collation,
+            last: self.last,
+            fresh: fresh || self.mode() == PoolMode::None,
+        };
+        let (reply, answer) = oneshot::channel();
+        let Some(shard) = self.stage.shard(self.worker()) else { return Err(SessionEnd::Drained.into()) };
+        let shard = shard.clone();
+        shard.do_send(Lease { ticket, reply });
+        self.gauge.set(ClientState::Waiting);
+        let granted = match self.await_grant(answer).await {
+            Ok(None) if !shard.connected() => Err(SessionEnd::Drained.into()),
+            granted => granted,
+        };
+        self.gauge.set(ClientState::Active);
+        if let (Err(NoLease::Refused(error)), Some(main)) = (&granted, self.stage.main())
+            && ACCOUNT_REFUSED.contains(&error.code)
+        {
+            main.credentials.do_send(Forget { account: Arc::clone(account) });
+        }
+        granted
+    }
+
+    /// Waits for the shard's answer, unless the client vanishes or is killed meanwhile: then the place in the line is given up.
+    async fn await_grant(
+        &mut self,
+        mut answer: oneshot::Receiver<Result<Grant, Refusal>>,
+    ) -> Result<Option<Grant>, NoLease> {
+        let mut look = true;
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = std::pin::Pin::new(&mut answer).poll(cx) {
+                return Poll::Ready(match answer {
+                    Ok(Ok(grant)) => Ok(Some(grant)),
+                    Ok(Err(refusal)) => Err(NoLease::Refused(explain(refusal, &self.endpoint.settings.name))),
+                    // The wish lay in the mailbox of a connection that has just ended, or the shard itself is gone.
+                    Err(_) => Ok(None),
+                });
+            }
+            if self.control.is_killed() {
+                return Poll::Ready(Err(SessionEnd::Killed.into()));
+            }
+            if self.client.vanished(&mut look, cx) {
+                return Poll::Ready(Err(SessionEnd::ClientClosed.into()));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn key(&self, account: &Account) -> PoolKey {
+        let settings = &self.endpoint.settings;
+        let session = settings.pool == PoolMode::Session;
+        PoolKey {
+            node: 0,
+            mode: settings.pool,
+            account: account.id,
+            capabilities: capability::key(self.client.capabilities).bits(),
+            client: self.client.peer.filter(|_| session || settings.pool_by_client_ip),
+            database: self.state.database().filter(|_| session).map(Arc::from),
+            idle_timeout: settings.idle_timeout,
+        }
+    }
+
+    /// Puts names to the character sets of the handshake, if another login has shown them.
+    fn name_charset(&mut self) {
+        let (Charset::Handshake(id), Some(node)) = (self.state.charset(), self.endpoint.choose()) else { return };
+        if let Some(names) = self.local.charset(node.index, *id) {
+            Arc::make_mut(&mut self.state).set_charset(Charset::Named(names));
+        }
+    }
+
+    /// Makes the connection's state the session's, in one round trip or none.
+    async fn adapt(&mut self, grant: &mut Grant) -> Adapted {
+        let Some(card) = grant.card() else { return Adapted::Dead };
+        if let Charset::Handshake(id) = self.state.charset() {
+            // Only a login shows what a server makes of a client's collation: this connection's own, or another by now.
+            let named = match self.local.charset(card.permit.node().index, *id) {
+                Some(names) => Charset::Named(names),
+                None if card.birth.collation == *id => card.birth.state.charset().clone(),
+                None => return Adapted::Unfit,
+            };
+            Arc::make_mut(&mut self.state).set_charset(named);
+        }
+        let same = Arc::ptr_eq(&self.state, &card.state) || *self.state == *card.state;
+        let insert_id = Some(self.last_insert_id).filter(|id| *id != card.last_insert_id);
+        if same && insert_id.is_none() {
+            return Adapted::Fits;
+        }
+        // With init_connect, "what it was before" is not the server's default.
+        if card.birth.init_connect && self.state.variable_count() < card.state.variable_count() {
+            return Adapted::Unfit;
+        }
+        let Ok(plan) = restore(&self.state, &card.state, &card.birth.defaults, insert_id) else {
+            return Adapted::Unfit;
+        };
+        self.local.tally.adapted();
+        let Some(wire) = grant.wire() else { return Adapted::Dead };
+        let adapted = carry_out(plan, wire).await;
+        if matches!(adapted, Adapted::Fits) {
+            wire.card.state = Arc::clone(&self.state);
+            wire.card.last_insert_id = self.last_insert_id;
+        }
+        adapted
+    }
+
+    /// Tells the connection which pins are new and which are over.
+    pub(super) fn tell_pins(&mut self, before: PinSet) {
+        let Some(grant) = &self.grant else { return };
+        for reason in PinReason::ALL.iter().copied() {
+            match (before.contains(reason), self.hold.pins.contains(reason)) {
+                (false, true) => grant.home().do_send(Pin { reason }),
+                (true, false) => grant.home().do_send(Unpin { reason }),
+                _ => {}
+            }
+        }
+    }
+
+    /// Gives the connection back.
+    pub(super) fn release(&mut self, condition: Condition) {
+        if let Some(grant) = self.grant.take() {
+            grant.release(condition);
+        }
+        if let Some(since) = self.leased_at.take() {
+            self.local.tally.lease_ended(since.elapsed());
+        }
+        self.control.set_running(None);
+    }
+
+    /// The connection is lost, or must not be used again; what was on it is gone.
+    pub(super) fn lose(&mut self) {
+        let before = self.hold.pins;
+        self.hold = super::hold::Hold::default();
+        self.status -= StatusFlags::SERVER_STATUS_IN_TRANS | StatusFlags::SERVER_STATUS_IN_TRANS_READONLY;
+        self.tell_pins(before);
+        self.grant = None;
+        self.leased_at = None;
+        self.statements.clear();
+        self.prepared = PinSet::EMPTY;
+        self.debts = super::conversation::Debts::default();
+        self.previous = Previous { row_count: -1, found_rows: 0 };
+        self.control.set_running(None);
+    }
+
+    /// The client is gone in the middle of a statement: nobody wants the rest of it.
+    pub(super) fn abandon(&mut self) {
+        let running = self.grant.as_ref().and_then(|grant| grant.card());
+        let running = running.map(|card| (Arc::clone(card.permit.node()), card.thread_id));
+        self.lose();
+        if let (Some((node, thread_id)), Some(account)) = (running, self.account.clone()) {
+            actix_rt::spawn(kill(node, account, format!("KILL {thread_id}"), self.stage.log.clone()));
+        }
+    }
+
+    /// The session is over: what becomes of its connection.
+    pub(super) async fn leave(&mut self, end: SessionEnd) {
+        let idle = !matches!(end, SessionEnd::BackendLost | SessionEnd::ClientFailed);
+        let condition = match self.mode() {
+            PoolMode::None => Condition::Spoilt,
+            // As a server does for a client that leaves: roll back at once.
+            PoolMode::Session if self.hold.is_open() => Condition::Spoilt,
+            PoolMode::Session => Condition::Used,
+            PoolMode::Transaction if self.is_strict() && !self.hold.pins.is_empty() => Condition::Spoilt,
+            PoolMode::Transaction => Condition::Used,
+        };
+        if idle && self.grant.is_some() {
+            self.release(condition);
+        }
+    }
+
+    fn worker(&self) -> usize {
+        self.seat.worker()
+    }
+}
+
+/// What came of making a connection fit.
+enum Adapted {
+    Fits,
+    /// The server refuses the session's state: its database is gone, say.
+    Refused(SqlError),
+    /// No statement makes it fit.
+    Unfit,
+    /// It is lost.
+    Dead,
+}
+
+/// Nothing of the client's has been sent yet, so a connection that fails here costs nobody anything.
+async fn carry_out(plan: Restore, wire: &mut Wire) -> Adapted {
+    let mut batch = Batch::default();
+    let selects = plan.database.is_some();
+    if let Some(database) = &plan.database {
+        batch.add(Command::InitDb, database);
+    }
+    if let Some(set) = &plan.set {
+        batch.add(Command::Query, set);
+    }
+    let Ok(outcome) = batch.run(&mut wire.stream).await else { return Adapted::Dead };
+    for (index, answer) in outcome.answers.into_iter().enumerate() {
+        match answer {
+            Answer::Failed(error) if selects && index == 0 => return Adapted::Refused(error),
+            Answer::Failed(_) => return Adapted::Unfit,
+            _ => {}
+        }
+    }
+    Adapted::Fits
+}
+
+/// How a refused lease is told to the client.
+pub(super) fn explain(refusal: Refusal, endpoint: &str) -> SqlError {
+    match refusal {
+        Refusal::Timeout { limit, waited, node } => {
+            SqlError::lease_timeout(&format!("{endpoint}/{node}"), limit, waited)
+        }
+        Refusal::Down { node, reason } => SqlError::node_down(&node, &reason),
+        Refusal::Server(error) => error,
+        Refusal::Failed(reason) => SqlError::node_down(endpoint, &reason),
+        Refusal::NoNode(name) => SqlError::node_down(&name, "the endpoint has no node that may serve this"),
+        Refusal::Draining => SqlError::shutting_down(),
+    }
+}
+
+/// The state that a session is in after its login, before any server has named its character sets.
+pub(super) fn first_state(database: Option<&[u8]>, collation: u16) -> Arc<SessionState> {
+    Arc::new(SessionState::new(database, Charset::Handshake(collation)))
+}

@@ -1,0 +1,295 @@
+//! Greeting a client and finding out who it is.
+
+use std::sync::Arc;
+
+use greenroom_protocol::capability;
+use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
+use greenroom_protocol::error::SqlError;
+use greenroom_protocol::login::change_user::ChangeUser;
+use greenroom_protocol::login::greeting::Greeting;
+use greenroom_protocol::login::plugin::Plugin;
+use greenroom_protocol::login::request::LoginRequest;
+use greenroom_protocol::login::scramble::{self, Scramble};
+use greenroom_protocol::login::server::{Answer, ClientLogin, Known, Proof, Step, Terms};
+use greenroom_protocol::login::{LoginError, PAYLOAD_LIMIT};
+use greenroom_protocol::sql::PinSet;
+use greenroom_protocol::track::{self, ClientTrackers};
+use tokio::time::timeout;
+
+use super::conversation::{Conversation, client_failed};
+use super::lease::{NoLease, first_state};
+use crate::backend::UNABLE;
+use crate::credentials::{self, Learn, Settle, Verify};
+use crate::end::SessionEnd;
+use crate::grant::Condition;
+use crate::monitor::Probe;
+use crate::node::Facts;
+use crate::packets::{Packets, PacketsError};
+use crate::settings::PoolMode;
+use crate::stage::Main;
+use crate::tally::LoginResult;
+
+/// What a client wants to log in as, at connecting or later.
+pub(super) struct Wish {
+    user: Box<[u8]>,
+    auth: greenroom_protocol::secret::Secret,
+    plugin: Option<Vec<u8>>,
+    database: Option<Vec<u8>>,
+    collation: u16,
+    /// Challenge it anew, whatever it answered.
+    renew: bool,
+    offered: Plugin,
+    scramble: Scramble,
+}
+
+impl Conversation {
+    /// The whole login, within the endpoint's time for it.
+    pub(super) async fn login(&mut self) -> Result<(), SessionEnd> {
+        let limit = self.stage.login_timeout();
+        match timeout(limit, self.greet()).await {
+            Ok(done) => done,
+            Err(_) => Err(SessionEnd::LoginTimeout),
+        }
+    }
+
+    async fn greet(&mut self) -> Result<(), SessionEnd> {
+        let facts = match self.facts().await {
+            Ok(facts) => facts,
+            Err(error) => {
+                self.send_error(0, &error).await?;
+                return Err(SessionEnd::Refused);
+            }
+        };
+        (self.flavor, self.version) = (facts.flavor, facts.number);
+        let offered = Plugin::from_name(facts.plugin.as_bytes()).unwrap_or(Plugin::CachingSha2);
+        let greeting = Greeting {
+            version: facts.version.clone(),
+            thread_id: self.id,
+            scramble: random_scramble(),
+            capabilities: capability::offered(facts.capabilities),
+            charset: facts.charset,
+            status: StatusFlags::SERVER_STATUS_AUTOCOMMIT,
+            plugin: offered.name().to_owned(),
+        };
+        self.send(0, &greeting.encode()).await?;
+        // Until a client says otherwise, errors have an SQLSTATE from here on (measured on both servers).
+        self.client.capabilities = CapabilityFlags::CLIENT_PROTOCOL_41;
+        let (request, seq) = self.read_packet(1).await?;
+        let request = match LoginRequest::parse(&request) {
+            Ok(request) => request,
+            Err(error) => {
+                self.tally.login(LoginResult::Failed);
+                if error == LoginError::OldProtocol {
+                    self.client.capabilities = CapabilityFlags::empty();
+                }
+                self.send_error(seq, &error.sql_error()).await?;
+                return Err(SessionEnd::Violation);
+            }
+        };
+        self.client.capabilities = request.capabilities & greeting.capabilities;
+        self.client.trackers =
+            if self.shares() { ClientTrackers::defaults(self.flavor) } else { ClientTrackers::everything() };
+        let collation = u16::from(request.charset);
+        let wish = Wish {
+            user: request.user.into(),
+            auth: request.auth,
+            plugin: request.plugin,
+            database: request.database,
+            collation,
+            renew: false,
+            offered,
+            scramble: greeting.scramble,
+        };
+        self.admit(wish, seq).await
+    }
+
+    /// What the endpoint's node is; asked now if nobody has yet.
+    async fn facts(&self) -> Result<Arc<Facts>, SqlError> {
+        let Some(node) = self.endpoint.choose() else {
+            return Err(SqlError::node_down(&self.endpoint.settings.name, "the endpoint has no node"));
+        };
+        if node.facts().is_none()
+            && let Some(monitor) = node.monitor()
+        {
+            // Whatever it answers, what counts is whether the facts are there afterwards.
+            let _ = monitor.send(Probe).await;
+        }
+        node.facts().ok_or_else(|| SqlError::node_down(&node.settings().name, &node.fault()))
+    }
+
+    /// `COM_CHANGE_USER`: the same again on a connection that is there. `payload` is the whole command.
+    pub(super) async fn change_user(&mut self, payload: &[u8], seq: u8) -> Result<(), SessionEnd> {
+        let Ok(wish) = ChangeUser::parse(payload, self.client.capabilities) else {
+            self.send_error(seq, &SqlError::unknown_command()).await?;
+            return Err(SessionEnd::Violation);
+        };
+        self.leave(SessionEnd::Quit).await;
+        self.lose();
+        self.sticky = PinSet::EMPTY;
+        self.adrift = None;
+        self.last_insert_id = 0;
+        self.status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
+        self.client.trackers =
+            if self.shares() { ClientTrackers::defaults(self.flavor) } else { ClientTrackers::everything() };
+        let wish = Wish {
+            user: wish.user.into(),
+            auth: wish.auth,
+            plugin: wish.plugin,
+            database: wish.database,
+            // Servers read 0 as "the default"; so does the login that a connection is opened with.
+            collation: wish.charset,
+            renew: true,
+            offered: Plugin::CachingSha2,
+            scramble: random_scramble(),
+        };
+        self.admit(wish, seq).await
+    }
+
+    async fn admit(&mut self, wish: Wish, seq: u8) -> Result<(), SessionEnd> {
+        let stage = Arc::clone(&self.stage);
+        let Some(main) = stage.main() else { return Err(SessionEnd::Drained) };
+        let verify = Verify { user: wish.user.clone(), source: self.endpoint.settings.credentials };
+        let Ok(known) = main.credentials.send(verify).await else { return Err(SessionEnd::Drained) };
+        let (proof, seq) = self.authenticate(&wish, known, seq).await?;
+        let learned = matches!(proof, Proof::Learned(_));
+        let Ok(account) = main.credentials.send(Settle { user: wish.user.clone(), proof }).await else {
+            return Err(SessionEnd::Drained);
+        };
+        self.control.set_user(&wish.user);
+        self.account = Some(account);
+        self.collation = wish.collation;
+        self.state = first_state(wish.database.as_deref(), wish.collation);
+        self.prove(&wish, learned, main, seq).await?;
+        self.tally.login(LoginResult::Ok);
+        self.welcome(wish.database.as_deref(), seq).await
+    }
+
+    /// The OK of a login, which names the database to those who want to hear of it, as both servers do (measured).
+    async fn welcome(&mut self, database: Option<&[u8]>, seq: u8) -> Result<(), SessionEnd> {
+        let tracks = self.client.capabilities.contains(CapabilityFlags::CLIENT_SESSION_TRACK);
+        let Some(name) = database.filter(|_| tracks) else { return self.send_ok(seq).await };
+        let status = self.status | StatusFlags::SERVER_SESSION_STATE_CHANGED;
+        self.send(seq, &track::schema_ok(status, name)).await
+    }
+
+    /// Goes through the plugin's exchange. Gives what was proven, and the sequence id for the OK.
+    async fn authenticate(
+        &mut self,
+        wish: &Wish,
+        known: credentials::Terms,
+        seq: u8,
+    ) -> Result<(Proof, u8), SessionEnd> {
+        let learns = matches!(known.known, Known::Learn | Known::Remembered(_));
+        let terms = Terms {
+            known: known.known,
+            secure: self.client.stream.is_private() || learns && self.client.is_local(),
+            offered: wish.offered,
+            scramble: wish.scramble,
+            fresh: random_scramble(),
+            rsa: Some(known.rsa),
+            password_wanted: false,
+            renew: wish.renew,
+        };
+        let answer = Answer { plugin: wish.plugin.as_deref(), auth: wish.auth.expose() };
+        let (mut machine, mut step) = ClientLogin::begin(terms, answer);
+        let mut seq = seq;
+        loop {
+            match step {
+                Step::Send(payload) => {
+                    self.send(seq, &payload).await?;
+                    let (reply, next) = self.read_packet(seq.wrapping_add(1)).await?;
+                    seq = next;
+                    step = machine.step(&reply);
+                }
+                Step::Accept { prelude, proof } => {
+                    if let Some(prelude) = prelude {
+                        self.send(seq, &prelude).await?;
+                        seq = seq.wrapping_add(1);
+                    }
+                    return Ok((proof, seq));
+                }
+                Step::Refuse { using_password } => {
+                    let error = self.denial(wish, using_password);
+                    self.deny(seq, &wish.user, &error).await?;
+                    return Err(SessionEnd::Refused);
+                }
+                Step::Fail(error) => {
+                    self.deny(seq, &wish.user, &error).await?;
+                    return Err(SessionEnd::Refused);
+                }
+            }
+        }
+    }
+
+    fn denial(&self, wish: &Wish, using_password: bool) -> SqlError {
+        let host = self.client.peer.map_or_else(|| "localhost".to_owned(), |peer| peer.to_string());
+        SqlError::access_denied(&wish.user, &host, using_password)
+    }
+
+    async fn deny(&mut self, seq: u8, user: &[u8], error: &SqlError) -> Result<(), SessionEnd> {
+        self.tally.login(LoginResult::Denied);
+        let user = String::from_utf8_lossy(user).into_owned();
+        slog::info!(self.stage.log, "login refused"; "session" => self.id, "user" => user, "code" => error.code);
+        self.send_error(seq, error).await
+    }
+
+    /// Has the server confirm what only it knows: a learned password, a database. In the modes in which the
+    /// session has a connection of its own anyway, this is the one.
+    async fn prove(&mut self, wish: &Wish, learned: bool, main: &Main, seq: u8) -> Result<(), SessionEnd> {
+        let own = self.mode() != PoolMode::Transaction;
+        let account = self.account.as_ref().map_or(0, |account| account.id);
+        let database = wish.database.as_deref();
+        let unknown = database.is_some_and(|name| !self.local.knows_database(account, name));
+        if !own && !unknown && !learned {
+            return Ok(());
+        }
+        match self.acquire(learned).await {
+            Ok(()) => {}
+            Err(NoLease::Ended(end)) => return Err(end),
+            Err(NoLease::Refused(error)) => {
+                // MySQL asks a user who does not exist for one plugin or another, among them those that nobody speaks
+                // here: a stranger must not learn from us what the server hides. The log has the reason.
+                let error = if learned && error.code == UNABLE { self.denial(wish, true) } else { error };
+                self.deny(seq, &wish.user, &error).await?;
+                return Err(SessionEnd::Refused);
+            }
+        }
+        if let Some(account) = self.account.clone().filter(|_| learned) {
+            main.credentials.do_send(Learn { account });
+        }
+        if let Some(name) = database {
+            self.local.note_database(account, name);
+        }
+        if !own {
+            self.release(Condition::Clean);
+        }
+        Ok(())
+    }
+
+    /// Reads one packet of the login, and gives the sequence id of the one after it.
+    async fn read_packet(&mut self, seq: u8) -> Result<(Vec<u8>, u8), SessionEnd> {
+        let inlet = self.client.inlet.take();
+        let mut packets = Packets::resume(&mut self.client.stream, inlet, seq);
+        let read = packets.read(PAYLOAD_LIMIT).await;
+        self.client.inlet = packets.into_rest();
+        let error = match read {
+            Ok(payload) => return Ok((payload, seq.wrapping_add(1))),
+            Err(PacketsError::Closed) => return Err(SessionEnd::ClientClosed),
+            Err(PacketsError::Io(error)) => return Err(client_failed(error)),
+            Err(PacketsError::OutOfOrder) => SqlError::out_of_order(),
+            Err(PacketsError::TooLong(_)) => SqlError::packet_too_large(),
+        };
+        self.tally.login(LoginResult::Failed);
+        self.send_error(seq, &error).await?;
+        Err(SessionEnd::Violation)
+    }
+}
+
+fn random_scramble() -> Scramble {
+    let mut bytes = [0; scramble::SCRAMBLE_LENGTH];
+    // Without randomness no login is safe; a system that has none to give does not come this far.
+    if getrandom::fill(&mut bytes).is_err() {
+        std::process::abort();
+    }
+    scramble::from_random(bytes)
+}

@@ -1,0 +1,120 @@
+//! owns: one client's socket, session state, statements and, while it has one, the lease of a backend connection.
+//! is told: `Kill`, `Drain`.
+//! tells: its shard `Lease`, `Release`; backend connections `Return`, `Pin`, `Unpin`; credentials `Verify`, `Settle`, `Learn`, `Forget`.
+//! ends when: the client leaves, breaks the protocol, is killed, or the process drains.
+
+mod command;
+mod control;
+mod conversation;
+mod digest;
+mod hold;
+mod kill;
+mod lease;
+mod login;
+mod own;
+mod pump;
+mod reset;
+mod turn;
+mod wait;
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture};
+
+use self::control::Control;
+use self::conversation::Conversation;
+use crate::endpoint::Endpoint;
+use crate::local::Local;
+use crate::stage::{Seat, Stage};
+use crate::stream::Stream;
+
+/// A client that has just connected.
+pub(crate) struct Arrival {
+    pub(crate) stream: Stream,
+    /// Its address; `None` on a Unix socket.
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) seat: Seat,
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) stage: Arc<Stage>,
+}
+
+/// One authenticated application connection, from accept to close.
+pub(crate) struct ClientSession {
+    arrival: Option<Arrival>,
+    control: Rc<Control>,
+}
+
+/// What is to be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The statement that is running.
+    Query,
+    /// The session.
+    Connection,
+}
+
+/// Somebody wants the session's statement, or the session itself, ended.
+#[derive(Debug, Message)]
+#[rtype(result = "Killed")]
+pub(crate) struct Kill {
+    pub(crate) what: What,
+    /// The user who wants it.
+    pub(crate) by: Box<[u8]>,
+}
+
+/// What a kill came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Killed {
+    /// Its statement runs on the server under this id; the server must be told.
+    Busy { node: u16, thread_id: u32 },
+    /// Nothing of it runs on a server; a kill of the connection has been heeded.
+    Idle,
+    /// It is somebody else's.
+    Denied,
+}
+
+/// The process is stopping: end when no transaction is open.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Drain;
+
+impl ClientSession {
+    pub(crate) fn new(arrival: Arrival) -> Self {
+        Self { arrival: Some(arrival), control: Rc::default() }
+    }
+}
+
+impl Actor for ClientSession {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let Some(arrival) = self.arrival.take() else { return };
+        let stage = Arc::clone(&arrival.stage);
+        let (control, me) = (Rc::clone(&self.control), ctx.address());
+        // The socket and all state live in this one future: the actor's mailbox stays free for Kill and Drain.
+        let talk = async move { Conversation::hold(arrival, control, me).await };
+        ctx.spawn(talk.into_actor(self).map(move |end, _, ctx| {
+            slog::debug!(stage.log, "client session ended"; "reason" => end.name());
+            Local::here().tally.session_ended(end);
+            ctx.stop();
+        }));
+    }
+}
+
+impl Handler<Kill> for ClientSession {
+    type Result = MessageResult<Kill>;
+
+    fn handle(&mut self, kill: Kill, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.control.kill(&kill))
+    }
+}
+
+impl Handler<Drain> for ClientSession {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
+        self.control.drain();
+    }
+}

@@ -1,0 +1,163 @@
+//! Before a connection goes to somebody else: asking the server what it did not report.
+
+use std::sync::Arc;
+
+use greenroom_protocol::answer::{Answer, Row};
+use greenroom_protocol::command::Command;
+use greenroom_protocol::sql::PinReason;
+use greenroom_protocol::state::{Charset, SessionState, absorb};
+
+use super::conversation::{Conversation, Debts};
+use crate::backend::exchange::{Batch, Outcome};
+use crate::backend::names;
+use crate::grant::Condition;
+
+/// What a session may have changed that no report gives exactly.
+const READ_BACK: &[u8] =
+    b"SELECT LAST_INSERT_ID(), @@character_set_client, @@character_set_results, @@collation_connection";
+
+/// Variables that change each other unreported; the server's character set follows its collation.
+const PARTNERS: &[u8] = b"SELECT @@SESSION.collation_server, @@SESSION.max_join_size, @@SESSION.sql_big_selects";
+
+/// MariaDB: every variable that this session has set to something of its own.
+const SET_HERE: &[u8] = b"SELECT LOWER(VARIABLE_NAME), SESSION_VALUE FROM information_schema.SYSTEM_VARIABLES \
+    WHERE VARIABLE_SCOPE='SESSION' AND SESSION_VALUE<>GLOBAL_VALUE";
+
+/// MariaDB counts the triggers that ran in a session; one that ran in a failed statement left no other trace (measured).
+const TRIGGERS: &[u8] = b"SHOW SESSION STATUS LIKE 'Executed_triggers'";
+
+impl Conversation {
+    /// Gives the connection back if nothing holds it.
+    pub(super) async fn settle(&mut self) {
+        if !self.shares() || self.grant.is_none() || self.hold.holds() {
+            return;
+        }
+        if self.debts.warnings && !self.look_for_warnings().await {
+            return self.lose();
+        }
+        if self.hold.holds() {
+            return;
+        }
+        if self.debts != Debts::default() && !self.pay().await {
+            return self.lose();
+        }
+        if !self.hold.holds() {
+            self.release(Condition::Clean);
+        }
+    }
+
+    /// Asks whether there still are warnings, before anything else, which might take them away.
+    async fn look_for_warnings(&mut self) -> bool {
+        self.debts.warnings = false;
+        let mut batch = Batch::default();
+        batch.add(Command::Query, b"SELECT @@warning_count");
+        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
+        let Ok(outcome) = batch.run(&mut wire.stream).await else { return false };
+        let Some(Answer::Rows(rows)) = outcome.answers.first() else { return false };
+        if rows.first().and_then(number) != Some(0) {
+            let before = self.hold.pins;
+            self.hold.pins.insert(PinReason::Diagnostics);
+            self.tell_pins(before);
+        }
+        true
+    }
+
+    /// Asks; `false` where the connection is lost.
+    async fn pay(&mut self) -> bool {
+        let debts = std::mem::take(&mut self.debts);
+        let mut batch = Batch::default();
+        batch.add(Command::Query, READ_BACK);
+        if debts.triggers {
+            batch.add(Command::Query, TRIGGERS);
+        }
+        if debts.server_collation || debts.join_limits {
+            batch.add(Command::Query, PARTNERS);
+        }
+        if debts.unreported {
+            batch.add(Command::Query, SET_HERE);
+        }
+        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
+        match batch.run(&mut wire.stream).await {
+            Ok(outcome) => self.take_back(debts, &outcome),
+            Err(fault) => {
+                slog::debug!(self.stage.log, "reading a session's state back failed"; "session" => self.id, "reason" => %fault);
+                false
+            }
+        }
+    }
+
+    fn take_back(&mut self, debts: Debts, outcome: &Outcome) -> bool {
+        let Some(Answer::Rows(rows)) = outcome.answers.first() else { return false };
+        let Some(row) = rows.first() else { return false };
+        let (Some(insert_id), Some(names)) = (number(row), names(row)) else { return false };
+        let before = self.hold.pins;
+        let mut answers = outcome.answers.iter().skip(1);
+        let mut suspect = debts.suspicion && (outcome.changes.state_changed || !outcome.changes.variables.is_empty());
+        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
+        (self.last_insert_id, wire.card.last_insert_id) = (insert_id, insert_id);
+        let ran = debts.triggers.then(|| triggers(answers.next()));
+        let partners = (debts.server_collation || debts.join_limits).then(|| answers.next()).flatten();
+        if debts.unreported {
+            match set_here(answers.next(), &self.state) {
+                Some(state) => self.state = Arc::new(state),
+                // It may not tell: by max_join_size, say.
+                None => self.hold.pins.insert(PinReason::UntrackedState),
+            }
+        }
+        if debts.charset {
+            Arc::make_mut(&mut self.state).set_charset(Charset::Named(names));
+        }
+        if debts.server_collation || debts.join_limits {
+            let Some(()) = note_partners(debts, partners, Arc::make_mut(&mut self.state)) else { return false };
+        }
+        wire.card.state = Arc::clone(&self.state);
+        if let Some(ran) = ran {
+            suspect |= ran != Some(wire.card.triggers);
+            wire.card.triggers = ran.unwrap_or(wire.card.triggers);
+        }
+        if suspect {
+            self.hold.pins.insert(PinReason::SuspectAfterError);
+        }
+        if self.hold.pins != before {
+            self.tell_pins(before);
+        }
+        true
+    }
+}
+
+/// The session's state by what MariaDB says is not as everybody's; `None` where it did not tell.
+fn set_here(answer: Option<&Answer>, before: &SessionState) -> Option<SessionState> {
+    let Some(Answer::Rows(rows)) = answer else { return None };
+    let mut state = SessionState::new(before.database(), before.charset().clone());
+    let variables = rows.iter().filter_map(|row| match row.as_slice() {
+        [Some(name), Some(value)] if !name.starts_with(b"session_track_") => Some((&**name, &**value)),
+        _ => None,
+    });
+    // What it says to be owed has been asked along with this; the database, named as if new, explains its own two.
+    absorb(&mut state, variables, Some(before.database().unwrap_or_default()));
+    Some(state)
+}
+
+/// Notes the true values of variables that change each other; `None` where the server did not tell.
+fn note_partners(debts: Debts, answer: Option<&Answer>, state: &mut SessionState) -> Option<()> {
+    let Some(Answer::Rows(rows)) = answer else { return None };
+    let [Some(collation), Some(limit), Some(big)] = rows.first()?.as_slice() else { return None };
+    if debts.server_collation {
+        state.set_variable(b"collation_server", collation);
+    }
+    if debts.join_limits {
+        // Restored in the order of their names, which is the order that counts.
+        state.set_variable(b"max_join_size", limit);
+        state.set_variable(b"sql_big_selects", big);
+    }
+    Some(())
+}
+
+fn number(row: &Row) -> Option<u64> {
+    std::str::from_utf8(row.first()?.as_deref()?).ok()?.parse().ok()
+}
+
+fn triggers(answer: Option<&Answer>) -> Option<u64> {
+    let Some(Answer::Rows(rows)) = answer else { return None };
+    std::str::from_utf8(rows.first()?.get(1)?.as_deref()?).ok()?.parse().ok()
+}

@@ -1,0 +1,53 @@
+//! `COM_RESET_CONNECTION`: a session as after its login.
+
+use greenroom_protocol::command::Command;
+use greenroom_protocol::constants::StatusFlags;
+use greenroom_protocol::flavor::Flavor;
+use greenroom_protocol::sql::Verdict;
+use greenroom_protocol::track::ClientTrackers;
+
+use super::command::Incoming;
+use super::conversation::{Conversation, Debts, Previous};
+use super::lease::first_state;
+use super::turn::Turn;
+use crate::end::SessionEnd;
+use crate::grant::Condition;
+
+impl Conversation {
+    /// Where connections are shared, the session forgets its state and the connection that it may hold is reset on
+    /// its return: nothing needs to be sent. Else the server does it.
+    pub(super) async fn reset(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
+        if !self.shares() {
+            self.statements.clear();
+            let turn = Turn {
+                command: Command::ResetConnection,
+                effects: Verdict::default(),
+                incoming,
+                rewritten: None,
+                elsewhere: false,
+                classifier: None,
+            };
+            return self.run(turn).await;
+        }
+        self.skip(&mut incoming).await?;
+        let before = self.hold.pins;
+        self.hold = super::hold::Hold::default();
+        self.sticky = greenroom_protocol::sql::PinSet::EMPTY;
+        self.tell_pins(before);
+        self.release(Condition::Used);
+        // MySQL falls back to its own character sets, as at a login with collation 0; MariaDB to the handshake's (measured).
+        if self.flavor == Flavor::MySql {
+            self.collation = 0;
+        }
+        // A reset keeps the database (measured on both).
+        self.state = first_state(self.state.database(), self.collation);
+        self.last_insert_id = 0;
+        self.previous = Previous::default();
+        self.debts = Debts::default();
+        self.statements.clear();
+        self.prepared = greenroom_protocol::sql::PinSet::EMPTY;
+        self.status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
+        self.client.trackers = ClientTrackers::defaults(self.flavor);
+        self.send_ok(incoming.seq()).await
+    }
+}

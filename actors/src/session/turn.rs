@@ -1,0 +1,425 @@
+//! One statement and its reply, from lease to release.
+
+use std::time::Instant;
+
+use greenroom_protocol::command::{Command, Expect};
+use greenroom_protocol::error::SqlError;
+use greenroom_protocol::packet::{self, HEADER};
+use greenroom_protocol::reply::{Boundary, Legs, Reply};
+use greenroom_protocol::sql::{self, Classifier, Facts, Kind, PinReason, PinSet, Verdict};
+use greenroom_protocol::track::ClientTrackers;
+
+use super::command::Incoming;
+use super::conversation::Conversation;
+use super::digest::Effects;
+use super::lease::NoLease;
+use super::pump::Fault;
+use crate::backend::exchange::Batch;
+use crate::buffer::Buffer;
+use crate::end::SessionEnd;
+use crate::settings::PoolMode;
+
+/// Gives the trackers back to the client, who wants to set them: back to what a login finds.
+const HAND_OVER: &[u8] =
+    b"SET @@SESSION.session_track_system_variables=DEFAULT, @@SESSION.session_track_schema=DEFAULT, \
+    @@SESSION.session_track_state_change=DEFAULT, @@SESSION.session_track_transaction_info=DEFAULT";
+
+/// Empties the list of warnings. On MariaDB only a statement with a table does (measured).
+const CLEAR: &[u8] = b"SELECT 0 FROM (SELECT 0) nothing";
+
+/// Pins whose loss a session survives: nothing that a later statement could miss without an error.
+const SURVIVABLE: [PinReason; 3] = [PinReason::Diagnostics, PinReason::OneShotIsolation, PinReason::FoundRows];
+
+/// One command on its way.
+pub(super) struct Turn {
+    pub(super) command: Command,
+    pub(super) effects: Effects,
+    pub(super) incoming: Incoming,
+    /// What to send in place of what the client sent.
+    pub(super) rewritten: Option<Vec<u8>>,
+    /// It came while the session had no connection: the previous statement's is somebody else's by now.
+    pub(super) elsewhere: bool,
+    /// Reads a statement that is longer than the inlet, as it passes.
+    pub(super) classifier: Option<Box<Classifier>>,
+}
+
+impl Conversation {
+    /// Runs a command that a server must answer.
+    pub(super) async fn statement(&mut self, command: Command, incoming: Incoming) -> Result<(), SessionEnd> {
+        let is_text = matches!(command, Command::Query | Command::StmtPrepare);
+        let argument = self.argument(&incoming);
+        if !is_text {
+            let mut effects = Self::plain_effects(command, argument);
+            if let Some(known) = statement_id(command, argument).and_then(|id| self.statements.get(&id)) {
+                let pins = effects.pins;
+                effects = *known;
+                effects.pins = effects.pins.union(pins);
+            }
+            return self
+                .run(Turn { command, effects, incoming, rewritten: None, elsewhere: false, classifier: None })
+                .await;
+        }
+        if !incoming.scanned.complete {
+            let mut classifier = Box::new(Classifier::new(self.sql_mode()));
+            classifier.feed(argument);
+            let effects = Verdict::default();
+            return self
+                .run(Turn {
+                    command,
+                    effects,
+                    incoming,
+                    rewritten: None,
+                    elsewhere: false,
+                    classifier: Some(classifier),
+                })
+                .await;
+        }
+        #[cfg(feature = "faults")]
+        if argument == b"greenroom: panic" {
+            #[expect(clippy::panic, reason = "a test asks for it")]
+            {
+                panic!("asked for by a test");
+            }
+        }
+        let mut effects = sql::classify(argument, self.sql_mode());
+        if effects.unpins.contains(PinReason::UserLock) && !releases_all(argument) {
+            effects.unpins.remove(PinReason::UserLock);
+        }
+        if let (Command::Query, Kind::Kill { query, id: Some(id) }) = (command, effects.kind)
+            && let Some(id) = super::kill::virtual_id(id)
+        {
+            return self.kill_statement(incoming, id, query).await;
+        }
+        let rewritten = match self.rewrite(command, effects, argument) {
+            Ok(rewritten) => rewritten,
+            Err(error) => {
+                let mut incoming = incoming;
+                self.skip(&mut incoming).await?;
+                return self.send_error(incoming.seq(), &error).await;
+            }
+        };
+        self.run(Turn { command, effects, incoming, rewritten, elsewhere: false, classifier: None }).await
+    }
+
+    /// Puts values that only Greenroom knows into a statement that asks for them.
+    ///
+    /// # Errors
+    /// Where that can not be done without a doubt, and the server at hand would answer for somebody else's statement.
+    fn rewrite(&self, command: Command, effects: Effects, text: &[u8]) -> Result<Option<Vec<u8>>, SqlError> {
+        let previous = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS;
+        if !effects.facts.intersects(previous | Facts::READS_CONNECTION_ID) {
+            return Ok(None);
+        }
+        // On the connection that ran the previous statement the server knows best.
+        let elsewhere = self.shares() && self.grant.is_none() && command == Command::Query;
+        let known = sql::Known {
+            row_count: elsewhere.then_some(self.previous.row_count),
+            found_rows: elsewhere.then_some(self.previous.found_rows),
+            connection_id: Some(u64::from(self.id)),
+        };
+        let mut payload = vec![command.byte()];
+        if sql::substitute(text, self.sql_mode(), &known, &mut payload) {
+            let mut framed = Vec::with_capacity(payload.len() + HEADER);
+            packet::frame(&mut framed, 0, &payload);
+            return Ok(Some(framed));
+        }
+        let asked = effects.facts.intersects(previous) && !effects.facts.contains(Facts::MULTI);
+        if elsewhere && asked { Err(not_answered()) } else { Ok(None) }
+    }
+
+    /// Leases, sends, relays, takes note, gives back.
+    pub(super) async fn run(&mut self, mut turn: Turn) -> Result<(), SessionEnd> {
+        let begun = Instant::now();
+        let bare = self.grant.is_none();
+        turn.elsewhere = bare && self.shares();
+        let mut retried = false;
+        loop {
+            match self.acquire_for_statement(retried).await {
+                Ok(()) => {}
+                Err(NoLease::Ended(end)) => return Err(end),
+                Err(NoLease::Refused(error)) => {
+                    self.skip(&mut turn.incoming).await?;
+                    return self.refuse_turn(&turn, &error).await;
+                }
+            }
+            self.note_running();
+            if bare && self.shares() && turn.effects.facts.contains(Facts::READS_DIAGNOSTICS) {
+                self.clear_diagnostics().await?;
+            }
+            if turn.effects.facts.contains(Facts::TOUCHES_TRACKERS) && self.shares() {
+                self.hand_over().await?;
+            }
+            match self.exchange(&mut turn).await {
+                Ok(()) => break,
+                Err(Fault::ClientAfter(end)) => {
+                    self.finish_turn(&turn);
+                    return Err(end);
+                }
+                Err(Fault::Client(end)) => {
+                    self.abandon();
+                    return Err(end);
+                }
+                Err(Fault::Unanswerable) => {
+                    self.lose();
+                    self.skip(&mut turn.incoming).await?;
+                    return self.send_error(turn.incoming.seq(), &not_answered()).await;
+                }
+                Err(Fault::Unsent(_)) if bare && !retried && turn.incoming.scanned.complete => {
+                    self.lose();
+                    retried = true;
+                }
+                Err(Fault::Unsent(reason)) => return self.lost(&mut turn, bare, false, &reason).await,
+                // It can not have run, or running it twice does no harm; and nothing of its reply has been seen.
+                Err(Fault::Backend { begun: false, .. }) if bare && !retried && turn.may_run_again() => {
+                    self.lose();
+                    retried = true;
+                }
+                Err(Fault::Backend { begun, reason }) => return self.lost(&mut turn, bare, begun, &reason).await,
+            }
+        }
+        self.finish_turn(&turn);
+        self.tally.query(begun.elapsed());
+        if self.grant.is_none() && self.hold.holds() {
+            return Err(SessionEnd::BackendLost);
+        }
+        self.settle().await;
+        Ok(())
+    }
+
+    fn finish_turn(&mut self, turn: &Turn) {
+        self.consume_turn(turn);
+        self.control.set_running(None);
+        // What has no reply is no statement: warnings and row counts of the last one stay.
+        if matches!(turn.command.expect(), Expect::Nothing) {
+            let before = self.hold.pins;
+            self.hold.pins = self.hold.pins.union(turn.effects.pins);
+            return self.tell_pins(before);
+        }
+        let mut effects = turn.effects;
+        if turn.command == Command::StmtPrepare {
+            // The text does its work when it is executed.
+            effects = Verdict::default();
+            if let Some(prepared) = self.summary.prepare {
+                self.statements.insert(prepared.id, turn.effects);
+                effects.pins.insert(PinReason::PreparedStatement);
+            }
+        }
+        if matches!(turn.command, Command::StmtExecute | Command::StmtReset) {
+            effects.unpins.insert(PinReason::LongData);
+        }
+        self.digest(effects);
+    }
+
+    fn consume_turn(&mut self, turn: &Turn) {
+        if turn.incoming.scanned.complete {
+            self.consume(turn.incoming.scanned.used);
+        }
+    }
+
+    async fn refuse_turn(&mut self, turn: &Turn, error: &SqlError) -> Result<(), SessionEnd> {
+        if turn.command.expect() == Expect::Nothing {
+            return Ok(());
+        }
+        self.send_error(turn.incoming.seq(), error).await
+    }
+
+    fn note_running(&self) {
+        if let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) {
+            self.control.set_running(Some((card.permit.node().index, card.thread_id)));
+        }
+    }
+
+    /// Sends the command and relays its whole reply.
+    async fn exchange(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+        self.summary.clear();
+        self.send_turn(turn).await?;
+        let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) else {
+            return Err(Fault::Backend { begun: false, reason: "there is no connection".to_owned() });
+        };
+        let legs = Legs { server: card.capabilities, client: self.client.capabilities, flavor: self.flavor };
+        let mut reply = Reply::new(turn.command.expect(), legs, turn.incoming.seq(), self.status);
+        while !reply.is_done() {
+            match self.pump(&mut reply).await? {
+                Boundary::InfileRequested => {
+                    self.consume_turn(turn);
+                    turn.incoming.scanned.used = 0;
+                    self.upload(&mut reply).await?;
+                }
+                Boundary::Done | Boundary::More => {}
+            }
+        }
+        if turn.incoming.inbound.total() >= packet::MAX_PAYLOAD {
+            turn.effects.pins.insert(PinReason::LargePacket);
+        }
+        Ok(())
+    }
+
+    /// Sends what is there, and streams what is not.
+    async fn send_turn(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+        let mut body = Body::default();
+        // The classifier has had the first part.
+        let mut fed = true;
+        loop {
+            let filled = self.client.inlet.as_ref().map_or(&[][..], Buffer::filled);
+            let part = filled.get(..turn.incoming.scanned.used).unwrap_or_default();
+            if let Some(classifier) = turn.classifier.as_mut() {
+                body.each(part, |text| {
+                    if !fed {
+                        classifier.feed(text);
+                    }
+                });
+                fed = false;
+            }
+            if turn.incoming.scanned.complete
+                && let Some(classifier) = turn.classifier.take()
+            {
+                turn.effects = classifier.finish();
+                // Too late to write the answer into it, but not to refuse it.
+                let previous = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS;
+                if turn.elsewhere && turn.effects.facts.intersects(previous) {
+                    return Err(Fault::Unanswerable);
+                }
+            }
+            let bytes = turn.rewritten.as_deref().unwrap_or(part);
+            let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
+                return Err(Fault::Backend { begun: false, reason: "there is no connection".to_owned() });
+            };
+            let sent = wire.stream.write_all(bytes).await;
+            sent.map_err(|error| Fault::Unsent(error.to_string()))?;
+            if turn.incoming.scanned.complete {
+                break;
+            }
+            self.consume(turn.incoming.scanned.used);
+            self.fill().await.map_err(Fault::Client)?;
+            let filled = self.client.inlet.as_ref().map_or(&[][..], Buffer::filled);
+            match turn.incoming.inbound.scan(filled) {
+                Ok(scanned) => turn.incoming.scanned = scanned,
+                Err(error) => return Err(Fault::Client(self.violated(error).await)),
+            }
+        }
+        Ok(())
+    }
+
+    /// `LOAD DATA LOCAL`: the client's file.
+    async fn upload(&mut self, reply: &mut Reply) -> Result<(), Fault> {
+        let mut upload = reply.upload();
+        // A client that knows what it will be asked may have sent its file ahead.
+        let mut ahead = self.client.inlet.is_some();
+        loop {
+            if !std::mem::take(&mut ahead) {
+                self.fill().await.map_err(Fault::Client)?;
+            }
+            let Some(inlet) = self.client.inlet.as_mut() else { continue };
+            let uploaded = match upload.advance(inlet.filled_mut()) {
+                Ok(uploaded) => uploaded,
+                Err(error) => return Err(Fault::Client(self.violated(error).await)),
+            };
+            let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
+                return Err(Fault::Backend { begun: true, reason: "there is no connection".to_owned() });
+            };
+            let sent = wire.stream.write_all(inlet.filled().get(..uploaded.used).unwrap_or_default()).await;
+            sent.map_err(|error| Fault::Backend { begun: true, reason: error.to_string() })?;
+            self.consume(uploaded.used);
+            if uploaded.done {
+                reply.infile_sent(upload.next_seq());
+                return Ok(());
+            }
+        }
+    }
+
+    /// The session's last statement left no warnings, else it would have kept its connection; but restoring its state
+    /// on this one may have (a deprecated character set).
+    async fn clear_diagnostics(&mut self) -> Result<(), SessionEnd> {
+        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
+            return Err(SessionEnd::BackendLost);
+        };
+        let mut batch = Batch::default();
+        batch.add(Command::Query, CLEAR);
+        batch.run(&mut wire.stream).await.map(drop).map_err(|_| SessionEnd::BackendLost)
+    }
+
+    /// The client sets trackers itself: from now on they are its own, and so is the connection.
+    async fn hand_over(&mut self) -> Result<(), SessionEnd> {
+        if self.hold.pins.contains(PinReason::TrackerSettings) {
+            return Ok(());
+        }
+        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
+            return Err(SessionEnd::BackendLost);
+        };
+        let mut batch = Batch::default();
+        batch.add(Command::Query, HAND_OVER);
+        if batch.run(&mut wire.stream).await.is_err() {
+            return Err(SessionEnd::BackendLost);
+        }
+        let before = self.hold.pins;
+        self.hold.pins.insert(PinReason::TrackerSettings);
+        self.tell_pins(before);
+        self.client.trackers = ClientTrackers::everything();
+        Ok(())
+    }
+
+    /// The server's end broke in the middle of a command: the client is told what that means for it.
+    async fn lost(&mut self, turn: &mut Turn, bare: bool, begun: bool, reason: &str) -> Result<(), SessionEnd> {
+        let node = self.endpoint.choose().map(|node| node.settings().name.clone()).unwrap_or_default();
+        slog::info!(self.stage.log, "backend connection lost during a command"; "session" => self.id, "reason" => reason);
+        let open = !bare && self.hold.is_open();
+        let survivable = SURVIVABLE.iter().fold(self.hold.pins, |pins, reason| pins.difference(PinSet::of(&[*reason])));
+        let survives = self.mode() == PoolMode::Transaction && survivable.is_empty() && !begun;
+        self.lose();
+        self.skip(&mut turn.incoming).await?;
+        let error = if open { SqlError::transaction_lost(&node) } else { SqlError::outcome_unknown(&node) };
+        if !begun {
+            self.refuse_turn(turn, &error).await?;
+        }
+        if survives { Ok(()) } else { Err(SessionEnd::BackendLost) }
+    }
+}
+
+impl Turn {
+    /// Whether nothing is lost by sending it again.
+    fn may_run_again(&self) -> bool {
+        let read_only = self.command == Command::Query && self.effects.facts.contains(Facts::READ_ONLY);
+        self.incoming.scanned.complete && (read_only || matches!(self.command, Command::InitDb | Command::StmtPrepare))
+    }
+}
+
+/// 1235: what the function would give here belongs to a connection that somebody else may have by now.
+fn not_answered() -> SqlError {
+    let text = "Greenroom cannot answer ROW_COUNT() or FOUND_ROWS() in a statement of this form after its connection \
+        was given back; ask within the transaction, or in a plain SELECT";
+    SqlError::new(1235, *b"42000", text)
+}
+
+/// Whether the text is a bare call of `RELEASE_ALL_LOCKS()`: in any other place it may not have been made.
+fn releases_all(text: &[u8]) -> bool {
+    let bare: Vec<u8> = text.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_uppercase).collect();
+    matches!(bare.strip_suffix(b";").unwrap_or(&bare), b"SELECTRELEASE_ALL_LOCKS()" | b"DORELEASE_ALL_LOCKS()")
+}
+
+fn statement_id(command: Command, argument: &[u8]) -> Option<u32> {
+    let executes = matches!(command, Command::StmtExecute | Command::StmtBulkExecute | Command::StmtFetch);
+    executes.then(|| argument.first_chunk::<4>().map(|id| u32::from_le_bytes(*id))).flatten()
+}
+
+/// Finds the payload among the packet headers of a command that takes several.
+#[derive(Debug, Default)]
+struct Body {
+    left: usize,
+}
+
+impl Body {
+    fn each(&mut self, mut part: &[u8], mut take: impl FnMut(&[u8])) {
+        while !part.is_empty() {
+            if self.left == 0 {
+                let Some(header) = packet::header(part) else { return };
+                self.left = header.len;
+                part = part.get(HEADER..).unwrap_or_default();
+                continue;
+            }
+            let (text, rest) = part.split_at(self.left.min(part.len()));
+            take(text);
+            self.left -= text.len();
+            part = rest;
+        }
+    }
+}

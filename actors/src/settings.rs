@@ -1,0 +1,199 @@
+//! What an operator decided, checked and typed: the value that a running Greenroom is born from.
+//!
+//! Nothing here reads a file. A reload makes a new value; what lives already keeps the one that it was born with.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use greenroom_protocol::secret::Secret;
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Limits of the process itself.
+    pub server: ServerSettings,
+    /// Every server that endpoints may use.
+    pub nodes: Vec<Arc<NodeSettings>>,
+    /// Every address that clients may connect to.
+    pub endpoints: Vec<Arc<EndpointSettings>>,
+    /// Known users; empty where every user is learned.
+    pub users: Vec<UserSettings>,
+    /// Where metrics and health are served, if anywhere.
+    pub http: Option<SocketAddr>,
+}
+
+/// Limits of the process itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Worker threads; never 0 here (0 in a file means one a CPU).
+    pub workers: usize,
+    /// Client sessions at once; one more is refused with 1040.
+    pub max_clients: usize,
+    /// Bytes of one packet that a session keeps whole in memory; a longer one is streamed or refused.
+    pub max_packet: usize,
+    /// How long a client may take to log in.
+    pub login_timeout: Duration,
+    /// How long open transactions may go on after a request to stop.
+    pub drain_timeout: Duration,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// Name in logs, metrics and errors.
+    pub name: String,
+    /// Where it listens.
+    pub address: Address,
+    /// What it is for.
+    pub role: Role,
+    /// Every backend connection to this node, pins included, over all workers.
+    pub max_connections: usize,
+    /// Idle pooled connections that the expiry leaves open.
+    pub min_idle: usize,
+    /// Age at which a backend connection is retired when it next becomes idle; `None`: never.
+    pub max_lifetime: Option<Duration>,
+    /// How long connecting and logging in may take.
+    pub connect_timeout: Duration,
+}
+
+/// What a node is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Takes writes.
+    Primary,
+    /// Takes reads only.
+    Replica,
+    /// Whichever the endpoint wants: the server's `read_only` is not asked yet.
+    Auto,
+}
+
+/// Where something listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// `host:port`; the host may be a name.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// `unix:/path`.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// One listening address and what stands behind it.
+#[derive(Debug, Clone)]
+pub struct EndpointSettings {
+    /// Name in logs, metrics and errors.
+    pub name: String,
+    /// Where clients connect.
+    pub listen: Address,
+    /// Whether writes are meant to come this way.
+    pub access: Access,
+    /// Who has a backend connection, and how long.
+    pub pool: PoolMode,
+    /// How readily a session is pinned.
+    pub pinning: Pinning,
+    /// The nodes behind it, in the order of the file.
+    pub nodes: Vec<Arc<NodeSettings>>,
+    /// A read-only endpoint may use the primary when no replica is healthy.
+    pub fallback_to_primary: bool,
+    /// How long a pooled connection may lie idle after its return.
+    pub idle_timeout: Duration,
+    /// How long a session waits for a backend connection.
+    pub lease_timeout: Duration,
+    /// Closes a client that sends nothing for so long outside a transaction.
+    pub client_idle_timeout: Option<Duration>,
+    /// Closes a client that sends nothing for so long inside a transaction.
+    pub client_idle_in_transaction_timeout: Option<Duration>,
+    /// The client's address is part of the pool key in every mode.
+    pub pool_by_client_ip: bool,
+    /// Where credentials come from.
+    pub credentials: CredentialSource,
+}
+
+/// Whether writes are meant to come through an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// The primary.
+    ReadWrite,
+    /// The replicas.
+    ReadOnly,
+}
+
+/// Who has a backend connection, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PoolMode {
+    /// Every session its own, closed with it.
+    None,
+    /// Every session its own while it lives, kept for the next.
+    Session,
+    /// A session has one while a transaction runs.
+    Transaction,
+}
+
+/// How readily a session is pinned to its backend connection in transaction mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pinning {
+    /// Only where needed and as long as needed.
+    Tracked,
+    /// As the vendors' proxies do: any of their seven operations pins to the end.
+    Strict,
+}
+
+/// Where an endpoint's credentials come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialSource {
+    /// Only the users of the configuration may log in.
+    Static,
+    /// The users of the configuration, and any other whose password the server itself accepts.
+    Learned,
+}
+
+/// One user of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserSettings {
+    /// As clients name it.
+    pub name: String,
+    /// What a client must prove.
+    pub secret: UserSecret,
+    /// As the server knows it, where that differs.
+    pub backend_user: Option<String>,
+    /// The server's password, where that differs.
+    pub backend_password: Option<Secret>,
+}
+
+/// What a login is checked against.
+#[derive(Clone, PartialEq, Eq)]
+pub enum UserSecret {
+    /// The password itself.
+    Password(Secret),
+    /// `SHA1(SHA1(password))`, the server's `*HEX`: verifies `mysql_native_password` and derives its backend login.
+    NativeDoubleSha1([u8; 20]),
+    /// `SHA256(SHA256(password))`: verifies `caching_sha2_password`'s fast path and derives its fast backend login.
+    Sha2Double([u8; 32]),
+}
+
+impl fmt::Debug for UserSecret {
+    /// Names the kind only: a double hash logs in as well as a password does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password(_) => "Password(…)",
+            Self::NativeDoubleSha1(_) => "NativeDoubleSha1(…)",
+            Self::Sha2Double(_) => "Sha2Double(…)",
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! Where everybody finds those whom they may tell something. Made once, filled before the first client.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use actix::Addr;
+use slog::Logger;
+use tokio::sync::Notify;
+
+use crate::credentials::Credentials;
+use crate::directory::Directory;
+use crate::node::Node;
+use crate::pool::PoolShard;
+use crate::settings::ServerSettings;
+use crate::supervisor::{Failed, Recovered, Supervisor};
+
+/// The cast's address book.
+pub(crate) struct Stage {
+    pub(crate) log: Logger,
+    shards: OnceLock<Vec<Addr<PoolShard>>>,
+    main: OnceLock<Main>,
+    /// Client sessions per worker.
+    sessions: Box<[AtomicUsize]>,
+    max_clients: AtomicUsize,
+    login_timeout_ms: AtomicU64,
+    max_packet: AtomicUsize,
+    /// The nodes of the configuration in force.
+    nodes: RwLock<Vec<Arc<Node>>>,
+    draining: AtomicBool,
+    /// Rung when the process can not go on.
+    pub(crate) broken: Notify,
+}
+
+/// Those on the main arbiter.
+pub(crate) struct Main {
+    pub(crate) supervisor: Addr<Supervisor>,
+    pub(crate) credentials: Addr<Credentials>,
+    pub(crate) directory: Addr<Directory>,
+}
+
+/// A session's place under `max_clients`, counted until dropped.
+pub(crate) struct Seat {
+    stage: Arc<Stage>,
+    worker: usize,
+}
+
+impl Stage {
+    pub(crate) fn new(log: Logger, settings: &ServerSettings) -> Self {
+        let workers = settings.workers.max(1);
+        Self {
+            log,
+            shards: OnceLock::new(),
+            main: OnceLock::new(),
+            sessions: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            max_clients: AtomicUsize::new(settings.max_clients),
+            login_timeout_ms: AtomicU64::new(millis(settings.login_timeout)),
+            max_packet: AtomicUsize::new(settings.max_packet),
+            nodes: RwLock::default(),
+            draining: AtomicBool::new(false),
+            broken: Notify::new(),
+        }
+    }
+
+    /// Fills the book; a second time changes nothing.
+    pub(crate) fn fill(&self, shards: Vec<Addr<PoolShard>>, main: Main) {
+        let _ = self.shards.set(shards);
+        let _ = self.main.set(main);
+    }
+
+    /// How many workers there are.
+    pub(crate) fn workers(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The shard of a worker.
+    pub(crate) fn shard(&self, worker: usize) -> Option<&Addr<PoolShard>> {
+        self.shards.get().and_then(|shards| shards.get(worker))
+    }
+
+    /// Every shard.
+    pub(crate) fn shards(&self) -> &[Addr<PoolShard>] {
+        self.shards.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Those on the main arbiter; there from the moment that clients are let in.
+    pub(crate) fn main(&self) -> Option<&Main> {
+        self.main.get()
+    }
+
+    /// Tells the supervisor that something failed.
+    pub(crate) fn failed(&self, failed: Failed) {
+        if let Some(main) = self.main() {
+            main.supervisor.do_send(failed);
+        }
+    }
+
+    /// Tells the supervisor that a node that failed takes connections again.
+    pub(crate) fn recovered(&self, recovered: Recovered) {
+        if let Some(main) = self.main() {
+            main.supervisor.do_send(recovered);
+        }
+    }
+
+    /// The nodes of the configuration in force.
+    pub(crate) fn nodes(&self) -> Vec<Arc<Node>> {
+        self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another configuration is in force.
+    pub(crate) fn set_nodes(&self, nodes: Vec<Arc<Node>>) {
+        *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = nodes;
+    }
+
+    /// The process is stopping.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the process is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Client sessions now.
+    pub(crate) fn clients(&self) -> usize {
+        self.sessions.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Changes the limits for sessions to come.
+    pub(crate) fn resettle(&self, settings: &ServerSettings) {
+        self.max_clients.store(settings.max_clients, Ordering::Relaxed);
+        self.login_timeout_ms.store(millis(settings.login_timeout), Ordering::Relaxed);
+        self.max_packet.store(settings.max_packet, Ordering::Relaxed);
+    }
+
+    /// The longest command that a client may send, in bytes.
+    pub(crate) fn max_packet(&self) -> usize {
+        self.max_packet.load(Ordering::Relaxed)
+    }
+
+    /// How long a client may take to log in.
+    pub(crate) fn login_timeout(&self) -> Duration {
+        Duration::from_millis(self.login_timeout_ms.load(Ordering::Relaxed))
+    }
+
+    /// The worker that a session accepted on `here` should live on: `here`, unless that has clearly more than its share.
+    pub(crate) fn place(&self, here: usize) -> usize {
+        let load = |worker: usize| self.sessions.get(worker).map_or(0, |count| count.load(Ordering::Relaxed));
+        let least = (0..self.sessions.len()).min_by_key(|worker| load(*worker)).unwrap_or(here);
+        // A twentieth of imbalance costs less than moving every other client.
+        if load(here) > load(least) + load(least) / 20 { least } else { here }
+    }
+
+    /// A seat on a worker, unless `max_clients` are there. Counted before the session exists, so that a burst does not slip past.
+    pub(crate) fn seat(self: &Arc<Self>, worker: usize) -> Option<Seat> {
+        let count = self.sessions.get(worker)?;
+        count.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat { stage: Arc::clone(self), worker };
+        (self.clients() <= self.max_clients.load(Ordering::Relaxed)).then_some(seat)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Seat {
+    /// The worker that the seat is on.
+    pub(crate) fn worker(&self) -> usize {
+        self.worker
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(count) = self.stage.sessions.get(self.worker) {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A socket of either kind, read and written by polling.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use crate::settings::Address;
+
+/// Bytes thrown away at a time.
+const DRAIN_SIZE: usize = 16 * 1024;
+
+/// A connected socket, registered with the arbiter that it was made on.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A socket on its way to another arbiter: it must be registered anew there, or its wake-ups stay behind.
+#[derive(Debug)]
+pub(crate) enum Crated {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Crated {
+    /// Registers the socket with this arbiter.
+    pub(crate) fn unpack(self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(socket) => TcpStream::from_std(socket).map(Stream::Tcp),
+            Self::Unix(socket) => UnixStream::from_std(socket).map(Stream::Unix),
+        }
+    }
+}
+
+impl Stream {
+    /// Connects to a node.
+    pub(crate) async fn connect(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Tcp { host, port } => {
+                let socket = TcpStream::connect((host.as_str(), *port)).await?;
+                socket.set_nodelay(true)?;
+                SockRef::from(&socket).set_keepalive(true)?;
+                Ok(Self::Tcp(socket))
+            }
+            Address::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
+        }
+    }
+
+    /// Takes the socket off this arbiter.
+    pub(crate) fn pack(self) -> io::Result<Crated> {
+        match self {
+            Self::Tcp(socket) => socket.into_std().map(Crated::Tcp),
+            Self::Unix(socket) => socket.into_std().map(Crated::Unix),
+        }
+    }
+
+    /// Whether a peer's secrets may travel in clear text: nobody else can listen on a Unix socket.
+    pub(crate) fn is_private(&self) -> bool {
+        matches!(self, Self::Unix(_))
+    }
+
+    /// Reads what is there; 0 is the end. A short read also tells the runtime that there is no more,
+    /// which saves the read that would say so.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(room);
+        let polled = match self {
+            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, &mut buffer),
+            Self::Unix(socket) => Pin::new(socket).poll_read(cx, &mut buffer),
+        };
+        ready!(polled)?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Reads what is there now, or `None` where that is nothing.
+    pub(crate) fn try_read(&mut self, room: &mut [u8]) -> Option<io::Result<usize>> {
+        let read = match self {
+            Self::Tcp(socket) => socket.try_read(room),
+            Self::Unix(socket) => socket.try_read(room),
+        };
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            read => Some(read),
+        }
+    }
+
+    /// Ready when there is something to read or the peer has closed.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(socket) => socket.poll_read_ready(cx),
+            Self::Unix(socket) => socket.poll_read_ready(cx),
+        }
+    }
+
+    /// Whether the peer has closed, without taking anything that it sent.
+    pub(crate) fn is_closed(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::uninit(); 1];
+        let peeked = match self {
+            Self::Tcp(socket) => SockRef::from(socket).peek(&mut byte),
+            Self::Unix(socket) => SockRef::from(socket).peek(&mut byte),
+        };
+        match peeked {
+            Ok(count) => count == 0,
+            Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+        }
+    }
+
+    /// Writes all of it, waiting for the peer where it does not take it.
+    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.write_all(bytes).await,
+            Self::Unix(socket) => socket.write_all(bytes).await,
+        }
+    }
+
+    /// Says that no more comes, and reads away what is still on its way: a socket closed with bytes unread
+    /// resets the connection, and the peer may never see the last that it was sent.
+    pub(crate) async fn linger(&mut self, limit: Duration) {
+        let drained = async {
+            match self {
+                Self::Tcp(socket) => drain(socket).await,
+                Self::Unix(socket) => drain(socket).await,
+            }
+        };
+        // Whoever has not finished by then is cut off.
+        let _ = timeout(limit, drained).await;
+    }
+}
+
+async fn drain(socket: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
+    socket.shutdown().await?;
+    let mut room = vec![0; DRAIN_SIZE];
+    while socket.read(&mut room).await? > 0 {}
+    Ok(())
+}

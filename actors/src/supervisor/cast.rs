@@ -1,0 +1,263 @@
+//! Who is started, where and in which order; and what a reload changes of it.
+
+use std::io;
+use std::sync::Arc;
+
+use actix::{Actor, Addr, Arbiter, AsyncContext, Context};
+use greenroom_protocol::login::rsa::{RsaError, RsaKey};
+use rustc_hash::FxHashMap;
+use slog::Logger;
+
+use super::{Drain, House, Reload, ShardLost, Supervisor, watch};
+use crate::credentials::{Credentials, Rewrite};
+use crate::directory::Directory;
+use crate::endpoint::Endpoint;
+use crate::listener::{self, Bound, Listener, Peers, Rearm};
+use crate::local::Local;
+use crate::monitor::NodeMonitor;
+use crate::node::Node;
+use crate::pool::PoolShard;
+use crate::settings::{Address, EndpointSettings, NodeSettings, Settings};
+use crate::stage::{Main, Stage};
+
+/// Why Greenroom did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An endpoint's address can not be listened on.
+    #[error("endpoint '{endpoint}' cannot listen on {address}: {source}")]
+    Listen {
+        /// The endpoint's name.
+        endpoint: String,
+        /// Its address.
+        address: Address,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No key for the password exchange could be made.
+    #[error(transparent)]
+    Rsa(#[from] RsaError),
+}
+
+/// A running Greenroom.
+#[derive(Clone)]
+pub struct Running {
+    supervisor: Addr<Supervisor>,
+    stage: Arc<Stage>,
+}
+
+impl Running {
+    /// New settings, for what is born from now on.
+    pub fn reload(&self, settings: Settings) {
+        self.supervisor.do_send(Reload(Box::new(settings)));
+    }
+
+    /// Stops: comes back when the last client has left, or was cut off at `drain_timeout`.
+    pub async fn drain(&self) {
+        // The supervisor lives as long as the process: there is an answer.
+        let _ = self.supervisor.send(Drain).await;
+    }
+
+    /// Whether clients can be served.
+    ///
+    /// # Errors
+    /// Why not, in a line.
+    pub fn ready(&self) -> Result<(), String> {
+        if self.stage.is_draining() {
+            return Err("greenroom is stopping".to_owned());
+        }
+        let nodes = self.stage.nodes();
+        let unknown = nodes.iter().find(|node| node.facts().is_none() || !node.is_up());
+        match unknown {
+            Some(node) if node.is_up() => Err(format!("node '{}' has not answered yet", node.settings().name)),
+            Some(node) => Err(format!("node '{}' is down: {}", node.settings().name, node.fault())),
+            None => Ok(()),
+        }
+    }
+
+    /// Comes back when the process can not go on and should end with a failure.
+    pub async fn broken(&self) {
+        self.stage.broken.notified().await;
+    }
+
+    /// Client sessions now.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.stage.clients()
+    }
+}
+
+/// Starts everybody, inside an actix system. Listens before anything else is started, so that a start either
+/// succeeds whole or leaves nothing behind.
+///
+/// # Errors
+/// [`StartError`].
+pub fn start(settings: Settings, log: Logger) -> Result<Running, StartError> {
+    let workers = settings.server.workers.max(1);
+    let mut bound = Vec::new();
+    for endpoint in &settings.endpoints {
+        bound.push(bind(endpoint, workers)?);
+    }
+    let rsa = Arc::new(RsaKey::generate()?);
+    let stage = Arc::new(Stage::new(log, &settings.server));
+    let mut nodes = FxHashMap::default();
+    for (index, node) in settings.nodes.iter().enumerate() {
+        let index = u16::try_from(index).unwrap_or(u16::MAX);
+        nodes.insert(node.name.clone(), Arc::new(Node::new(index, Arc::clone(node), workers)));
+    }
+    let arbiters: Vec<_> = (0..workers).map(|_| Arbiter::new()).collect();
+    let shards = arbiters.iter().enumerate().map(|(worker, arbiter)| shard(worker, arbiter, &stage)).collect();
+    let mut all: Vec<_> = nodes.values().cloned().collect();
+    all.sort_by_key(|node| node.index);
+    let mut supervisor = Supervisor {
+        stage: Arc::clone(&stage),
+        made_nodes: u16::try_from(all.len()).unwrap_or(u16::MAX),
+        nodes: all.clone(),
+        houses: Vec::new(),
+        workers: arbiters,
+        backoffs: FxHashMap::default(),
+        drain_timeout: settings.server.drain_timeout,
+    };
+    // Everybody must be known before the first client is let in.
+    let ctx = Context::new();
+    let main = Main {
+        supervisor: ctx.address(),
+        credentials: Credentials::new(settings.users, rsa).start(),
+        directory: Directory::default().start(),
+    };
+    stage.fill(shards, main);
+    for node in &all {
+        supervisor.attend(node);
+    }
+    stage.set_nodes(all);
+    for (endpoint, bound) in settings.endpoints.iter().zip(bound) {
+        supervisor.open(endpoint, bound);
+    }
+    Ok(Running { supervisor: ctx.run(supervisor), stage })
+}
+
+fn bind(endpoint: &EndpointSettings, workers: usize) -> Result<Vec<Bound>, StartError> {
+    listener::bind(&endpoint.listen, workers).map_err(|source| StartError::Listen {
+        endpoint: endpoint.name.clone(),
+        address: endpoint.listen.clone(),
+        source,
+    })
+}
+
+fn shard(worker: usize, arbiter: &Arbiter, stage: &Arc<Stage>) -> Addr<PoolShard> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    let stage = Arc::clone(stage);
+    arbiter.spawn_fn(move || {
+        let lost = Arc::clone(&stage);
+        let shard = PoolShard::new(worker, stage, Local::here());
+        let addr = watch::start(shard, move |panicked| {
+            if let (true, Some(main)) = (panicked, lost.main()) {
+                main.supervisor.do_send(ShardLost { shard: worker });
+            }
+        });
+        // The receiver waits for just this.
+        let _ = sender.send(addr);
+    });
+    #[expect(
+        clippy::expect_used,
+        reason = "a worker thread that ends at once is a failure of the machine, at start only"
+    )]
+    receiver.recv().expect("a worker thread has started")
+}
+
+impl Supervisor {
+    fn attend(&self, node: &Arc<Node>) {
+        node.watch(NodeMonitor::new(Arc::clone(node), Arc::clone(&self.stage)).start());
+    }
+
+    fn endpoint(&self, settings: &Arc<EndpointSettings>) -> Arc<Endpoint> {
+        let node = |wanted: &Arc<NodeSettings>| {
+            self.nodes.iter().rev().find(|node| node.settings().name == wanted.name).cloned()
+        };
+        let nodes = settings.nodes.iter().filter_map(node).collect();
+        Arc::new(Endpoint { settings: Arc::clone(settings), nodes })
+    }
+
+    /// Starts an endpoint's listeners, one a worker.
+    fn open(&mut self, settings: &Arc<EndpointSettings>, bound: Vec<Bound>) {
+        let endpoint = self.endpoint(settings);
+        let mut bound = bound.into_iter();
+        let listeners: Vec<_> = self
+            .workers
+            .iter()
+            .enumerate()
+            .map(|(worker, arbiter)| {
+                let (bound, endpoint, stage) = (bound.next(), Arc::clone(&endpoint), Arc::clone(&self.stage));
+                Listener::start_in_arbiter(&arbiter.handle(), move |_| match bound {
+                    Some(bound) => Listener::new(bound, endpoint, worker, stage),
+                    None => Listener::deaf(endpoint, worker, stage),
+                })
+            })
+            .collect();
+        for listener in &listeners {
+            listener.do_send(Peers(listeners.clone()));
+        }
+        slog::info!(self.stage.log, "listening"; "endpoint" => &settings.name, "address" => %settings.listen);
+        self.houses.push(House { name: settings.name.clone(), listen: settings.listen.clone(), listeners });
+    }
+
+    /// Takes new settings over. Sessions and connections that live keep what they were born with.
+    pub(super) fn apply(&mut self, settings: Settings) {
+        self.stage.resettle(&settings.server);
+        self.drain_timeout = settings.server.drain_timeout;
+        if let Some(main) = self.stage.main() {
+            main.credentials.do_send(Rewrite { users: settings.users });
+        }
+        for node in &settings.nodes {
+            self.apply_node(node);
+        }
+        self.call_roll(&settings.nodes);
+        let stays =
+            |house: &House| settings.endpoints.iter().any(|new| new.name == house.name && new.listen == house.listen);
+        let (kept, closed) = std::mem::take(&mut self.houses).into_iter().partition(stays);
+        self.houses = kept;
+        for house in closed {
+            slog::info!(self.stage.log, "no longer listening"; "endpoint" => &house.name, "address" => %house.listen);
+            house.listeners.iter().for_each(|listener| listener.do_send(listener::Drain));
+        }
+        for endpoint in &settings.endpoints {
+            self.apply_endpoint(endpoint);
+        }
+        slog::info!(self.stage.log, "configuration reloaded"; "endpoints" => settings.endpoints.len(), "nodes" => settings.nodes.len());
+    }
+
+    /// Notes which nodes are still configured.
+    fn call_roll(&self, settings: &[Arc<NodeSettings>]) {
+        let latest = |name: &str| self.nodes.iter().rev().find(|node| node.settings().name == name);
+        let current: Vec<_> = settings.iter().filter_map(|node| latest(&node.name).cloned()).collect();
+        for node in &self.nodes {
+            node.retire(!current.iter().any(|current| Arc::ptr_eq(current, node)));
+        }
+        self.stage.set_nodes(current);
+    }
+
+    fn apply_node(&mut self, settings: &Arc<NodeSettings>) {
+        let known = self.nodes.iter().rev().find(|node| node.settings().name == settings.name);
+        match known {
+            Some(node) if node.settings().address == settings.address => node.resettle(Arc::clone(settings)),
+            // Another address is another server: its connections and counts have nothing to do with the old one's.
+            _ => {
+                let node = Arc::new(Node::new(self.made_nodes, Arc::clone(settings), self.stage.workers()));
+                self.made_nodes = self.made_nodes.saturating_add(1);
+                self.attend(&node);
+                self.nodes.push(node);
+            }
+        }
+    }
+
+    fn apply_endpoint(&mut self, settings: &Arc<EndpointSettings>) {
+        let endpoint = self.endpoint(settings);
+        if let Some(house) = self.houses.iter().find(|house| house.name == settings.name) {
+            house.listeners.iter().for_each(|listener| listener.do_send(Rearm(Arc::clone(&endpoint))));
+            return;
+        }
+        match bind(settings, self.stage.workers()) {
+            Ok(bound) => self.open(settings, bound),
+            Err(error) => slog::error!(self.stage.log, "reload: {error}"),
+        }
+    }
+}

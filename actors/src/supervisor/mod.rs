@@ -1,0 +1,213 @@
+//! owns: the cast list, the clock that expires and refuses, restart budgets, the state of draining.
+//! is told: `Failed`, `Recovered`, `Reload`, `Drain`.
+//! tells: shards `Tick`, `NodeChanged`, `Drain`; listeners `Rearm`, `Drain`; the directory `DrainAll`; credentials `Rewrite`.
+//! ends when: the process does.
+
+mod backoff;
+mod cast;
+pub(crate) mod watch;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{
+    Actor, ActorFutureExt, Addr, Arbiter, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture,
+};
+use metrics::counter;
+use rustc_hash::FxHashMap;
+
+use self::backoff::{Backoff, Decision};
+pub use self::cast::{Running, StartError, start};
+use crate::directory::DrainAll;
+use crate::end::BackendEnd;
+use crate::listener::{self, Listener};
+use crate::metrics::RESTARTS;
+use crate::node::Node;
+use crate::pool::{self, Health, NodeChanged, Tick};
+use crate::settings::{Address, Settings};
+use crate::stage::Stage;
+
+/// The clock: idle connections are closed, and late waiters refused, within this of their time.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How often draining looks whether everybody has left.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// How long connections to servers may take to say good-bye when the process stops.
+const DRAIN_FAREWELL: Duration = Duration::from_millis(200);
+
+/// Sees to everybody else.
+pub(crate) struct Supervisor {
+    stage: Arc<Stage>,
+    /// All that there ever were: sessions may still be with those of an earlier configuration.
+    nodes: Vec<Arc<Node>>,
+    houses: Vec<House>,
+    workers: Vec<Arbiter>,
+    backoffs: FxHashMap<u16, Backoff>,
+    drain_timeout: Duration,
+    made_nodes: u16,
+}
+
+/// An endpoint's listeners.
+struct House {
+    name: String,
+    listen: Address,
+    listeners: Vec<Addr<Listener>>,
+}
+
+/// A backend connection, or a whole shard, has failed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Failed {
+    pub(crate) shard: usize,
+    pub(crate) node: u16,
+    pub(crate) end: BackendEnd,
+    pub(crate) reason: String,
+}
+
+/// A node answers again.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Recovered {
+    pub(crate) node: u16,
+}
+
+/// A pool shard panicked: what it held is lost, and so is the worker.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ShardLost {
+    pub(crate) shard: usize,
+}
+
+/// The configuration was read again.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Reload(pub(crate) Box<Settings>);
+
+/// Stop: no new clients, transactions to their end within the timeout, then everything closed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Drain;
+
+impl Supervisor {
+    fn tell_shard(&self, shard: usize, node: u16, health: Health) {
+        if let Some(shard) = self.stage.shard(shard) {
+            shard.do_send(NodeChanged { node, health });
+        }
+    }
+
+    /// Puts the failed connection's shard on its feet again after a pause, as often as the budget allows.
+    fn restart(&mut self, failed: &Failed, ctx: &mut Context<Self>) {
+        let (shard, node) = (failed.shard, failed.node);
+        let backoff = self.backoffs.entry(node).or_default();
+        match backoff.failed(Instant::now(), chance()) {
+            Decision::Retry(delay) => {
+                ctx.run_later(delay, move |this, _| {
+                    this.backoffs.entry(node).or_default().retried();
+                    for shard in 0..this.stage.workers() {
+                        this.tell_shard(shard, node, Health::Retry);
+                    }
+                });
+            }
+            // The attempt that is due opens this shard's desk as well.
+            Decision::Pending => {}
+            Decision::GiveUp => {
+                slog::warn!(self.stage.log, "node fails again and again"; "node" => node, "shard" => shard, "reason" => &failed.reason);
+                if let Some(node) = self.nodes.iter().find(|known| known.index == node) {
+                    node.accuse();
+                }
+            }
+        }
+    }
+}
+
+/// Spreads delays over processes; nothing depends on its being unguessable.
+fn chance() -> u8 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |time| time.subsec_micros().to_le_bytes()[0])
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_interval(TICK, |this, _| {
+            let now = Instant::now();
+            for shard in this.stage.shards() {
+                shard.do_send(Tick { now });
+            }
+        });
+    }
+}
+
+impl Handler<Failed> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, failed: Failed, ctx: &mut Context<Self>) {
+        counter!(RESTARTS, "actor" => "backend_connection").increment(1);
+        slog::info!(self.stage.log, "backend connection failed"; "shard" => failed.shard, "node" => failed.node,
+            "end" => failed.end.name(), "reason" => &failed.reason);
+        match failed.end {
+            BackendEnd::ConnectFailed | BackendEnd::Panicked => self.restart(&failed, ctx),
+            // One that was lost is no sign that the next will be: a timeout or a KILL of the server's.
+            _ => self.tell_shard(failed.shard, failed.node, Health::Retry),
+        }
+    }
+}
+
+impl Handler<Recovered> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, recovered: Recovered, _: &mut Context<Self>) {
+        self.backoffs.entry(recovered.node).or_default().recovered();
+    }
+}
+
+impl Handler<ShardLost> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, lost: ShardLost, _: &mut Context<Self>) {
+        slog::crit!(self.stage.log, "a pool shard panicked; the process stops"; "shard" => lost.shard);
+        self.stage.broken.notify_one();
+    }
+}
+
+impl Handler<Reload> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, reload: Reload, _: &mut Context<Self>) {
+        self.apply(*reload.0);
+    }
+}
+
+impl Handler<Drain> for Supervisor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Drain, _: &mut Context<Self>) -> Self::Result {
+        self.stage.drain();
+        for listener in self.houses.iter().flat_map(|house| &house.listeners) {
+            listener.do_send(listener::Drain);
+        }
+        if let Some(main) = self.stage.main() {
+            main.directory.do_send(DrainAll);
+        }
+        let (stage, until) = (Arc::clone(&self.stage), Instant::now() + self.drain_timeout);
+        let left = async move {
+            while stage.clients() > 0 && Instant::now() < until {
+                tokio::time::sleep(DRAIN_LOOK).await;
+            }
+            if stage.clients() > 0 {
+                slog::warn!(stage.log, "drain_timeout is over; the remaining clients are cut off"; "clients" => stage.clients());
+            }
+            for shard in stage.shards() {
+                shard.do_send(pool::Drain);
+            }
+            tokio::time::sleep(DRAIN_FAREWELL).await;
+        };
+        Box::pin(left.into_actor(self).map(|(), this, _| {
+            for worker in &this.workers {
+                worker.stop();
+            }
+        }))
+    }
+}

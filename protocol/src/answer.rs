@@ -1,0 +1,214 @@
+//! The replies to Greenroom's own commands: few, short, and wanted as values.
+//!
+//! For commands that Greenroom sends on its own account (restoring state, reading it back, resetting) over a
+//! connection with `CLIENT_DEPRECATE_EOF`. Replies to clients' commands never come this way: see [`crate::reply`].
+
+use mysql_common::constants::StatusFlags;
+use mysql_common::io::ParseBuf;
+
+use crate::error::SqlError;
+use crate::packet::{self, PacketError};
+use crate::track::{Changes, Malformed};
+
+/// The longest packet of such a reply: an OK with every tracker entry, or a row of variables.
+const PACKET_LIMIT: usize = 1 << 20;
+
+/// The most rows of such a reply.
+const ROW_LIMIT: usize = 1024;
+
+/// A text row; `None` is NULL.
+pub type Row = Vec<Option<Box<[u8]>>>;
+
+/// The reply to one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Done.
+    Ok,
+    /// A result set.
+    Rows(Vec<Row>),
+    /// Refused.
+    Failed(SqlError),
+}
+
+/// A reply that is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// A packet is too long.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
+    /// Tracker data is malformed.
+    #[error(transparent)]
+    Tracker(#[from] Malformed),
+    /// A packet has another sequence id than the next.
+    #[error("a packet of the server's reply is out of order")]
+    OutOfOrder,
+    /// A packet ends too soon, or is none that can stand there.
+    #[error("the server's reply is malformed")]
+    Malformed,
+    /// More rows than such a reply may have.
+    #[error("the server's reply has more than {ROW_LIMIT} rows")]
+    TooManyRows,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Start,
+    /// Column definitions still to come, and the number of columns.
+    Columns(u64, u64),
+    Rows(u64),
+}
+
+/// Reads the replies to a known number of commands, in whatever pieces they come.
+#[derive(Debug)]
+pub struct Answers {
+    wanted: usize,
+    done: Vec<Answer>,
+    rows: Vec<Row>,
+    at: At,
+    seq: u8,
+    changes: Changes,
+}
+
+impl Answers {
+    /// For so many commands.
+    #[must_use]
+    pub fn new(wanted: usize) -> Self {
+        Self {
+            wanted,
+            done: Vec::with_capacity(wanted),
+            rows: Vec::new(),
+            at: At::Start,
+            seq: 1,
+            changes: Changes::default(),
+        }
+    }
+
+    /// Reads whole packets from the head of `buf` and says how many bytes it used.
+    ///
+    /// # Errors
+    /// [`AnswerError`]; the connection is then of no use to anybody.
+    pub fn feed(&mut self, buf: &[u8]) -> Result<usize, AnswerError> {
+        let mut used = 0;
+        while !self.is_complete() {
+            let rest = buf.get(used..).unwrap_or_default();
+            let Some(taken) = packet::take(rest, PACKET_LIMIT)? else { break };
+            if taken.seq != self.seq {
+                return Err(AnswerError::OutOfOrder);
+            }
+            self.seq = self.seq.wrapping_add(1);
+            self.packet(rest.get(taken.payload).unwrap_or_default())?;
+            used += taken.used;
+        }
+        Ok(used)
+    }
+
+    /// Whether every reply is there.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.done.len() == self.wanted
+    }
+
+    /// The replies in order, and what the server reported with them.
+    #[must_use]
+    pub fn finish(self) -> (Vec<Answer>, Changes) {
+        (self.done, self.changes)
+    }
+
+    fn packet(&mut self, payload: &[u8]) -> Result<(), AnswerError> {
+        match (self.at, payload) {
+            (_, [0xff, ..]) => {
+                let error = SqlError::parse(payload).map_err(|_| AnswerError::Malformed)?;
+                self.close(Answer::Failed(error));
+            }
+            (At::Start, [0, rest @ ..]) => self.ok(rest, Answer::Ok)?,
+            (At::Start, _) => {
+                let columns = ParseBuf(payload).checked_eat_lenenc_int().ok_or(AnswerError::Malformed)?;
+                self.at = At::Columns(columns, columns);
+            }
+            (At::Columns(1, columns), _) => self.at = At::Rows(columns),
+            (At::Columns(left, columns), _) => self.at = At::Columns(left - 1, columns),
+            (At::Rows(_), [0xfe, rest @ ..]) => {
+                let rows = std::mem::take(&mut self.rows);
+                self.ok(rest, Answer::Rows(rows))?;
+            }
+            (At::Rows(columns), _) => self.row(columns, payload)?,
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, columns: u64, payload: &[u8]) -> Result<(), AnswerError> {
+        if self.rows.len() == ROW_LIMIT {
+            return Err(AnswerError::TooManyRows);
+        }
+        let (mut buf, mut row) = (ParseBuf(payload), Row::new());
+        for _ in 0..columns {
+            if buf.0.first() == Some(&0xfb) {
+                buf.skip(1);
+                row.push(None);
+            } else {
+                row.push(Some(buf.checked_eat_lenenc_str().ok_or(AnswerError::Malformed)?.into()));
+            }
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn ok(&mut self, rest: &[u8], answer: Answer) -> Result<(), AnswerError> {
+        let mut buf = ParseBuf(rest);
+        let header = buf.checked_eat_lenenc_int().and(buf.checked_eat_lenenc_int());
+        let status = header.and(buf.checked_eat_u16_le()).ok_or(AnswerError::Malformed)?;
+        buf.checked_eat_u16_le().ok_or(AnswerError::Malformed)?;
+        let status = StatusFlags::from_bits_truncate(status);
+        if status.contains(StatusFlags::SERVER_SESSION_STATE_CHANGED) {
+            let data = buf.checked_eat_lenenc_str().and(buf.checked_eat_lenenc_str()).ok_or(AnswerError::Malformed)?;
+            self.changes.read(data)?;
+        }
+        if status.contains(StatusFlags::SERVER_MORE_RESULTS_EXISTS) {
+            return Err(AnswerError::Malformed);
+        }
+        self.close(answer);
+        Ok(())
+    }
+
+    fn close(&mut self, answer: Answer) {
+        self.done.push(answer);
+        self.rows.clear();
+        (self.at, self.seq) = (At::Start, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, AnswerError, Answers};
+
+    /// `SET` (OK with a schema entry), then `SELECT 'ab', NULL`, then an error.
+    const WIRE: &[u8] = b"\x10\0\0\x01\0\0\0\x02\x40\0\0\0\x07\x01\x05\x04test\
+        \x01\0\0\x01\x02\x01\0\0\x02a\x01\0\0\x03b\x04\0\0\x04\x02ab\xfb\x07\0\0\x05\xfe\0\0\x02\0\0\0\
+        \x0d\0\0\x01\xff\x19\x04#42000oops";
+
+    #[test]
+    fn three_replies_in_one_piece_or_byte_by_byte() {
+        for step in [1, 3, WIRE.len()] {
+            let (mut answers, mut pending) = (Answers::new(3), Vec::new());
+            for piece in WIRE.chunks(step) {
+                pending.extend_from_slice(piece);
+                let used = answers.feed(&pending).unwrap();
+                pending.drain(..used);
+            }
+            assert!(answers.is_complete() && pending.is_empty(), "in steps of {step}");
+            let (done, changes) = answers.finish();
+            assert_eq!(changes.schema.as_deref(), Some(&b"test"[..]));
+            assert_eq!(done[0], Answer::Ok);
+            assert_eq!(done[1], Answer::Rows(vec![vec![Some(Box::from(&b"ab"[..])), None]]));
+            assert!(matches!(&done[2], Answer::Failed(error) if error.code == 1049));
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_order_or_cut_short_is_an_error() {
+        assert_eq!(Answers::new(1).feed(b"\x01\0\0\x02\0"), Err(AnswerError::OutOfOrder));
+        assert_eq!(Answers::new(1).feed(b"\x01\0\0\x01\0"), Err(AnswerError::Malformed));
+        assert!(matches!(Answers::new(1).feed(b"\xff\xff\xff\x01"), Err(AnswerError::Packet(_))));
+        assert_eq!(Answers::new(1).feed(b"\x01\0\0\x01\x01\x01\0\0\x02a\x01\0\0\x03\x05"), Err(AnswerError::Malformed));
+    }
+}

@@ -1,0 +1,148 @@
+//! The errors that Greenroom itself sends, in the servers' words where they have words for it.
+//!
+//! Numbers, states and texts were compared with MySQL 9.7.4 and MariaDB 10.11.19. Errors of ours that a session
+//! survives have SQLSTATE HY000 or 42000, never class 08, and never a number from 2000 to 2999:
+//! clients take those for their own and drop the connection.
+
+use std::time::Duration;
+
+use super::{GENERAL, SqlError, cut};
+
+/// SQLSTATE "communication link failure".
+const LINK: [u8; 5] = *b"08S01";
+
+impl SqlError {
+    /// 1040: no place for another client. Sent instead of the greeting.
+    #[must_use]
+    pub fn too_many_connections() -> Self {
+        Self::new(1040, *b"08004", "Too many connections")
+    }
+
+    /// 1040 for a session that waited `waited` for one of the pool's `limit` connections in vain.
+    ///
+    /// The state is HY000, not the 08004 of a refused login: the session lives on, and a client's
+    /// own pool must not throw its connections away when the servers are at their limit.
+    #[must_use]
+    pub fn lease_timeout(pool: &str, limit: usize, waited: Duration) -> Self {
+        let text = format!(
+            "Too many connections: all {limit} of pool '{pool}' were busy for {waited:.1?}; try again, or raise max_connections or lease_timeout",
+            pool = cut(pool, 128)
+        );
+        Self::new(1040, GENERAL, text)
+    }
+
+    /// 1043: the first packet of a login makes no sense.
+    #[must_use]
+    pub fn bad_handshake() -> Self {
+        Self::new(1043, LINK, "Bad handshake")
+    }
+
+    /// 1045: wrong user or password. `host` is the client's address; `using_password` whether it sent one.
+    #[must_use]
+    pub fn access_denied(user: &[u8], host: &str, using_password: bool) -> Self {
+        let user = String::from_utf8_lossy(user);
+        let (user, host) = (cut(&user, 48), cut(host, 64));
+        let password = if using_password { "YES" } else { "NO" };
+        Self::new(1045, *b"28000", format!("Access denied for user '{user}'@'{host}' (using password: {password})"))
+    }
+
+    /// 1047: a command byte that is not known.
+    #[must_use]
+    pub fn unknown_command() -> Self {
+        Self::new(1047, LINK, "Unknown command")
+    }
+
+    /// 1049: no such database.
+    #[must_use]
+    pub fn unknown_database(name: &[u8]) -> Self {
+        let name = String::from_utf8_lossy(name);
+        Self::new(1049, *b"42000", format!("Unknown database '{}'", cut(&name, 192)))
+    }
+
+    /// 1053: Greenroom drains and takes no new work.
+    #[must_use]
+    pub fn shutting_down() -> Self {
+        Self::new(1053, LINK, "Server shutdown in progress")
+    }
+
+    /// 1153: more bytes in one command than is allowed.
+    #[must_use]
+    pub fn packet_too_large() -> Self {
+        Self::new(1153, LINK, "Got a packet bigger than 'max_allowed_packet' bytes")
+    }
+
+    /// 1156: a sequence number other than the next.
+    #[must_use]
+    pub fn out_of_order() -> Self {
+        Self::new(1156, LINK, "Got packets out of order")
+    }
+
+    /// 1180: the connection to the server was lost inside a transaction. SQLSTATE 40000
+    /// "transaction rollback" would let a driver replay the last statement alone; HY000 does not.
+    #[must_use]
+    pub fn transaction_lost(node: &str) -> Self {
+        let text = format!(
+            "Transaction lost: the connection to server '{}' broke inside it; unless its COMMIT was under way, nothing of it was kept. Begin it again",
+            cut(node, 128)
+        );
+        Self::new(1180, GENERAL, text)
+    }
+
+    /// 1105: the connection to the server was lost after the statement was sent, outside a transaction.
+    /// A number that no driver repeats a statement for.
+    #[must_use]
+    pub fn outcome_unknown(node: &str) -> Self {
+        let text = format!(
+            "Outcome unknown: the connection to server '{}' broke while the statement ran, so it may or may not have taken effect. Check before you repeat it",
+            cut(node, 128)
+        );
+        Self::new(1105, GENERAL, text)
+    }
+
+    /// 1251: the client cannot change to the plugin that its account needs.
+    #[must_use]
+    pub fn plugin_not_supported() -> Self {
+        Self::new(
+            1251,
+            *b"08004",
+            "Client does not support authentication protocol requested by server; consider upgrading MySQL client",
+        )
+    }
+
+    /// 1317: the statement was killed.
+    #[must_use]
+    pub fn query_interrupted() -> Self {
+        Self::new(1317, *b"70100", "Query execution was interrupted")
+    }
+
+    /// 1429: no server to lease a connection from. Clients take 2003 (no server) for their own and
+    /// drop the connection, so this is the number both servers have for a server behind them that does not answer.
+    #[must_use]
+    pub fn node_down(node: &str, reason: &str) -> Self {
+        let text = format!(
+            "Unable to connect to foreign data source: server '{}' is down ({}); the session lives on, try again later",
+            cut(node, 64),
+            cut(reason, 256)
+        );
+        Self::new(1429, GENERAL, text)
+    }
+
+    /// 1835: a packet that ends too early or says what it cannot hold.
+    #[must_use]
+    pub fn malformed_packet() -> Self {
+        Self::new(1835, GENERAL, "Malformed communication packet.")
+    }
+
+    /// 1927: this connection was killed. MariaDB's number; MySQL closes without a word.
+    #[must_use]
+    pub fn connection_killed() -> Self {
+        Self::new(1927, *b"70100", "Connection was killed")
+    }
+
+    /// 4031: `client_idle_timeout` has passed.
+    #[must_use]
+    pub fn idle_client() -> Self {
+        let text = "The client was disconnected by the server because of inactivity. See client_idle_timeout and client_idle_in_transaction_timeout for configuring this behavior.";
+        Self::new(4031, GENERAL, text)
+    }
+}

@@ -1,0 +1,165 @@
+//! The machine that takes a connection to a node from its greeting to OK or an error.
+//!
+//! ```text
+//! greeting ──> request sent ──┬─ OK ───────────────────────────> Done
+//!    AuthSwitch: answer again ┤  (at most SWITCH_LIMIT times)
+//!          0x03, fast path ok ┼─ Wait, then OK ────────────────> Done
+//!        0x04, full path ─────┼─ password (secure) or cipher (key known), then OK
+//!                             └─ 0x02 ─> key ─> cipher, then OK
+//! ```
+
+use super::{BackendSecret, Identity, NodeLoginError, NodeStep};
+use crate::{
+    login::{
+        LoginError,
+        greeting::Greeting,
+        plugin::Plugin,
+        request::LoginRequest,
+        rsa::NodeKey,
+        scramble::Scramble,
+        switch::{AuthSwitch, FAST_OK, FULL_NEEDED, KEY_WANTED, ServerWord},
+    },
+    secret::Secret,
+};
+
+/// How often a server may switch plugins: MariaDB's accounts may have several, tried in turn.
+pub(super) const SWITCH_LIMIT: u8 = 4;
+
+/// What we tell servers of the longest packet: the protocol's 1 GiB. Neither heeds it.
+const MAX_PACKET: u32 = 1 << 30;
+
+/// A login to a node, from its greeting to OK or an error.
+pub struct NodeLogin {
+    secret: BackendSecret,
+    secure: bool,
+    scramble: Scramble,
+    phase: Phase,
+    switches: u8,
+    kept_key: Option<NodeKey>,
+    kept_key_used: bool,
+    learned_key: Option<NodeKey>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// We have answered a scramble with this plugin.
+    Answered(Plugin),
+    /// We have asked for the public key.
+    KeyAsked,
+    /// Nothing is left but OK or an error (or, on MariaDB, the next plugin of the account).
+    Proven,
+    /// Over.
+    Ended,
+}
+
+impl NodeLogin {
+    /// Answers a greeting: the machine and the first payload, number 1. `secure` says that the channel is a Unix socket or TLS;
+    /// `kept_key` is the node's RSA key from an earlier login.
+    ///
+    /// The plugin is the one that the secret and the greeting agree on, else the secret's own: the server switches.
+    #[must_use]
+    pub fn new(greeting: &Greeting, identity: Identity, secure: bool, kept_key: Option<NodeKey>) -> (Self, Vec<u8>) {
+        let plugin = identity.secret.first_plugin(Plugin::from_name(greeting.plugin.as_bytes()));
+        let auth = identity.secret.answer(plugin, &greeting.scramble).unwrap_or_else(|| Secret::new([]));
+        let request = LoginRequest {
+            capabilities: identity.capabilities,
+            max_packet: MAX_PACKET,
+            charset: u8::try_from(identity.charset).unwrap_or(0),
+            user: identity.user,
+            auth,
+            database: identity.database,
+            plugin: Some(plugin.name().into()),
+            attributes: identity.attributes,
+        };
+        let login = Self {
+            secret: identity.secret,
+            secure,
+            scramble: greeting.scramble,
+            phase: Phase::Answered(plugin),
+            switches: 0,
+            kept_key,
+            kept_key_used: false,
+            learned_key: None,
+        };
+        (login, request.encode())
+    }
+
+    /// Takes the server's next payload.
+    pub fn step(&mut self, payload: &[u8]) -> NodeStep {
+        let next = match ServerWord::parse(payload) {
+            Ok(word) => self.heed(word),
+            Err(error) => Err(error.into()),
+        };
+        next.unwrap_or_else(|error| {
+            self.phase = Phase::Ended;
+            NodeStep::Failed(error)
+        })
+    }
+
+    /// The node's RSA key, if this login has asked for it. Keep it only when the login succeeded.
+    #[must_use]
+    pub fn learned_key(&self) -> Option<NodeKey> {
+        self.learned_key.clone()
+    }
+
+    fn heed(&mut self, word: ServerWord) -> Result<NodeStep, NodeLoginError> {
+        match (self.phase, word) {
+            (Phase::Ended, _) => Err(NodeLoginError::OutOfOrder("a packet after the last")),
+            (_, ServerWord::Err(error)) if self.kept_key_used => Err(NodeLoginError::RefusedWithKeptKey(error)),
+            (_, ServerWord::Err(error)) => Err(NodeLoginError::Refused(error)),
+            (Phase::KeyAsked, ServerWord::More(pem)) => self.use_new_key(&pem),
+            (Phase::KeyAsked, _) => Err(NodeLoginError::OutOfOrder("something else than its public key")),
+            (_, ServerWord::Ok(welcome)) => {
+                self.phase = Phase::Ended;
+                Ok(NodeStep::Done(welcome))
+            }
+            (_, ServerWord::Switch(switch)) => self.switch(&switch),
+            (Phase::Answered(Plugin::CachingSha2), ServerWord::More(data)) => self.more(&data),
+            (_, ServerWord::More(_)) => Err(NodeLoginError::OutOfOrder("more authentication data")),
+        }
+    }
+
+    fn switch(&mut self, switch: &AuthSwitch) -> Result<NodeStep, NodeLoginError> {
+        self.switches += 1;
+        if self.switches > SWITCH_LIMIT {
+            return Err(NodeLoginError::OutOfOrder("one plugin after another"));
+        }
+        let plugin = Plugin::from_name(switch.plugin.as_bytes())
+            .ok_or_else(|| NodeLoginError::Unsupported { plugin: switch.plugin.clone() })?;
+        self.scramble = switch.scramble().ok_or(LoginError::Truncated("the scramble"))?;
+        let answer = self.secret.answer(plugin, &self.scramble).ok_or(NodeLoginError::PasswordNeeded { plugin })?;
+        self.phase = Phase::Answered(plugin);
+        Ok(NodeStep::Send(answer))
+    }
+
+    fn more(&mut self, data: &[u8]) -> Result<NodeStep, NodeLoginError> {
+        self.phase = Phase::Proven;
+        match data {
+            [FAST_OK] => Ok(NodeStep::Wait),
+            [FULL_NEEDED] => self.full(),
+            _ => Err(NodeLoginError::OutOfOrder("unknown authentication data")),
+        }
+    }
+
+    /// Hands over the password in the way the channel allows.
+    fn full(&mut self) -> Result<NodeStep, NodeLoginError> {
+        let password = self.secret.password()?;
+        if self.secure {
+            return Ok(NodeStep::Send(Secret::new([password.expose(), &[0]].concat())));
+        }
+        let Some(key) = &self.kept_key else {
+            self.phase = Phase::KeyAsked;
+            return Ok(NodeStep::Send(Secret::new([KEY_WANTED])));
+        };
+        self.kept_key_used = true;
+        Ok(NodeStep::Send(Secret::new(key.encrypt(password, &self.scramble)?)))
+    }
+
+    fn use_new_key(&mut self, pem: &[u8]) -> Result<NodeStep, NodeLoginError> {
+        let key = NodeKey::parse(pem)?;
+        let cipher = key.encrypt(self.secret.password()?, &self.scramble)?;
+        self.learned_key = Some(key);
+        self.phase = Phase::Proven;
+        Ok(NodeStep::Send(Secret::new(cipher)))
+    }
+}

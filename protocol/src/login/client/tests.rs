@@ -1,0 +1,179 @@
+use mysql_common::constants::CapabilityFlags as Flags;
+use proptest::prelude::*;
+
+use super::{BackendSecret, Identity, NodeLogin, NodeLoginError, NodeStep};
+use crate::{
+    error::SqlError,
+    login::{
+        LoginError,
+        attributes::Attributes,
+        plugin::Plugin,
+        request::LoginRequest,
+        rsa::{NodeKey, RsaError, tests::KEY},
+        scramble::{native, sha2},
+        switch::{more, switch_to},
+        tests::greeting,
+        wires::*,
+    },
+    secret::Secret,
+};
+
+fn password() -> BackendSecret {
+    BackendSecret::Password(Secret::new("app-secret"))
+}
+
+fn stage1(plugin: Plugin) -> BackendSecret {
+    let password = Secret::new("app-secret");
+    match plugin {
+        Plugin::Native => BackendSecret::NativeStage1(native::stage1(&password)),
+        Plugin::CachingSha2 => BackendSecret::Sha2Stage1(sha2::stage1(&password)),
+    }
+}
+
+/// Answers a recorded greeting; gives the request as it was sent.
+fn begin(wire: &str, secret: BackendSecret, secure: bool, key: Option<NodeKey>) -> (NodeLogin, LoginRequest) {
+    let identity = Identity {
+        user: b"app".into(),
+        secret,
+        database: Some(b"app".into()),
+        charset: 45,
+        capabilities: Flags::CLIENT_PROTOCOL_41 | Flags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA,
+        attributes: Attributes::default(),
+    };
+    let (login, payload) = NodeLogin::new(&greeting(wire), identity, secure, key);
+    (login, LoginRequest::parse(&payload).unwrap())
+}
+
+fn sent(step: NodeStep) -> Vec<u8> {
+    let NodeStep::Send(payload) = step else { panic!("{step:?}") };
+    payload.expose().to_vec()
+}
+
+fn failed(step: NodeStep) -> NodeLoginError {
+    let NodeStep::Failed(error) = step else { panic!("{step:?}") };
+    error
+}
+
+#[test]
+fn the_answer_is_what_the_real_client_answered() {
+    for (wire, recorded, plugin) in
+        [(MYSQL_GREETING, MYSQL_REQUEST, Plugin::CachingSha2), (MARIADB_GREETING, MARIADB_REQUEST, Plugin::Native)]
+    {
+        let recorded = LoginRequest::parse(&hex(recorded)).unwrap();
+        for secret in [password(), stage1(plugin)] {
+            let (mut login, request) = begin(wire, secret, false, None);
+            assert_eq!((request.auth, request.plugin), (recorded.auth.clone(), recorded.plugin.clone()));
+            if plugin == Plugin::CachingSha2 {
+                assert!(matches!(login.step(b"\x01\x03"), NodeStep::Wait));
+            }
+            assert!(matches!(login.step(&hex(OK)), NodeStep::Done(welcome) if welcome.payload == hex(OK)));
+        }
+    }
+}
+
+#[test]
+fn the_full_path_asks_for_the_key_and_keeps_it() {
+    let (mut login, _) = begin(MYSQL_GREETING, password(), false, None);
+    assert_eq!(sent(login.step(b"\x01\x04")), b"\x02");
+    assert_eq!(sent(login.step(MYSQL_KEY)).len(), 256);
+    assert!(matches!(login.step(&hex(OK)), NodeStep::Done(_)));
+    assert!(login.learned_key().is_some());
+}
+
+#[test]
+fn a_kept_key_saves_a_round_trip_and_may_be_old() {
+    let key = NodeKey::parse(KEY.public_pem().as_bytes()).unwrap();
+    let (mut login, _) = begin(MYSQL_GREETING, password(), false, Some(key));
+    let cipher = sent(login.step(b"\x01\x04"));
+    let scramble = greeting(MYSQL_GREETING).scramble;
+    assert_eq!(KEY.decrypt(&cipher, &scramble), Some(Secret::new(*b"app-secret\0")));
+    let denied = SqlError::access_denied(b"app", "127.0.0.1", true);
+    let refusal = denied.encode(Flags::CLIENT_PROTOCOL_41);
+    assert_eq!(failed(login.step(&refusal)), NodeLoginError::RefusedWithKeptKey(denied));
+}
+
+#[test]
+fn a_secure_channel_carries_the_password_itself() {
+    let (mut login, _) = begin(MYSQL_GREETING, password(), true, None);
+    assert_eq!(sent(login.step(b"\x01\x04")), b"app-secret\0");
+    assert!(matches!(login.step(&hex(OK)), NodeStep::Done(_)));
+}
+
+#[test]
+fn plugins_are_switched_in_both_directions() {
+    let scramble = *b"12345678901234567890";
+    for (wire, plugin) in [(MYSQL_GREETING, Plugin::Native), (MARIADB_GREETING, Plugin::CachingSha2)] {
+        let (mut login, _) = begin(wire, password(), false, None);
+        let expected = match plugin {
+            Plugin::Native => native::answer(&scramble, &native::stage1(&Secret::new("app-secret"))).to_vec(),
+            Plugin::CachingSha2 => sha2::answer(&scramble, &sha2::stage1(&Secret::new("app-secret"))).to_vec(),
+        };
+        assert_eq!(sent(login.step(&switch_to(plugin, &scramble))), expected);
+        assert!(matches!(login.step(&hex(OK)), NodeStep::Done(_)));
+    }
+}
+
+#[test]
+fn an_empty_password_is_no_answer() {
+    let (mut login, request) = begin(MYSQL_GREETING, BackendSecret::Password(Secret::new("")), false, None);
+    assert!(request.auth.is_empty());
+    assert_eq!(sent(login.step(MARIADB_SWITCH)), b"");
+}
+
+#[test]
+fn a_hash_does_only_what_it_can() {
+    let (mut login, request) = begin(MARIADB_GREETING, stage1(Plugin::CachingSha2), false, None);
+    assert_eq!(request.plugin.as_deref(), Some(&b"caching_sha2_password"[..]));
+    let needed = failed(login.step(MARIADB_SWITCH));
+    assert_eq!(needed, NodeLoginError::PasswordNeeded { plugin: Plugin::Native });
+
+    let (mut login, _) = begin(MYSQL_GREETING, stage1(Plugin::CachingSha2), true, None);
+    let needed = failed(login.step(b"\x01\x04"));
+    assert_eq!(needed, NodeLoginError::PasswordNeeded { plugin: Plugin::CachingSha2 });
+}
+
+#[test]
+fn other_plugins_are_refused_by_name() {
+    for name in ["mysql_clear_password", "sha256_password", "mysql_old_password"] {
+        let (mut login, _) = begin(MYSQL_GREETING, password(), true, None);
+        let switch = [b"\xfe", name.as_bytes(), b"\0data\0"].concat();
+        let error = failed(login.step(&switch));
+        assert_eq!(error, NodeLoginError::Unsupported { plugin: name.to_owned() });
+    }
+}
+
+#[test]
+fn what_has_no_place_ends_the_login() {
+    let begin = || begin(MYSQL_GREETING, password(), false, None).0;
+    assert!(matches!(failed(begin().step(b"")), NodeLoginError::Malformed(LoginError::Truncated(_))));
+    assert!(matches!(failed(begin().step(b"\x02")), NodeLoginError::Malformed(LoginError::Unexpected(2))));
+    assert!(matches!(failed(begin().step(b"\x01\x05")), NodeLoginError::OutOfOrder(_)));
+
+    let mut login = begin();
+    let _ = sent(login.step(b"\x01\x04"));
+    assert_eq!(failed(login.step(b"\x01not a key")), NodeLoginError::Rsa(RsaError::NotAKey));
+    assert!(matches!(failed(login.step(&hex(OK))), NodeLoginError::OutOfOrder(_)));
+
+    let mut login = begin();
+    let switches = (0..10).take_while(|_| matches!(login.step(MYSQL_SWITCH), NodeStep::Send(_))).count();
+    assert_eq!(switches, usize::from(super::exchange::SWITCH_LIMIT));
+}
+
+proptest! {
+    #[test]
+    fn any_packets_end_or_go_on(packets in proptest::collection::vec((0usize..6, any::<Vec<u8>>()), 1..8), secure: bool) {
+        let (mut login, _) = begin(MYSQL_GREETING, password(), secure, None);
+        for (kind, bytes) in packets {
+            let payload = match kind {
+                0 => b"\x01\x04".to_vec(),
+                1 => MYSQL_SWITCH.to_vec(),
+                2 => MYSQL_KEY.to_vec(),
+                3 => more(&bytes),
+                _ => bytes,
+            };
+            if let NodeStep::Send(answer) = login.step(&payload) {
+                prop_assert!(answer.expose().len() <= 1024);
+            }
+        }
+    }
+}

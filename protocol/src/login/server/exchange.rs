@@ -1,0 +1,210 @@
+//! The machine that takes a client from its request to accept or refuse.
+//!
+//! ```text
+//!                    ┌─ plugin differs, or a new challenge is due: AuthSwitch ─┐
+//! request ──> begin ─┤                                                         v
+//!                    └──────────────────────────────────────────────────── judge answer
+//!   native:  right ─> Accept            wrong ─> Refuse (Remembered: switch to caching_sha2)
+//!   sha2:    right ─> Accept with 0x03  wrong ─> Refuse
+//!            password to be learned ─> 0x04 ─> [0x02 ─> key ─>] password or cipher ─> Accept or Refuse
+//! ```
+
+use std::sync::Arc;
+
+use super::{Answer, Known, Proof, Step, Terms};
+use crate::{
+    error::SqlError,
+    login::{
+        plugin::Plugin,
+        rsa::RsaKey,
+        scramble::{Scramble, native, sha2},
+        switch::{FAST_OK, FULL_NEEDED, KEY_WANTED, more, switch_to},
+    },
+    secret::Secret,
+};
+
+/// The longest password, in bytes: MySQL's own limit for `caching_sha2_password`.
+const PASSWORD_LIMIT: usize = 256;
+
+/// A client's login, from its request to accept or refuse.
+pub struct ClientLogin {
+    known: Known,
+    secure: bool,
+    scramble: Scramble,
+    fresh: Scramble,
+    rsa: Option<Arc<RsaKey>>,
+    password_wanted: bool,
+    can_switch: bool,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The answer to an AuthSwitch to this plugin is due.
+    Switched(Plugin),
+    /// A password, a cipher or a request for the key is due.
+    FullAsked,
+    /// The cipher is due.
+    KeySent,
+    /// Over.
+    Ended,
+}
+
+impl ClientLogin {
+    /// Takes a client's request: the machine and the first step.
+    #[must_use]
+    pub fn begin(terms: Terms, answer: Answer<'_>) -> (Self, Step) {
+        let Terms { known, secure, offered, scramble, fresh, rsa, password_wanted, renew } = terms;
+        // Before plugins there was only the native one.
+        let named = answer.plugin.map_or(Some(Plugin::Native), Plugin::from_name);
+        let plugin = known.plugin(named, offered, secure);
+        let phase = Phase::Switched(plugin);
+        let can_switch = answer.plugin.is_some();
+        let mut login = Self { known, secure, scramble, fresh, rsa, password_wanted, can_switch, phase };
+        // A client whose plugin is not the one offered may have sent nothing yet rather than an empty password.
+        let unsure = plugin != offered && answer.auth.is_empty();
+        let step = if named != Some(plugin) || (can_switch && (renew || unsure)) {
+            login.switch(plugin)
+        } else {
+            login.judge(plugin, answer.auth)
+        };
+        (login, step)
+    }
+
+    /// Takes the client's next payload.
+    pub fn step(&mut self, payload: &[u8]) -> Step {
+        match self.phase {
+            Phase::Switched(plugin) => self.judge(plugin, payload),
+            Phase::FullAsked if payload == [KEY_WANTED] => self.send_key(),
+            Phase::FullAsked if self.secure => self.take_password(payload),
+            Phase::FullAsked | Phase::KeySent => self.decrypt(payload),
+            Phase::Ended => self.fail(SqlError::out_of_order()),
+        }
+    }
+
+    /// The scramble that the client has last answered.
+    #[must_use]
+    pub fn scramble(&self) -> &Scramble {
+        &self.scramble
+    }
+
+    fn switch(&mut self, plugin: Plugin) -> Step {
+        if !self.can_switch {
+            return self.fail(SqlError::plugin_not_supported());
+        }
+        // One switch is all that clients take, and only this plugin can ask for a changed password.
+        let plugin = if matches!(self.known, Known::Remembered(_)) { Plugin::CachingSha2 } else { plugin };
+        self.scramble = self.fresh;
+        self.phase = Phase::Switched(plugin);
+        Step::Send(switch_to(plugin, &self.scramble))
+    }
+
+    fn judge(&mut self, plugin: Plugin, answer: &[u8]) -> Step {
+        match (plugin, answer) {
+            // Clients of caching_sha2_password may send the NUL of an empty password (as MySQL's own do).
+            (_, []) | (Plugin::CachingSha2, [0]) => self.judge_empty(),
+            (Plugin::Native, _) => self.judge_native(answer),
+            (Plugin::CachingSha2, _) => self.judge_sha2(answer),
+        }
+    }
+
+    fn judge_empty(&mut self) -> Step {
+        let empty = Secret::new([]);
+        match &self.known {
+            Known::Password(password) | Known::Remembered(password) if password.is_empty() => {
+                self.accept(None, Proof::Password(empty))
+            }
+            Known::Learn | Known::Remembered(_) => self.accept(None, Proof::Learned(empty)),
+            Known::Password(_) | Known::Native(_) | Known::Sha2(_) | Known::Nobody => self.refuse(false),
+        }
+    }
+
+    fn judge_native(&mut self, answer: &[u8]) -> Step {
+        let stage2 = match &self.known {
+            Known::Native(stage2) => stage2.clone(),
+            known => native::stage2(&native::stage1(&known.password_or(&self.fresh))),
+        };
+        match (&self.known, native::recover(&self.scramble, answer, &stage2)) {
+            (Known::Native(_), Some(stage1)) => self.accept(None, Proof::NativeStage1(stage1)),
+            (Known::Password(password) | Known::Remembered(password), Some(_)) => {
+                let proof = Proof::Password(password.clone());
+                self.accept(None, proof)
+            }
+            (Known::Remembered(_), None) if self.can_switch => self.switch(Plugin::CachingSha2),
+            _ => self.refuse(true),
+        }
+    }
+
+    fn judge_sha2(&mut self, answer: &[u8]) -> Step {
+        let stage2 = match &self.known {
+            // No answer to SHA-256 shows anything of these; only the password does.
+            Known::Learn | Known::Native(_) => return self.full(),
+            Known::Sha2(stage2) => stage2.clone(),
+            known => sha2::stage2(&sha2::stage1(&known.password_or(&self.fresh))),
+        };
+        let fast = || Some(more(&[FAST_OK]));
+        match (&self.known, sha2::recover(&self.scramble, answer, &stage2)) {
+            (Known::Password(password) | Known::Remembered(password), Some(_)) => {
+                let proof = Proof::Password(password.clone());
+                self.accept(fast(), proof)
+            }
+            (Known::Sha2(_), Some(_)) if self.password_wanted => self.full(),
+            (Known::Sha2(_), Some(stage1)) => self.accept(fast(), Proof::Sha2Stage1(stage1)),
+            (Known::Remembered(_), None) => self.full(),
+            _ => self.refuse(true),
+        }
+    }
+
+    fn full(&mut self) -> Step {
+        if !self.secure && self.rsa.is_none() {
+            return self.fail(SqlError::new(
+                1045,
+                *b"28000",
+                "Access denied: the password is needed, but this connection is not secure and there is no RSA key; connect with TLS",
+            ));
+        }
+        self.phase = Phase::FullAsked;
+        Step::Send(more(&[FULL_NEEDED]))
+    }
+
+    fn send_key(&mut self) -> Step {
+        let Some(key) = &self.rsa else { return self.refuse(true) };
+        self.phase = Phase::KeySent;
+        Step::Send(more(key.public_pem().as_bytes()))
+    }
+
+    fn decrypt(&mut self, cipher: &[u8]) -> Step {
+        match self.rsa.as_ref().and_then(|key| key.decrypt(cipher, &self.scramble)) {
+            Some(plain) => self.take_password(plain.expose()),
+            None => self.refuse(true),
+        }
+    }
+
+    /// Judges the password itself, which comes with its NUL.
+    fn take_password(&mut self, plain: &[u8]) -> Step {
+        match plain.strip_suffix(&[0]) {
+            Some(password) if password.len() <= PASSWORD_LIMIT && !password.contains(&0) => {
+                match self.known.prove(Secret::new(password)) {
+                    Some(proof) => self.accept(None, proof),
+                    None => self.refuse(!password.is_empty()),
+                }
+            }
+            _ => self.refuse(true),
+        }
+    }
+
+    fn accept(&mut self, prelude: Option<Vec<u8>>, proof: Proof) -> Step {
+        self.phase = Phase::Ended;
+        Step::Accept { prelude, proof }
+    }
+
+    fn refuse(&mut self, using_password: bool) -> Step {
+        self.phase = Phase::Ended;
+        Step::Refuse { using_password }
+    }
+
+    fn fail(&mut self, error: SqlError) -> Step {
+        self.phase = Phase::Ended;
+        Step::Fail(error)
+    }
+}

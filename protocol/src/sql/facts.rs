@@ -1,0 +1,118 @@
+//! What else the text says about a statement, as a small set of bits.
+
+use std::fmt;
+use std::ops::{BitOr, BitOrAssign};
+
+/// A set of facts about one command's text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Facts(u32);
+
+macro_rules! facts {
+    ($($(#[$doc:meta])* $name:ident = $bit:literal;)*) => {
+        impl Facts {
+            $($(#[$doc])* pub const $name: Self = Self(1 << $bit);)*
+            const NAMES: &[(&str, Self)] = &[$((stringify!($name), Self::$name),)*];
+        }
+    };
+}
+
+facts! {
+    /// Safe to run again on another connection: it only reads, and nothing of the previous statement
+    /// but what can be restored (`last_insert_id`).
+    READ_ONLY = 0;
+    /// Several statements in one string.
+    MULTI = 1;
+    /// SETs of system variables, NAMES, character set or transaction, and beside them at most what raises no flag:
+    /// they explain the server's "state changed" flag.
+    SETS_ONLY_VARIABLES = 2;
+    /// Calls `LAST_INSERT_ID()` or reads `@@last_insert_id`, `@@identity`.
+    READS_LAST_INSERT_ID = 3;
+    /// Calls `ROW_COUNT()`.
+    READS_ROW_COUNT = 4;
+    /// Calls `FOUND_ROWS()`.
+    READS_FOUND_ROWS = 5;
+    /// Reads what the previous statement left: SHOW WARNINGS, `@@warning_count`, GET DIAGNOSTICS.
+    READS_DIAGNOSTICS = 6;
+    /// Calls `CONNECTION_ID()` or reads `@@pseudo_thread_id`.
+    READS_CONNECTION_ID = 7;
+    /// May set `last_insert_id` to what no OK packet tells.
+    SETS_LAST_INSERT_ID = 8;
+    /// May run a stored routine: after an error its connection is suspect.
+    MAY_RUN_ROUTINE = 9;
+    /// Changes rows: triggers may run.
+    IS_DML = 10;
+    /// Some variables have other values while it runs (SET STATEMENT, `SET_VAR`): reported values may be those.
+    TEMPORARY_VALUES = 11;
+    /// Names a `session_track_*` variable, or may do so in a text that is not known.
+    TOUCHES_TRACKERS = 12;
+    /// SET ROLE.
+    SETS_ROLE = 13;
+    /// SET `insert_id`.
+    SETS_INSERT_ID = 14;
+    /// BEGIN or START TRANSACTION.
+    IS_TRANSACTION_START = 15;
+    /// Begins or ends a transaction by its nature: BEGIN, COMMIT, ROLLBACK, XA, SET autocommit,
+    /// or the implicit commit of DDL and LOCK TABLES.
+    BEGINS_OR_ENDS_TRANSACTION = 16;
+    /// COMMIT or ROLLBACK AND CHAIN.
+    CHAINED = 17;
+    /// COMMIT or ROLLBACK RELEASE: the server closes the connection.
+    RELEASES_CONNECTION = 18;
+    /// Compares something with IS NULL: under `sql_auto_is_null` that reads `last_insert_id`.
+    READS_AUTO_IS_NULL = 19;
+    /// A block of statements that run by themselves (MariaDB: BEGIN NOT ATOMIC, IF, LOOP …).
+    COMPOUND = 20;
+    /// May set variables as `SET @@name = …`, without a scope, which MariaDB does not report (measured).
+    SETS_UNREPORTED = 21;
+}
+
+impl Facts {
+    /// No fact.
+    pub const NONE: Self = Self(0);
+
+    /// Adds those of `other`.
+    pub const fn insert(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Takes out those of `other`.
+    pub const fn remove(&mut self, other: Self) {
+        self.0 &= !other.0;
+    }
+
+    /// Whether all of `other` are in it.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is in it.
+    #[must_use]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+impl BitOr for Facts {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Facts {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut set = f.debug_set();
+        for (name, _) in Self::NAMES.iter().filter(|(_, fact)| self.contains(*fact)) {
+            set.entry(&format_args!("{name}"));
+        }
+        set.finish()
+    }
+}

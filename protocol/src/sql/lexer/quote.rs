@@ -1,0 +1,159 @@
+//! String literals and quoted names: doubled quotes, backslashes, characters of two bytes.
+
+use memchr::{memchr, memchr2};
+
+use super::{Lexer, Sink, State, Token};
+
+/// A quoted thing under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct QuoteState {
+    kind: QuoteKind,
+    quote: u8,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum QuoteKind {
+    Text,
+    Name,
+    Variable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Body,
+    /// A backslash came last.
+    Escape,
+    /// The quote came last: the end, unless another follows.
+    Closing,
+    /// A lead byte came last.
+    Lead,
+}
+
+impl QuoteState {
+    pub(super) fn variable(quote: u8) -> Self {
+        Self { kind: QuoteKind::Variable, quote, phase: Phase::Body }
+    }
+}
+
+impl Lexer {
+    pub(super) fn begin_quote<S: Sink>(&mut self, quote: u8, input: &[u8], at: usize, sink: &mut S) -> usize {
+        let is_name = quote == b'`' || (quote == b'"' && self.mode.ansi_quotes);
+        let kind = if is_name { QuoteKind::Name } else { QuoteKind::Text };
+        self.name.clear();
+        let state = QuoteState { kind, quote, phase: Phase::Body };
+        self.quote_at_once(state, input, at + 1, sink).unwrap_or_else(|| self.go(State::Quote(state), at + 1))
+    }
+
+    /// The ordinary case in one step: no special byte inside, and the end is certain.
+    fn quote_at_once<S: Sink>(&mut self, state: QuoteState, input: &[u8], at: usize, sink: &mut S) -> Option<usize> {
+        let tail = input.get(at..)?;
+        let length = self.find_special(state, tail)?;
+        let after = *tail.get(length + 1)?;
+        if tail.get(length) != Some(&state.quote) || after == state.quote {
+            return None;
+        }
+        self.content(state, tail.get(..length)?, sink);
+        let end = at + length + 1;
+        self.end_quote(state, self.base + end, sink);
+        Some(end)
+    }
+
+    pub(super) fn quote<S: Sink>(&mut self, state: QuoteState, input: &[u8], at: usize, sink: &mut S) -> usize {
+        let Some(&byte) = input.get(at) else { return at };
+        match state.phase {
+            Phase::Body => self.quote_body(state, input, at, sink),
+            Phase::Escape => {
+                self.content(state, &[unescaped(byte)], sink);
+                self.phase(state, Phase::Body, at + 1)
+            }
+            Phase::Closing if byte == state.quote => {
+                self.content(state, &[byte], sink);
+                self.phase(state, Phase::Body, at + 1)
+            }
+            Phase::Closing => {
+                self.end_quote(state, self.base + at, sink);
+                self.go(State::Start, at)
+            }
+            Phase::Lead if self.mode.charset.is_trail(byte) => {
+                self.content(state, &[byte], sink);
+                self.phase(state, Phase::Body, at + 1)
+            }
+            Phase::Lead => self.phase(state, Phase::Body, at),
+        }
+    }
+
+    pub(super) fn finish_quote<S: Sink>(&mut self, state: QuoteState, end: usize, sink: &mut S) {
+        if state.phase == Phase::Closing {
+            self.end_quote(state, end, sink);
+        }
+    }
+
+    fn quote_body<S: Sink>(&mut self, state: QuoteState, input: &[u8], at: usize, sink: &mut S) -> usize {
+        let tail = input.get(at..).unwrap_or_default();
+        let length = self.find_special(state, tail).unwrap_or(tail.len());
+        let content = tail.get(..length).unwrap_or_default();
+        if !content.is_empty() {
+            self.content(state, content, sink);
+        }
+        let Some(&byte) = tail.get(length) else {
+            return self.phase(state, Phase::Body, input.len());
+        };
+        let after = at + length + 1;
+        if byte == state.quote {
+            return self.phase(state, Phase::Closing, after);
+        }
+        if byte == b'\\' {
+            return self.phase(state, Phase::Escape, after);
+        }
+        self.content(state, &[byte], sink);
+        self.phase(state, Phase::Lead, after)
+    }
+
+    fn find_special(&self, state: QuoteState, tail: &[u8]) -> Option<usize> {
+        let escapes = state.kind != QuoteKind::Name && state.quote != b'`' && !self.mode.no_backslash_escapes;
+        if self.is_multibyte() {
+            let charset = self.mode.charset;
+            let special = |byte: &u8| *byte == state.quote || (escapes && *byte == b'\\') || charset.is_lead(*byte);
+            return tail.iter().position(special);
+        }
+        if escapes { memchr2(state.quote, b'\\', tail) } else { memchr(state.quote, tail) }
+    }
+
+    fn phase(&mut self, state: QuoteState, phase: Phase, at: usize) -> usize {
+        self.go(State::Quote(QuoteState { phase, ..state }), at)
+    }
+
+    fn content<S: Sink>(&mut self, state: QuoteState, bytes: &[u8], sink: &mut S) {
+        match state.kind {
+            QuoteKind::Text => sink.text(bytes),
+            QuoteKind::Name => self.name.push(bytes),
+            QuoteKind::Variable => {}
+        }
+    }
+
+    fn end_quote<S: Sink>(&mut self, state: QuoteState, end: usize, sink: &mut S) {
+        let token = match state.kind {
+            QuoteKind::Text => Token::Text,
+            QuoteKind::Variable => Token::UserVar,
+            QuoteKind::Name => {
+                self.name_end = end;
+                Token::Quoted(self.name.get())
+            }
+        };
+        sink.token(token, self.start, end);
+    }
+}
+
+/// What a byte after a backslash stands for.
+fn unescaped(byte: u8) -> u8 {
+    match byte {
+        b'0' => 0,
+        b'b' => 8,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'Z' => 26,
+        other => other,
+    }
+}

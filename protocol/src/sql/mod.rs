@@ -1,0 +1,26 @@
+//! What a statement's text does to its session: the lexer, the classifier, pin reasons, rewriting.
+//!
+//! The server's trackers are the truth and this is the hint: it exists for what no tracker reports
+//! and for functions about the previous statement. It works on bytes as they arrive, allocates
+//! nothing on the ordinary path, and when unsure it pins and names the reason.
+//!
+//! ```text
+//! bytes ──lexer──> tokens ──classify──> Verdict { kind, pins, unpins, facts }
+//! ```
+
+pub mod builtin;
+pub mod classify;
+pub mod facts;
+pub mod keyword;
+pub mod lexer;
+pub mod mode;
+pub mod pin;
+mod plain;
+pub mod substitute;
+pub mod token;
+
+pub use classify::{Classifier, Kind, Verdict, classify};
+pub use facts::Facts;
+pub use mode::{ClientCharset, Flavor, Mode};
+pub use pin::{PinReason, PinSet};
+pub use substitute::{Known, substitute};

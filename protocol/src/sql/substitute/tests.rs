@@ -1,0 +1,119 @@
+//! What comes out; on real servers, each pair gave the same names, types, widths and values.
+
+use super::*;
+use crate::sql::mode::{ClientCharset, Flavor};
+
+const MY: Mode = Mode::new(Flavor::MySql, 90704);
+const MARIA: Mode = Mode::new(Flavor::MariaDb, 101_119);
+const KNOWN: Known = Known { row_count: Some(-1), found_rows: Some(2), connection_id: Some(7) };
+
+fn substituted(sql: &[u8], mode: Mode) -> Option<String> {
+    let mut out = b"before ".to_vec();
+    if !substitute(sql, mode, &KNOWN, &mut out) {
+        assert_eq!(out, b"before ");
+        return None;
+    }
+    String::from_utf8(out).ok().and_then(|text| text.strip_prefix("before ").map(str::to_owned))
+}
+
+/// `{r}`, `{f}` and `{c}` stand for the values in `expected`.
+#[track_caller]
+fn gives(sql: &str, expected: &str) {
+    let values = [
+        (MY, "CAST('-00000000000000000001' AS SIGNED)", "CAST('000000000000000000002' AS SIGNED)"),
+        (MARIA, "COALESCE(-1,ROW_COUNT())", "COALESCE(2,FOUND_ROWS())"),
+    ];
+    for (mode, rows, found) in values {
+        let id = match mode.is_mariadb() {
+            true => "COALESCE(CAST(7 AS UNSIGNED),CONNECTION_ID())",
+            false => "CAST('000000000000000000007' AS UNSIGNED)",
+        };
+        let expected = expected.replace("{r}", rows).replace("{f}", found).replace("{c}", id);
+        assert_eq!(substituted(sql.as_bytes(), mode), Some(expected), "{sql}");
+    }
+}
+
+#[test]
+fn items_keep_their_names() {
+    gives("SELECT ROW_COUNT()", "SELECT {r} AS `ROW_COUNT()`");
+    gives("select  row_count ( /* x */ ) + 1 , 2", "select  {r} + 1 AS `row_count ( /* x */ ) + 1` , 2");
+    gives("SELECT Found_Rows(), CONNECTION_ID();", "SELECT {f} AS `Found_Rows()`, {c} AS `CONNECTION_ID()`;");
+    gives("SELECT DISTINCT -ROW_COUNT() -- x\n", "SELECT DISTINCT -{r} AS `-ROW_COUNT()` -- x\n");
+    gives("SELECT `a``b` + ROW_COUNT() FROM t", "SELECT `a``b` + {r} AS ```a````b`` + ROW_COUNT()` FROM t");
+    gives("SELECT (SELECT ROW_COUNT())", "SELECT (SELECT {r} AS `ROW_COUNT()`) AS `(SELECT ROW_COUNT())`");
+    gives("SELECT * FROM (SELECT ROW_COUNT()) t", "SELECT * FROM (SELECT {r} AS `ROW_COUNT()`) t");
+    gives(
+        "SELECT CASE ROW_COUNT() WHEN 1 THEN 2 END",
+        "SELECT CASE {r} WHEN 1 THEN 2 END AS `CASE ROW_COUNT() WHEN 1 THEN 2 END`",
+    );
+    gives("SELECT ROW_COUNT() IS NULL", "SELECT {r} IS NULL AS `ROW_COUNT() IS NULL`");
+    gives("SELECT ROW_COUNT() UNION SELECT 5", "SELECT {r} AS `ROW_COUNT()` UNION SELECT 5");
+    gives("SELECT 'ROW_COUNT()', ROW_COUNT()", "SELECT 'ROW_COUNT()', {r} AS `ROW_COUNT()`");
+    gives("INSERT INTO t VALUES (1) RETURNING ROW_COUNT()", "INSERT INTO t VALUES (1) RETURNING {r} AS `ROW_COUNT()`");
+}
+
+#[test]
+fn aliases_stay() {
+    gives("SELECT ROW_COUNT() AS n", "SELECT {r} AS n");
+    gives("SELECT ROW_COUNT()AS`n`", "SELECT {r}AS`n`");
+    gives("SELECT ROW_COUNT() n, ROW_COUNT() 'm', 1 + ROW_COUNT() `o p`", "SELECT {r} n, {r} 'm', 1 + {r} `o p`");
+    gives("SELECT a + ROW_COUNT() b FROM t", "SELECT a + {r} b FROM t");
+    gives("SELECT ROW_COUNT() + a b FROM t", "SELECT {r} + a b FROM t");
+    gives("SELECT ROW_COUNT() COLLATE utf8mb4_bin n", "SELECT {r} COLLATE utf8mb4_bin n");
+}
+
+#[test]
+fn elsewhere_the_value_alone() {
+    gives("SELECT 1 FROM t WHERE id = CONNECTION_ID()", "SELECT 1 FROM t WHERE id = {c}");
+    gives("SELECT a FROM t ORDER BY ROW_COUNT() LIMIT 1", "SELECT a FROM t ORDER BY {r} LIMIT 1");
+    gives(
+        "INSERT INTO t (row_count) VALUES (ROW_COUNT(), FOUND_ROWS())",
+        "INSERT INTO t (row_count) VALUES ({r}, {f})",
+    );
+    gives("UPDATE t SET a = ROW_COUNT() WHERE b", "UPDATE t SET a = {r} WHERE b");
+    gives("SET @a = ROW_COUNT()", "SET @a = {r}");
+    gives("DO ROW_COUNT()", "DO {r}");
+    gives("CALL p(ROW_COUNT())", "CALL p({r})");
+}
+
+#[test]
+fn refusals() {
+    let refused = [
+        "SELECT 1",
+        "SELECT 'ROW_COUNT()' /* ROW_COUNT() */",
+        "SELECT row_count FROM t",
+        "SELECT db.row_count()",
+        "SELECT `row_count`()",
+        "SELECT ROW_COUNT(1)",
+        "INSERT INTO row_count () VALUES ()",
+        "SELECT 1; SELECT ROW_COUNT()",
+        "CREATE TABLE t SELECT ROW_COUNT()",
+        "CREATE VIEW v AS SELECT CONNECTION_ID()",
+        "CREATE PROCEDURE p() SELECT ROW_COUNT()",
+        "PREPARE s FROM 'SELECT ROW_COUNT()'",
+        "SELECT ROW_COUNT() /*!50000 + 1 */",
+        "SELECT ROW_COUNT() year",
+        "SELECT NOW() + INTERVAL ROW_COUNT() DAY",
+        "VALUES ROW(ROW_COUNT())",
+        "SELECT ROW_COUNT() SELECT 1",
+        "SELECT (ROW_COUNT()",
+        "SELECT ROW_COUNT())",
+        "KILL CONNECTION_ID()",
+    ];
+    for sql in refused {
+        assert_eq!(substituted(sql.as_bytes(), MY), None, "{sql}");
+        assert_eq!(substituted(sql.as_bytes(), MARIA), None, "{sql}");
+    }
+    assert_eq!(substituted(b"BEGIN NOT ATOMIC SELECT ROW_COUNT(); END", MARIA), None);
+    assert_eq!(substituted(b"SELECT ROW_COUNT() FOR UPDATE", MARIA), None);
+    assert_eq!(substituted(b"SELECT * FROM (SELECT FOUND_ROWS()) t", MARIA), None);
+    let long = format!("SELECT {}ROW_COUNT()", "1 + ".repeat(80));
+    assert_eq!(substituted(long.as_bytes(), MY), None);
+}
+
+#[test]
+fn two_byte_names_are_left_alone() {
+    let gbk = Mode { charset: ClientCharset::Gbk, ..MY };
+    assert_eq!(substituted(b"SELECT '\x81\x60', ROW_COUNT() + '\x81\x60'", gbk), None);
+    assert!(substitute(b"SELECT '\x81\x60', ROW_COUNT()", gbk, &KNOWN, &mut Vec::new()));
+}

@@ -1,0 +1,154 @@
+//! `[[endpoints]]`: the addresses for applications, and what stands behind them.
+
+use std::sync::Arc;
+
+use greenroom_actors::settings::{Access, Address, CredentialSource, EndpointSettings, NodeSettings, Role};
+
+use super::Checker;
+use crate::config::address::socket;
+use crate::config::choice::Credentials;
+use crate::config::problem::Place;
+use crate::config::raw::{Raw, RawEndpoint};
+use crate::config::reader::Field;
+use crate::config::value::Listed;
+
+impl Checker<'_> {
+    /// All endpoints, in the order of the file. Without `nodes` (some are wrong) only what needs none is checked.
+    pub(super) fn endpoints(
+        &mut self,
+        raw: &Raw,
+        nodes: Option<&[Arc<NodeSettings>]>,
+    ) -> Option<Vec<Arc<EndpointSettings>>> {
+        if raw.endpoints.is_empty() {
+            let place = Place::new("configuration", "endpoints");
+            self.wrong(&place, "there is nowhere to listen", "at least one [[endpoints]]");
+        }
+        self.unique(raw.endpoints.iter().map(|endpoint| &endpoint.name));
+        let checked: Vec<_> =
+            raw.endpoints.iter().map(|endpoint| self.endpoint(endpoint, nodes, raw.users.is_empty())).collect();
+        let endpoints: Vec<_> = checked.into_iter().map(|endpoint| endpoint.map(Arc::new)).collect::<Option<_>>()?;
+        self.idle_nodes(raw, nodes?, &endpoints);
+        Some(endpoints)
+    }
+
+    fn endpoint(
+        &mut self,
+        raw: &RawEndpoint,
+        nodes: Option<&[Arc<NodeSettings>]>,
+        no_users: bool,
+    ) -> Option<EndpointSettings> {
+        let name = self.name(&raw.name);
+        let listen = self.endpoint_listen(&raw.listen);
+        let nodes = nodes.and_then(|nodes| self.behind(&raw.nodes, nodes));
+        let nodes = nodes.and_then(|nodes| self.serving(raw, nodes));
+        let lease_timeout = self.some_time(&raw.lease_timeout);
+        let credentials = self.credential_source(&raw.credentials, no_users);
+        // Either word means unencrypted so far; it only has to be one of them.
+        raw.tls.value?;
+        Some(EndpointSettings {
+            name: name?,
+            listen: listen?,
+            access: raw.access.value?,
+            pool: raw.pool.value?,
+            pinning: raw.pinning.value?,
+            nodes: nodes?,
+            fallback_to_primary: raw.fallback_to_primary.value?,
+            idle_timeout: raw.idle_timeout.value?,
+            lease_timeout: lease_timeout?,
+            client_idle_timeout: raw.client_idle_timeout.value?.0,
+            client_idle_in_transaction_timeout: raw.client_idle_in_transaction_timeout.value?.0,
+            pool_by_client_ip: raw.pool_by_client_ip.value?,
+            credentials: credentials?,
+        })
+    }
+
+    /// A name would have to be looked up, and might be several addresses: only an IP address says where to listen.
+    fn endpoint_listen(&mut self, field: &Field<Address>) -> Option<Address> {
+        let expected = "\"IP:port\", \"[IPv6]:port\" or \"unix:/path\"";
+        let listen = self.required(field, expected)?;
+        if matches!(listen, Address::Tcp { .. }) && socket(&listen).is_none() {
+            self.wrong(&field.place, format!("\"{listen}\" is not an IP address"), expected);
+            return None;
+        }
+        Some(listen)
+    }
+
+    /// The nodes that are named; all of them where none are.
+    fn behind(&mut self, field: &Field<Vec<Listed>>, all: &[Arc<NodeSettings>]) -> Option<Vec<Arc<NodeSettings>>> {
+        if !field.given {
+            return Some(all.to_vec());
+        }
+        let listed = field.value.as_ref()?;
+        if listed.is_empty() {
+            self.wrong(&field.place, "it names no node", known(all));
+            return None;
+        }
+        let mut chosen: Vec<Arc<NodeSettings>> = Vec::new();
+        let mut right = true;
+        for name in listed {
+            let place = Place::new(name.source.as_ref().unwrap_or(&field.place.source), &field.place.key);
+            match all.iter().find(|node| node.name == name.text) {
+                Some(node) if chosen.contains(node) => {
+                    self.wrong(&place, format!("{:?} is named twice", name.text), "each node once");
+                    right = false;
+                }
+                Some(node) => chosen.push(Arc::clone(node)),
+                None => {
+                    self.wrong(&place, format!("there is no node {:?}", name.text), known(all));
+                    right = false;
+                }
+            }
+        }
+        right.then_some(chosen)
+    }
+
+    /// Whether the nodes can serve this kind of access.
+    fn serving(&mut self, raw: &RawEndpoint, nodes: Vec<Arc<NodeSettings>>) -> Option<Vec<Arc<NodeSettings>>> {
+        let fallback = raw.fallback_to_primary.value?;
+        let (serves, what, expected): (fn(Role) -> bool, _, _) = match raw.access.value? {
+            Access::ReadWrite => {
+                (|role| role != Role::Replica, "no node behind it takes writes", "a node with role primary or auto")
+            }
+            Access::ReadOnly if !fallback => (
+                |role| role != Role::Primary,
+                "no node behind it is a replica",
+                "a node with role replica or auto, or fallback_to_primary = true",
+            ),
+            Access::ReadOnly => return Some(nodes),
+        };
+        if nodes.iter().any(|node| serves(node.role)) {
+            return Some(nodes);
+        }
+        self.wrong(&Place::new(&raw.access.place.source, &raw.access.place.key), what, expected);
+        None
+    }
+
+    fn credential_source(&mut self, field: &Field<Credentials>, no_users: bool) -> Option<CredentialSource> {
+        match (field.value?, no_users) {
+            (Credentials::Static, true) => {
+                self.wrong(
+                    &field.place,
+                    "\"static\" without any [[users]] lets nobody in",
+                    "[[users]], or \"learned\"",
+                );
+                None
+            }
+            (Credentials::Static, false) | (Credentials::Auto, false) => Some(CredentialSource::Static),
+            (Credentials::Learned, _) | (Credentials::Auto, true) => Some(CredentialSource::Learned),
+        }
+    }
+
+    /// Warns of nodes that no endpoint uses.
+    fn idle_nodes(&mut self, raw: &Raw, nodes: &[Arc<NodeSettings>], endpoints: &[Arc<EndpointSettings>]) {
+        for (raw, node) in raw.nodes.iter().zip(nodes) {
+            if !endpoints.iter().any(|endpoint| endpoint.nodes.contains(node)) {
+                self.warn(&raw.name.place, format!("no endpoint uses node {:?}", node.name));
+            }
+        }
+    }
+}
+
+fn known(nodes: &[Arc<NodeSettings>]) -> String {
+    let names: Vec<_> = nodes.iter().map(|node| format!("{:?}", node.name)).collect();
+    format!("names of nodes, which are {}", names.join(", "))
+}

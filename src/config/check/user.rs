@@ -1,0 +1,93 @@
+//! `[[users]]`: who may log in, and as whom on the server.
+
+use greenroom_actors::settings::{UserSecret, UserSettings};
+use greenroom_protocol::secret::Secret;
+
+use super::Checker;
+use super::password::PasswordKeys;
+use crate::config::problem::Place;
+use crate::config::raw::RawUser;
+use crate::config::reader::Field;
+
+/// Longest user name in bytes: MariaDB's limit; MySQL's (32 characters) is within it.
+const MAX_USER: usize = 128;
+
+/// Every way to give a user's password.
+const PASSWORD_KEYS: &str = "exactly one of password, password_file, password_env, password_hash";
+
+impl Checker<'_> {
+    /// All users; `None` where any is wrong.
+    pub(super) fn users(&mut self, raw: &[RawUser]) -> Option<Vec<UserSettings>> {
+        self.unique(raw.iter().map(|user| &user.name));
+        let users: Vec<_> = raw.iter().map(|user| self.user(user)).collect();
+        users.into_iter().collect()
+    }
+
+    fn user(&mut self, raw: &RawUser) -> Option<UserSettings> {
+        let name = self.user_name(&raw.name);
+        let secret = self.user_secret(raw);
+        let backend_user = self.backend_user(&raw.backend_user);
+        let backend_password = self.backend_password(raw);
+        Some(UserSettings {
+            name: name?,
+            secret: secret?,
+            backend_user: backend_user?,
+            backend_password: backend_password?,
+        })
+    }
+
+    /// A name that a server could know.
+    pub(super) fn user_name(&mut self, field: &Field<String>) -> Option<String> {
+        let expected = "a user name of 1 to 128 bytes";
+        let name = self.required(field, expected)?;
+        if name.is_empty() || name.len() > MAX_USER {
+            self.wrong(&field.place, format!("a name of {} bytes is not possible", name.len()), expected);
+            return None;
+        }
+        Some(name)
+    }
+
+    /// Counts the keys that give one password; notes too many, or none.
+    pub(super) fn exactly_one(&mut self, keys: PasswordKeys<'_>, user: &Place, expected: &str) -> Option<()> {
+        match keys.given().as_slice() {
+            [] => self.wrong(user, "the user has no password", expected),
+            [_] => return Some(()),
+            [first, rest @ ..] => {
+                for place in rest {
+                    self.wrong(place, format!("the password is already given by {}", first.key), expected);
+                }
+            }
+        }
+        None
+    }
+
+    fn user_secret(&mut self, raw: &RawUser) -> Option<UserSecret> {
+        let keys = PasswordKeys {
+            inline: &raw.password,
+            file: &raw.password_file,
+            variable: &raw.password_env,
+            hash: Some(&raw.password_hash),
+        };
+        self.exactly_one(keys, &raw.name.place, PASSWORD_KEYS)?;
+        self.secret(keys)
+    }
+
+    fn backend_user(&mut self, field: &Field<String>) -> Option<Option<String>> {
+        if field.given { self.user_name(field).map(Some) } else { Some(None) }
+    }
+
+    fn backend_password(&mut self, raw: &RawUser) -> Option<Option<Secret>> {
+        let keys = PasswordKeys {
+            inline: &raw.backend_password,
+            file: &raw.backend_password_file,
+            variable: &raw.backend_password_env,
+            hash: None,
+        };
+        if keys.given().is_empty() {
+            return Some(None);
+        }
+        let expected = "at most one of backend_password, backend_password_file, backend_password_env";
+        self.exactly_one(keys, &raw.name.place, expected)?;
+        self.password(keys).map(Some)
+    }
+}

@@ -1,0 +1,83 @@
+//! Keys whose value is one of a few words.
+
+use config::Value;
+use greenroom_actors::settings::{Access, Pinning, PoolMode, Role};
+
+use super::value::{Read, Wrong, text};
+use super::vault::Vault;
+use crate::telemetry::log::{Format, LEVELS};
+
+/// What would encrypt a connection, and cannot yet.
+const TLS_TO_COME: [&str; 4] = ["required", "verify-ca", "verify-identity", "verify-client"];
+
+/// Where an endpoint's credentials come from, before the users are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Credentials {
+    /// Learned while there are no users, else static.
+    Auto,
+    /// Only the configuration's users.
+    Static,
+    /// Anybody whom the server accepts.
+    Learned,
+}
+
+/// What an operator allows of encryption; both mean unencrypted while no TLS is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tls {
+    /// Never.
+    Disabled,
+    /// Where the peer can.
+    Preferred,
+}
+
+/// Implements [`Read`] for a type by its words.
+macro_rules! choices {
+    ($($kind:ty, $what:literal: $($word:literal => $value:expr),+;)*) => {$(
+        impl Read for $kind {
+            fn read(value: &Value, _: &Vault) -> Result<Self, Wrong> {
+                choose(value, $what, &[$(($word, $value)),+])
+            }
+        }
+    )*};
+}
+
+choices! {
+    Role, "a role": "primary" => Self::Primary, "replica" => Self::Replica, "auto" => Self::Auto;
+    Access, "a kind of access": "read_write" => Self::ReadWrite, "read_only" => Self::ReadOnly;
+    PoolMode, "a pool mode": "none" => Self::None, "session" => Self::Session, "transaction" => Self::Transaction;
+    Pinning, "a way to pin": "tracked" => Self::Tracked, "strict" => Self::Strict;
+    Credentials, "a source of credentials":
+        "auto" => Self::Auto, "static" => Self::Static, "learned" => Self::Learned;
+    Format, "a log format": "human" => Self::Human, "json" => Self::Json;
+}
+
+impl Read for slog::Level {
+    fn read(value: &Value, _: &Vault) -> Result<Self, Wrong> {
+        choose(value, "a log level", &LEVELS)
+    }
+}
+
+impl Read for Tls {
+    fn read(value: &Value, _: &Vault) -> Result<Self, Wrong> {
+        match text(value) {
+            Some(mode) if TLS_TO_COME.contains(&mode) => Err(Wrong {
+                what: format!("this build does not speak TLS yet, so {mode:?} cannot be kept"),
+                expected: "\"disabled\" or \"preferred\" (unencrypted for now)".into(),
+            }),
+            _ => choose(value, "a TLS mode", &[("disabled", Self::Disabled), ("preferred", Self::Preferred)]),
+        }
+    }
+}
+
+fn choose<T: Copy>(value: &Value, what: &str, words: &[(&str, T)]) -> Result<T, Wrong> {
+    let chosen = words.iter().find(|(word, _)| text(value) == Some(word));
+    chosen.map(|(_, choice)| *choice).ok_or_else(|| Wrong::is_not(value, what, one_of(words)))
+}
+
+fn one_of<T>(words: &[(&str, T)]) -> String {
+    let quoted: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}

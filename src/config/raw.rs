@@ -1,0 +1,175 @@
+//! The shapes of the file: every section, every key and its type, before anything is checked across keys.
+//!
+//! One table serves as shape, as the list of known keys and as the reader. It is not serde's, because serde stops at
+//! the first mistake and forgets where a value came from. Units, defaults and meaning: `config/default.toml`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use greenroom_actors::settings::{Access, Address, Pinning, PoolMode, Role};
+use greenroom_protocol::secret::Secret;
+
+use super::choice::{Credentials, Tls};
+use super::reader::{Field, Reader, Table};
+use super::value::{Listed, OrOff, Size};
+use crate::telemetry::log::Format;
+
+/// Declares sections: the struct, the names of its keys, and how a table is read into it.
+macro_rules! sections {
+    ($($(#[$about:meta])* $name:ident { $($(#[$key_about:meta])* $key:ident: $kind:ty,)* })*) => {$(
+        $(#[$about])*
+        #[derive(Debug)]
+        pub(super) struct $name {
+            $($(#[$key_about])* pub(super) $key: Field<$kind>,)*
+        }
+
+        impl $name {
+            /// Every key of this section.
+            pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
+
+            /// Reads each key; what is wrong is noted with the reader.
+            pub(super) fn read(reader: &mut Reader<'_>, table: &Table) -> Self {
+                Self { $($key: reader.field(table, stringify!($key)),)* }
+            }
+        }
+    )*};
+}
+
+sections! {
+    /// `[server]`: the process as a whole.
+    RawServer {
+        /// Worker threads; 0 is one a CPU.
+        workers: usize,
+        /// Client connections at once.
+        max_clients: usize,
+        /// The longest command that a client may send.
+        max_packet: Size,
+        /// From connecting to being logged in.
+        login_timeout: Duration,
+        /// What open transactions get after a request to stop.
+        drain_timeout: Duration,
+    }
+
+    /// An entry of `[[nodes]]`: one database server.
+    RawNode {
+        /// Unique name.
+        name: String,
+        /// Where it listens.
+        address: Address,
+        /// What it is for.
+        role: Role,
+        /// Server connections at most.
+        max_connections: usize,
+        /// Idle connections that are left open.
+        min_idle: usize,
+        /// Age at which a connection is retired.
+        max_lifetime: OrOff<Duration>,
+        /// For connecting and logging in.
+        connect_timeout: Duration,
+        /// Encryption towards the server.
+        tls: Tls,
+    }
+
+    /// An entry of `[[endpoints]]`: one address for applications.
+    RawEndpoint {
+        /// Unique name.
+        name: String,
+        /// Where clients connect.
+        listen: Address,
+        /// For writes or for reads.
+        access: Access,
+        /// Who has a server connection, and how long.
+        pool: PoolMode,
+        /// How readily a session is pinned.
+        pinning: Pinning,
+        /// Names of nodes; absent is all.
+        nodes: Vec<Listed>,
+        /// The primary for reads, where no replica is healthy.
+        fallback_to_primary: bool,
+        /// Of a pooled connection.
+        idle_timeout: Duration,
+        /// Waiting for a server connection.
+        lease_timeout: Duration,
+        /// Of a client outside a transaction.
+        client_idle_timeout: OrOff<Duration>,
+        /// Of a client inside a transaction.
+        client_idle_in_transaction_timeout: OrOff<Duration>,
+        /// Separate connections for each client address.
+        pool_by_client_ip: bool,
+        /// Whom to let in.
+        credentials: Credentials,
+        /// Encryption towards clients.
+        tls: Tls,
+    }
+
+    /// An entry of `[[users]]`: one that may log in.
+    RawUser {
+        /// As clients name it.
+        name: String,
+        /// The password itself.
+        password: Secret,
+        /// The file that holds it.
+        password_file: String,
+        /// The environment variable that holds it.
+        password_env: String,
+        /// What the server keeps of it.
+        password_hash: Secret,
+        /// As the server names the user.
+        backend_user: String,
+        /// The server's password.
+        backend_password: Secret,
+        /// The file that holds it.
+        backend_password_file: String,
+        /// The environment variable that holds it.
+        backend_password_env: String,
+    }
+
+    /// `[http]`: metrics and health.
+    RawHttp {
+        /// Where it listens.
+        listen: OrOff<SocketAddr>,
+    }
+
+    /// `[admin]`: the console.
+    RawAdmin {
+        /// Where it would listen.
+        listen: OrOff<SocketAddr>,
+        /// Who may log in.
+        user: String,
+        /// The password itself.
+        password: Secret,
+        /// The file that holds it.
+        password_file: String,
+        /// The environment variable that holds it.
+        password_env: String,
+        /// What the server keeps of it.
+        password_hash: Secret,
+    }
+
+    /// `[log]`: log lines.
+    RawLog {
+        /// The least severe level that is written.
+        level: slog::Level,
+        /// How a line looks.
+        format: Format,
+    }
+}
+
+/// The whole file.
+#[derive(Debug)]
+pub(super) struct Raw {
+    /// `[server]`.
+    pub(super) server: RawServer,
+    /// `[[nodes]]`.
+    pub(super) nodes: Vec<RawNode>,
+    /// `[[endpoints]]`.
+    pub(super) endpoints: Vec<RawEndpoint>,
+    /// `[[users]]`.
+    pub(super) users: Vec<RawUser>,
+    /// `[http]`.
+    pub(super) http: RawHttp,
+    /// `[admin]`.
+    pub(super) admin: RawAdmin,
+    /// `[log]`.
+    pub(super) log: RawLog,
+}

@@ -1,0 +1,112 @@
+//! What a configuration comes to, for people to read; never a secret.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use greenroom_actors::settings::{Access, CredentialSource, EndpointSettings, NodeSettings, Pinning, PoolMode, Role};
+use greenroom_actors::settings::{ServerSettings, UserSecret, UserSettings};
+
+use super::Loaded;
+
+/// Shows a [`Loaded`] configuration in a few lines.
+#[derive(Debug)]
+pub struct Summary<'l>(pub &'l Loaded);
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Loaded { settings, log, .. } = self.0;
+        server(f, &settings.server)?;
+        settings.nodes.iter().try_for_each(|it| node(f, it))?;
+        settings.endpoints.iter().try_for_each(|it| endpoint(f, it))?;
+        settings.users.iter().try_for_each(|it| user(f, it))?;
+        match settings.http {
+            Some(listen) => writeln!(f, "http {listen}: /metrics /healthz /readyz")?,
+            None => writeln!(f, "http off")?,
+        }
+        writeln!(f, "log level {}, format {}", log.level.as_str().to_lowercase(), log.format)?;
+        writeln!(f, "tls not spoken by this build: all connections are unencrypted")
+    }
+}
+
+fn server(f: &mut fmt::Formatter<'_>, it: &ServerSettings) -> fmt::Result {
+    write!(f, "server workers {}, max_clients {}, max_packet {} bytes", it.workers, it.max_clients, it.max_packet)?;
+    writeln!(f, ", login_timeout {}, drain_timeout {}", time(it.login_timeout), time(it.drain_timeout))
+}
+
+fn node(f: &mut fmt::Formatter<'_>, it: &Arc<NodeSettings>) -> fmt::Result {
+    let role = match it.role {
+        Role::Primary => "primary",
+        Role::Replica => "replica",
+        Role::Auto => "auto",
+    };
+    write!(f, "node {:?} at {}, role {role}", it.name, it.address)?;
+    write!(f, ", max_connections {}, min_idle {}", it.max_connections, it.min_idle)?;
+    writeln!(f, ", max_lifetime {}, connect_timeout {}", or_off(it.max_lifetime), time(it.connect_timeout))
+}
+
+fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Result {
+    let nodes: Vec<_> = it.nodes.iter().map(|node| node.name.as_str()).collect();
+    write!(f, "endpoint {:?} on {} to {}", it.name, it.listen, nodes.join(", "))?;
+    write!(f, ", access {}, pool {}, pinning {}", access(it.access), pool(it.pool), pinning(it.pinning))?;
+    write!(f, ", credentials {}", credentials(it.credentials))?;
+    write!(f, ", idle_timeout {}, lease_timeout {}", time(it.idle_timeout), time(it.lease_timeout))?;
+    write!(f, ", client_idle_timeout {}", or_off(it.client_idle_timeout))?;
+    write!(f, ", client_idle_in_transaction_timeout {}", or_off(it.client_idle_in_transaction_timeout))?;
+    let flags = [(it.fallback_to_primary, "fallback_to_primary"), (it.pool_by_client_ip, "pool_by_client_ip")];
+    flags.iter().filter(|(on, _)| *on).try_for_each(|(_, flag)| write!(f, ", {flag}"))?;
+    writeln!(f)
+}
+
+fn user(f: &mut fmt::Formatter<'_>, it: &UserSettings) -> fmt::Result {
+    let known_by = match it.secret {
+        UserSecret::Password(_) => "password",
+        UserSecret::NativeDoubleSha1(_) => "mysql_native_password hash",
+        UserSecret::Sha2Double(_) => "caching_sha2_password hash",
+    };
+    write!(f, "user {:?}, known by its {known_by}", it.name)?;
+    if let Some(backend_user) = &it.backend_user {
+        write!(f, ", on the server {backend_user:?}")?;
+    }
+    if it.backend_password.is_some() {
+        write!(f, ", on the server with a password of its own")?;
+    }
+    writeln!(f)
+}
+
+fn access(it: Access) -> &'static str {
+    match it {
+        Access::ReadWrite => "read_write",
+        Access::ReadOnly => "read_only",
+    }
+}
+
+fn pool(it: PoolMode) -> &'static str {
+    match it {
+        PoolMode::None => "none",
+        PoolMode::Session => "session",
+        PoolMode::Transaction => "transaction",
+    }
+}
+
+fn pinning(it: Pinning) -> &'static str {
+    match it {
+        Pinning::Tracked => "tracked",
+        Pinning::Strict => "strict",
+    }
+}
+
+fn credentials(it: CredentialSource) -> &'static str {
+    match it {
+        CredentialSource::Static => "static",
+        CredentialSource::Learned => "learned",
+    }
+}
+
+fn time(it: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(it)
+}
+
+fn or_off(it: Option<Duration>) -> String {
+    it.map_or_else(|| "off".to_owned(), |it| time(it).to_string())
+}

@@ -1,0 +1,9 @@
+//! Greenroom, the service: reads arguments and configuration, logs, measures, and starts the cast. It decides nothing.
+
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod http;
+pub mod service;
+pub mod signals;
+pub mod telemetry;

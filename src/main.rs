@@ -1,0 +1,104 @@
+//! Greenroom's service binary: understand the command line, load, start, end with the right code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use greenroom::cli::{Cli, DemoArgs, Task};
+use greenroom::config::{self, ConfigErrors, Loaded, Sources, Summary};
+use greenroom::demo::{self, DemoOptions};
+use greenroom::telemetry::log::{Format, LogSettings};
+use greenroom::{service, telemetry};
+use slog::{Level, error, info, warn};
+
+/// Could not start, or ended in failure.
+const FAILED: u8 = 1;
+
+/// Wrong arguments or configuration (`EX_USAGE` of sysexits.h).
+const WRONG: u8 = 64;
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => perform(cli.into_task()),
+        Err(refusal) => {
+            // Help and version come this way too, for standard output. Where nobody reads, nothing is lost.
+            let _ = refusal.print();
+            if refusal.use_stderr() { ExitCode::from(WRONG) } else { ExitCode::SUCCESS }
+        }
+    }
+}
+
+fn perform(task: Task) -> ExitCode {
+    match task {
+        Task::Run(sources) => with_configuration(sources, run),
+        Task::Check(sources) => with_configuration(sources, |loaded, _| check(&loaded)),
+        Task::Demo(args) => ended(demonstrate(&args)),
+    }
+}
+
+fn with_configuration(sources: Sources, then: impl FnOnce(Loaded, Sources) -> ExitCode) -> ExitCode {
+    match config::load(&sources) {
+        Ok(loaded) => then(loaded, sources),
+        Err(errors) => refuse(&errors),
+    }
+}
+
+fn run(loaded: Loaded, sources: Sources) -> ExitCode {
+    let log = telemetry::log::start(loaded.log);
+    info!(log.logger, "greenroom starts"; "version" => env!("CARGO_PKG_VERSION"), "pid" => std::process::id());
+    for warning in &loaded.warnings {
+        warn!(log.logger, "configuration: {warning}");
+    }
+    match service::run(loaded, sources, log.logger.clone()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            error!(log.logger, "greenroom failed"; "reason" => format!("{failure:#}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn check(loaded: &Loaded) -> ExitCode {
+    for warning in &loaded.warnings {
+        say(io::stderr(), &format!("warning: {warning}\n"));
+    }
+    say(io::stdout(), &format!("{}configuration is valid\n", Summary(loaded)));
+    ExitCode::SUCCESS
+}
+
+fn refuse(errors: &ConfigErrors) -> ExitCode {
+    for problem in errors.problems() {
+        say(io::stderr(), &format!("error: {problem}\n"));
+    }
+    let count = errors.problems().len();
+    say(io::stderr(), &format!("{count} {} in the configuration\n", if count == 1 { "error" } else { "errors" }));
+    ExitCode::from(WRONG)
+}
+
+fn demonstrate(args: &DemoArgs) -> anyhow::Result<()> {
+    // The demonstration tells its own story; the log is for what goes wrong.
+    let log = telemetry::log::start(LogSettings { level: Level::Warning, format: Format::Human });
+    let options = DemoOptions {
+        seconds: args.seconds,
+        clients: args.clients as usize,
+        backends: args.backends,
+        port: args.port,
+        serve: !args.once,
+    };
+    demo::run(options, |plan| demo::proxy::start(plan, log.logger.clone()))
+}
+
+fn ended(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(io::stderr(), &format!("error: {failure:#}\n"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Writes to whoever reads; a closed pipe is no failure of ours.
+fn say(mut to: impl Write, text: &str) {
+    let _ = to.write_all(text.as_bytes());
+}

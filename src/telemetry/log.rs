@@ -1,0 +1,122 @@
+//! The root logger, and what a panic leaves in the log.
+
+use std::fmt;
+use std::io::{self, BufWriter};
+use std::panic::{self, PanicHookInfo};
+
+use slog::{Drain, Level, LevelFilter, Logger, Never, crit, o};
+use slog_async::{Async, AsyncGuard, OverflowStrategy};
+use slog_json::Json;
+use slog_term::{FullFormat, TermDecorator};
+
+use super::one_line::OneLine;
+
+/// Events that may wait for a slow terminal or pipe; what comes on top is dropped and counted in the log itself.
+const WAITING_EVENTS: usize = 8192;
+
+/// Panics since the start, of whatever thread or actor.
+pub const PANICS: &str = "greenroom_panics_total";
+
+/// The words for levels, the most severe first.
+pub const LEVELS: [(&str, Level); 6] = [
+    ("critical", Level::Critical),
+    ("error", Level::Error),
+    ("warning", Level::Warning),
+    ("info", Level::Info),
+    ("debug", Level::Debug),
+    ("trace", Level::Trace),
+];
+
+/// What the log is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The least severe level that is written.
+    pub level: Level,
+    /// How a line looks.
+    pub format: Format,
+}
+
+/// How a line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Time, level, message and values, coloured on a terminal.
+    Human,
+    /// One JSON object: `ts` (RFC 3339, UTC), `level`, `msg` and the values.
+    Json,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Human => "human",
+            Self::Json => "json",
+        })
+    }
+}
+
+/// A running log. What still waits is written when this is dropped, so it is the last thing to go.
+pub struct Log {
+    /// The root of all loggers.
+    pub logger: Logger,
+    _writer: AsyncGuard,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("logger", &self.logger).finish_non_exhaustive()
+    }
+}
+
+/// Starts the log, on standard error. Events are written by a thread of its own: no worker waits for a terminal.
+#[must_use]
+pub fn start(settings: LogSettings) -> Log {
+    match settings.format {
+        Format::Human => root(settings.level, human(TermDecorator::new().stderr().build())),
+        Format::Json => root(settings.level, json(io::stderr())),
+    }
+}
+
+/// From now on a panic is one line in the log and one more in [`PANICS`].
+pub fn report_panics(logger: &Logger) {
+    metrics::describe_counter!(PANICS, "Panics, each of which ended one session, connection or task");
+    metrics::counter!(PANICS).absolute(0);
+    let logger = logger.clone();
+    panic::set_hook(Box::new(move |info| report(&logger, info)));
+}
+
+fn report(logger: &Logger, info: &PanicHookInfo<'_>) {
+    metrics::counter!(PANICS).increment(1);
+    let place = info.location().map_or_else(String::new, ToString::to_string);
+    let thread = std::thread::current().name().unwrap_or("?").to_owned();
+    crit!(logger, "panic"; "what" => message(info), "at" => place, "thread" => thread);
+}
+
+/// The message, if it was fixed when Greenroom was compiled. One made at run time may quote a packet or a password.
+fn message<'i>(info: &'i PanicHookInfo<'_>) -> &'i str {
+    info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(a message made at run time, not shown)")
+}
+
+fn root<D>(level: Level, drain: D) -> Log
+where
+    D: Drain<Ok = (), Err = Never> + Send + 'static,
+{
+    let (writer, guard) = Async::new(drain)
+        .chan_size(WAITING_EVENTS)
+        .overflow_strategy(OverflowStrategy::DropAndReport)
+        .thread_name("log".to_owned())
+        .build_with_guard();
+    // A log that cannot be written is no reason to end a session: errors are ignored, not passed on.
+    Log { logger: Logger::root(LevelFilter::new(writer, level).ignore_res(), o!()), _writer: guard }
+}
+
+fn human<D: slog_term::Decorator>(decorator: D) -> impl Drain<Ok = (), Err = Never> {
+    FullFormat::new(OneLine(decorator)).use_utc_timestamp().use_original_order().build().ignore_res()
+}
+
+/// Buffered, because the serialiser writes in small pieces; flushed after each event.
+fn json<W: io::Write>(out: W) -> impl Drain<Ok = (), Err = Never> {
+    Json::new(BufWriter::new(out)).set_newlines(true).set_flush(true).add_default_keys().build().ignore_res()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! Each kind of mistake, with its place and its words.
+
+use super::case::{Case, endpoint, file, node, user};
+
+#[test]
+fn every_mistake_is_reported_at_once_in_the_order_of_the_lines() {
+    let case = file("[server]\nmax_clients = 'many'\nworkerz = 1\n\n[[nodes]]\nname = 'n 1'\nrole = 'master'\n")
+        .variable("GREENROOM__ENDPOINTS__0__POOL", "some")
+        .set("log.level=loud");
+    assert_eq!(
+        case.errors(),
+        [
+            "--set log.level: log.level: \"loud\" is not a log level; expected \"critical\", \"error\", \"warning\", \
+             \"info\", \"debug\" or \"trace\"",
+            "a.toml:2: server.max_clients: \"many\" is not a whole number; expected a whole number, 0 or more",
+            "a.toml:3: server.workerz: [server] has no key \"workerz\"; expected \"workers\"",
+            "a.toml:5: nodes[0].address: it is missing; expected \"host:port\", \"[IPv6]:port\" or \"unix:/path\"",
+            "a.toml:6: nodes[0].name: \"n 1\" is not a name; expected letters, digits, \"-\", \"_\" and \".\", at most 64",
+            "a.toml:7: nodes[0].role: \"master\" is not a role; expected \"primary\", \"replica\" or \"auto\"",
+            "environment GREENROOM__ENDPOINTS__0__POOL: endpoints[0].pool: \"some\" is not a pool mode; expected \
+             \"none\", \"session\" or \"transaction\"",
+        ]
+    );
+}
+
+/// One wrong file each, and its only error: sections and limits.
+fn wrong_sections() -> Vec<(Case, &'static str)> {
+    vec![
+        (file("[sever]\nx = 1"), "a.toml:1: sever: there is no section \"sever\"; expected \"server\""),
+        (
+            file("[nodes]\nname = 'x'"),
+            "a.toml:1: nodes: it is written in another way; expected tables, each written [[nodes]]",
+        ),
+        (file("[[server]]"), "a.toml:1: server: it is written in another way; expected one table, written [server]"),
+        (file("[http.listen]\nx = 1"), "a.toml:1: http.listen: it is a table; expected a single value"),
+        (
+            file("[log]\npool = 'session'"),
+            "a.toml:2: log.pool: [log] has no key \"pool\"; expected it in [[endpoints]]",
+        ),
+        (file("server.workers = 5000"), "a.toml:1: server.workers: 5000 is too many; expected 0 to 1024"),
+        (file("server.max_clients = 0"), "a.toml:1: server.max_clients: 0 is too small; expected more than 0"),
+        (
+            file("server.max_packet = '1KiB'"),
+            "a.toml:1: server.max_packet: 1024 bytes are too few; expected 64KiB or more",
+        ),
+        (
+            file("server.login_timeout = '0s'"),
+            "a.toml:1: server.login_timeout: it is no time at all; expected more than 0s",
+        ),
+        (file("nodes = []"), "configuration: nodes: there is no server; expected at least one [[nodes]]"),
+        (
+            file("endpoints = []"),
+            "configuration: endpoints: there is nowhere to listen; expected at least one [[endpoints]]",
+        ),
+        (node("max_connections = 0"), "a.toml:4: nodes[0].max_connections: 0 is too small; expected more than 0"),
+        (
+            node("min_idle = 101"),
+            "a.toml:4: nodes[0].min_idle: 101 idle connections are more than max_connections = 100; expected 0 to 100",
+        ),
+        (
+            node("tls = 'verify-ca'"),
+            "a.toml:4: nodes[0].tls: this build does not speak TLS yet, so \"verify-ca\" cannot be kept; expected \"disabled\" or \"preferred\" (unencrypted for now)",
+        ),
+    ]
+}
+
+/// The same: nodes and endpoints.
+fn wrong_values() -> Vec<(Case, &'static str)> {
+    vec![
+        (
+            node("connect_timeout = 5"),
+            "a.toml:4: nodes[0].connect_timeout: 5 is not a duration; expected a number with its unit, as in \"10s\" or \"500ms\"",
+        ),
+        (node("role = 'replica'"), "built-in default.toml:"),
+        (
+            endpoint("tls = 'required'"),
+            "a.toml:4: endpoints[0].tls: this build does not speak TLS yet, so \"required\" cannot be kept; expected \"disabled\" or \"preferred\" (unencrypted for now)",
+        ),
+        (
+            endpoint("nodes = ['db2']"),
+            "a.toml:4: endpoints[0].nodes: there is no node \"db2\"; expected names of nodes, which are \"db1\"",
+        ),
+        (
+            endpoint("nodes = ['db1', 'db1']"),
+            "a.toml:4: endpoints[0].nodes: \"db1\" is named twice; expected each node once",
+        ),
+        (
+            endpoint("nodes = []"),
+            "a.toml:4: endpoints[0].nodes: it names no node; expected names of nodes, which are \"db1\"",
+        ),
+        (
+            endpoint("access = 'read_only'"),
+            "a.toml:4: endpoints[0].access: no node behind it is a replica; expected a node with role replica or auto, or fallback_to_primary = true",
+        ),
+        (
+            endpoint("credentials = 'static'"),
+            "a.toml:4: endpoints[0].credentials: \"static\" without any [[users]] lets nobody in; expected [[users]], or \"learned\"",
+        ),
+        (
+            endpoint("pinning = 'loose'"),
+            "a.toml:4: endpoints[0].pinning: \"loose\" is not a way to pin; expected \"tracked\" or \"strict\"",
+        ),
+        (
+            endpoint("[[endpoints]]\nname='e'\nlisten='127.0.0.1:3'"),
+            "a.toml:5: endpoints[1].name: \"e\" is already the name of another, at a.toml:2; expected a name of its own",
+        ),
+        (
+            endpoint("[[endpoints]]\nname='f'\nlisten='127.0.0.1:2'"),
+            "a.toml:6: endpoints[1].listen: \"127.0.0.1:2\" is already listened on by endpoints[0].listen, at a.toml:3; expected an address of its own",
+        ),
+        (
+            endpoint("[http]\nlisten='127.0.0.1:2'"),
+            "a.toml:5: http.listen: \"127.0.0.1:2\" is already listened on by endpoints[0].listen, at a.toml:3; expected an address of its own",
+        ),
+        (
+            file("[[endpoints]]\nname='e'\nlisten='localhost:1'"),
+            "a.toml:3: endpoints[0].listen: \"localhost:1\" is not an IP address; expected \"IP:port\", \"[IPv6]:port\" or \"unix:/path\"",
+        ),
+        (
+            file("http.listen = ':80'"),
+            "a.toml:1: http.listen: \":80\" is not an address to listen on; expected \"IP:port\" or \"off\"",
+        ),
+    ]
+}
+
+/// The same: users, places and variables.
+fn wrong_names() -> Vec<(Case, &'static str)> {
+    vec![
+        (
+            user(""),
+            "a.toml:2: users[0].name: the user has no password; expected exactly one of password, password_file, password_env, password_hash",
+        ),
+        (
+            user("password='x'\npassword_env='Y'"),
+            "a.toml:4: users[0].password_env: the password is already given by users[0].password; expected exactly one of password, password_file, password_env, password_hash",
+        ),
+        (
+            user("password_env='ABSENT'"),
+            "a.toml:3: users[0].password_env: environment variable ABSENT is not set; expected a password in it",
+        ),
+        (
+            user("password_file='/nonexistent/x'"),
+            "a.toml:3: users[0].password_file: /nonexistent/x cannot be used: No such file or directory (os error 2); expected a file that holds a password",
+        ),
+        (
+            user("password_hash='*12'"),
+            "a.toml:3: users[0].password_hash: it is not a double hash of a password; expected \"*\" and 40 hex digits, or \"sha256:\" and 64 hex digits",
+        ),
+        (user("password=12345"), "a.toml:3: users[0].password: it is not a text; expected a text in quotes"),
+        (
+            user("password='x'\n[[users]]\nname='u'\npassword='y'"),
+            "a.toml:5: users[1].name: \"u\" is already the name of another, at a.toml:2; expected a name of its own",
+        ),
+        (
+            user("password='x'\nbackend_password='1'\nbackend_password_env='B'"),
+            "a.toml:5: users[0].backend_password_env: the password is already given by users[0].backend_password; expected at most one of backend_password, backend_password_file, backend_password_env",
+        ),
+        (
+            file("admin.listen='127.0.0.1:9'"),
+            "a.toml:1: admin.listen: the user has no password; expected exactly one of password, password_file, password_env, password_hash",
+        ),
+        (Case::new().set("server.max_clients"), "--set: there is no \"=\" in one of them; expected section.key=value"),
+        (
+            Case::new().set("nodes.address=x"),
+            "--set nodes.address: nodes.address: it names no key; expected the entry's number, from 0: nodes.0.key, or GREENROOM__NODES__0__KEY",
+        ),
+        (
+            Case::new().variable("GREENROOM__NODES__9999999999__NAME", "x"),
+            "environment GREENROOM__NODES__9999999999__NAME: nodes.9999999999.name: \"9999999999\" is not an entry's number; expected a number from 0 to 9999",
+        ),
+        (
+            Case::new().variable("GREENROOM__SERVER__MAX_CLIENT", "1"),
+            "environment GREENROOM__SERVER__MAX_CLIENT: server.max_client: [server] has no key \"max_client\"; expected \"max_clients\"",
+        ),
+    ]
+}
+
+#[test]
+fn each_mistake_has_its_place_and_its_words() {
+    for (case, expected) in [wrong_sections(), wrong_values(), wrong_names()].into_iter().flatten() {
+        let errors = case.errors();
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        if expected.ends_with(':') {
+            assert!(errors[0].starts_with(expected), "{errors:#?}");
+        } else {
+            assert_eq!(errors[0], expected);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_reported_without_its_text() {
+    let errors = file("[[users]]\nname = 'u'\npassword = 'hunter2\n").errors();
+    assert!(errors.iter().all(|error| error.starts_with("a.toml:3: ")), "{errors:#?}");
+    assert!(!errors.concat().contains("hunter2"), "{errors:#?}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_reported_by_name() {
+    let mut case = Case::new();
+    case.sources.files.push(case.directory.path().join("absent.toml"));
+    assert_eq!(case.errors(), ["absent.toml: it cannot be read: No such file or directory (os error 2)"]);
+}
+
+#[test]
+fn a_gap_in_the_numbering_is_an_error() {
+    let errors =
+        Case::new().variable("GREENROOM__NODES__2__NAME", "x").variable("GREENROOM__NODES__2__ADDRESS", "h:1").errors();
+    assert!(errors.iter().any(|error| error.contains("nodes[1]")), "{errors:#?}");
+}

@@ -1,0 +1,449 @@
+//! What pins a session to its server connection, and until when: seen from outside, with one connection for two
+//! sessions. While the first is pinned the second is refused; when it is not, the second is served.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helper fails by panicking; clippy knows only the test functions themselves"
+)]
+
+mod support;
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use greenroom::demo::server::{Flavor, ROOT, Server};
+use mysql_common::constants::Command;
+use support::{
+    proxy::{Proxy, Setup},
+    servers::{Tenant, each_server},
+    wire::{Login, Param, Wire, execute_body},
+};
+
+const SCHEMA: &[&str] = &[
+    "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, tag VARCHAR(20))",
+    "CREATE TABLE idle (a INT)",
+    "INSERT INTO t (tag) VALUES ('a'), ('b'), ('c')",
+    "CREATE PROCEDURE p() SELECT 1",
+    "CREATE PROCEDURE fails() BEGIN SET @left = 1; SIGNAL SQLSTATE '45000'; END",
+];
+
+/// Two sessions of root's (who may do everything) before one server connection.
+struct Bench {
+    tenant: Tenant,
+    server: SocketAddr,
+    proxy: Proxy,
+    one: Wire,
+    other: Wire,
+}
+
+impl Bench {
+    fn new(server: &Server, pinning: &str) -> Self {
+        let tenant = Tenant::new(server, "pins");
+        let mut wire = tenant.connect(server.address());
+        for sql in SCHEMA {
+            wire.ok(sql);
+        }
+        let proxy = Setup::new(server.address())
+            .first_node(server.address(), &["max_connections = 1"])
+            .endpoint("lease_timeout = \"120ms\"")
+            .endpoint(&format!("pinning = \"{pinning}\""))
+            .user(ROOT.user, ROOT.password)
+            .start();
+        let [one, other] = [(); 2].map(|()| connect(&proxy, &tenant));
+        Self { tenant, server: server.address(), proxy, one, other }
+    }
+
+    /// Whether the other session must do without.
+    fn is_held(&mut self) -> bool {
+        match self.other.one("SELECT 1") {
+            support::wire::Reply::Rows(_) => false,
+            support::wire::Reply::Err(error) if error.code == 1040 => true,
+            reply => panic!("{reply:?}"),
+        }
+    }
+
+    /// Polls, for what ends without a reply.
+    fn becomes_free(&mut self) -> bool {
+        (0..20).any(|_| !self.is_held())
+    }
+
+    fn pinned(&self, reason: &str) -> f64 {
+        self.proxy.metrics().sum("greenroom_pinned", &[&format!("reason=\"{reason}\"")])
+    }
+
+    fn expect_pinned(&mut self, reason: &str, why: &str) {
+        assert!(self.is_held(), "{why}: not held; pins {:?}, connections {:?}", self.shown(), self.server_ids());
+        let is_shown = soon(|| self.pinned(reason) > 0.0);
+        assert!(is_shown, "{why}: {reason} is not shown as pinned, but {:?}", self.shown());
+    }
+
+    fn expect_free(&mut self, why: &str) {
+        assert!(self.becomes_free(), "{why}: still held by {:?}", self.shown());
+        // The numbers follow the messages of actors.
+        assert!(soon(|| self.shown().is_empty()), "{why}: shown as pinned: {:?}", self.shown());
+    }
+
+    /// The pins in force, by the metrics.
+    fn shown(&self) -> Vec<String> {
+        let text = self.proxy.get("/metrics").1;
+        let pins = text.lines().filter(|line| line.starts_with("greenroom_pinned{") && !line.ends_with(" 0"));
+        pins.map(str::to_owned).collect()
+    }
+
+    /// The server's ids of the proxy's connections.
+    fn server_ids(&self) -> Vec<String> {
+        let mut root = Wire::connect(self.server, &Login::new(ROOT.user, ROOT.password)).unwrap();
+        let rows = root.rows("SHOW PROCESSLIST").into_iter();
+        let own = rows.filter(|row| row[3].as_deref() == Some(&self.tenant.name));
+        own.map(|mut row| row.swap_remove(0).unwrap()).collect()
+    }
+
+    /// Ends the first session; the next must then find a connection without a trace of it, and is the new first.
+    fn replace(&mut self, why: &str) {
+        self.one.send(Command::COM_QUIT, &[]).unwrap();
+        assert!(self.becomes_free(), "{why}: held after its session's end");
+        let mut heir = connect(&self.proxy, &self.tenant);
+        assert_eq!(heir.scalar("SELECT @a"), None, "{why}");
+        assert_eq!(heir.scalar(&format!("SELECT IS_FREE_LOCK('{}')", self.tenant.name)).as_deref(), Some("1"), "{why}");
+        assert_eq!(heir.scalar("SELECT CURRENT_ROLE()").filter(|role| role != "NONE"), None, "{why}");
+        for (sql, code) in [("SELECT * FROM tmp", 1146), ("EXECUTE s", 1243), ("HANDLER t READ FIRST", 1109)] {
+            assert_eq!(heir.err(sql).code, code, "{why}: {sql}");
+        }
+        heir.ok("INSERT INTO t (tag) VALUES ('writes')");
+        heir.quit().unwrap();
+        assert!(self.becomes_free(), "{why}: held after its heir's end");
+        self.expect_free(why);
+        self.one = connect(&self.proxy, &self.tenant);
+    }
+}
+
+/// Polls for at most a few seconds.
+fn soon(done: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < deadline {
+        if done() {
+            return true;
+        }
+    }
+    false
+}
+
+/// A login asks the server for its database, and the connection for that may still be on its way home.
+fn connect(proxy: &Proxy, tenant: &Tenant) -> Wire {
+    let login = Login::new(ROOT.user, ROOT.password).database(&tenant.name);
+    (0..20).find_map(|_| Wire::connect(proxy.address(), &login).ok()).expect("the login gets a connection")
+}
+
+/// One thing that pins, what does not yet end it, and what does (nothing: only the session's end).
+struct Case {
+    reason: &'static str,
+    begin: &'static [&'static str],
+    go_on: &'static [&'static str],
+    end: &'static [&'static str],
+}
+
+const fn case(
+    reason: &'static str,
+    begin: &'static [&'static str],
+    go_on: &'static [&'static str],
+    end: &'static [&'static str],
+) -> Case {
+    Case { reason, begin, go_on, end }
+}
+
+const TO_THE_END: &[&str] = &[];
+
+/// On both servers.
+const BOTH: &[Case] = &[
+    case("sql_prepare", &["PREPARE s FROM 'SELECT 1'"], &["EXECUTE s"], &["DEALLOCATE PREPARE s"]),
+    case(
+        "temporary_table",
+        &["CREATE TEMPORARY TABLE tmp (a INT)"],
+        &["SELECT * FROM tmp"],
+        &["DROP TEMPORARY TABLE tmp"],
+    ),
+    case("temporary_table", &["CREATE TEMPORARY TABLE tmp SELECT 1"], &["SELECT 1"], &["DROP TEMPORARY TABLE tmp"]),
+    case("user_variable", &["SET @a = 1"], &["SELECT @a"], TO_THE_END),
+    case("user_variable", &["SELECT @a := 1", "DO 0"], &["SELECT @a"], TO_THE_END),
+    case("user_variable", &["SELECT 5 INTO @a", "DO 0"], &["SELECT @a"], TO_THE_END),
+    case("table_lock", &["LOCK TABLES t WRITE"], &["SELECT * FROM t"], &["UNLOCK TABLES"]),
+    case("table_lock", &["FLUSH TABLES t WITH READ LOCK"], &["SELECT * FROM t"], &["UNLOCK TABLES"]),
+    case("global_read_lock", &["FLUSH TABLES WITH READ LOCK"], &["SELECT 1"], &["UNLOCK TABLES"]),
+    case("user_lock", &["SELECT GET_LOCK('{db}', 0)"], &["SELECT 1"], &["SELECT RELEASE_ALL_LOCKS()"]),
+    case("user_lock", &["DO GET_LOCK('{db}', 0)"], &["DO RELEASE_LOCK('nosuch')", "DO 0"], &["DO RELEASE_ALL_LOCKS()"]),
+    case("handler", &["HANDLER t OPEN"], &["HANDLER t READ FIRST"], &["HANDLER t CLOSE"]),
+    case(
+        "one_shot_isolation",
+        &["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"],
+        &["SELECT 1"],
+        &["SELECT * FROM t", "DO 0"],
+    ),
+    case("one_shot_isolation", &["SET TRANSACTION READ ONLY"], &["DO 0"], &["BEGIN", "COMMIT"]),
+    case(
+        "xa_transaction",
+        &["XA START '{db}'"],
+        &["INSERT INTO t (tag) VALUES ('x')"],
+        &["XA END '{db}'", "XA ROLLBACK '{db}'"],
+    ),
+    case("xa_transaction", &["XA START '{db}'"], &["XA END '{db}'"], &["XA COMMIT '{db}' ONE PHASE"]),
+    case("profiling", &["SET profiling = 1", "DO 0"], &["SELECT 1"], TO_THE_END),
+    case("optimizer_trace", &["SET optimizer_trace = 'enabled=on'", "DO 0"], &["SELECT 1"], TO_THE_END),
+    case("role", &["SET ROLE NONE"], &["SELECT 1"], TO_THE_END),
+    case("untracked_state", &["SET timestamp = 1"], &["SELECT 1"], TO_THE_END),
+    case("untracked_state", &["SET collation_database = latin1_bin", "DO 0"], &["SELECT 1"], TO_THE_END),
+    case("rand_seed", &["SET rand_seed1 = 5"], &["SELECT 1"], TO_THE_END),
+    case("insert_id", &["SET insert_id = 5000"], &["SELECT 1"], TO_THE_END),
+    case("tracker_settings", &["SET session_track_schema = OFF"], &["SELECT 1"], TO_THE_END),
+    case(
+        "found_rows",
+        &["SELECT SQL_CALC_FOUND_ROWS * FROM t LIMIT 1", "DO 0"],
+        &["DO 0"],
+        &["SELECT FOUND_ROWS()", "DO 0"],
+    ),
+    case(
+        "diagnostics",
+        &["SELECT CAST('x' AS SIGNED)"],
+        &["SHOW WARNINGS", "DO 0; SHOW WARNINGS"],
+        &["SELECT tag FROM t"],
+    ),
+    case("call", &["CALL p()"], &["SELECT 1"], TO_THE_END),
+];
+
+const MARIADB: &[Case] = &[
+    case("sequence", &["CREATE SEQUENCE q", "SELECT NEXTVAL(q)"], &["SELECT LASTVAL(q)"], TO_THE_END),
+    case("instance_lock", &["BACKUP STAGE START"], &["SELECT 1"], &["BACKUP STAGE END"]),
+    case("instance_lock", &["BACKUP LOCK t"], &["SELECT 1"], &["BACKUP UNLOCK"]),
+    case("gtid_next", &["SET gtid_seq_no = 100"], &["SELECT 1"], TO_THE_END),
+    case("xa_transaction", &["XA START 'p'", "XA END 'p'"], &["XA PREPARE 'p'"], &["XA COMMIT 'p'"]),
+    case("untracked_state", &["SET @@timestamp = 1"], &["SELECT 1"], TO_THE_END),
+];
+
+const MYSQL: &[Case] = &[
+    case("instance_lock", &["LOCK INSTANCE FOR BACKUP"], &["SELECT 1"], &["UNLOCK INSTANCE"]),
+    case("resource_group", &["SET RESOURCE GROUP USR_default"], &["SELECT 1"], TO_THE_END),
+    case("xa_transaction", &["XA START 'p'"], &["XA END 'p'"], &["XA PREPARE 'p'", "XA COMMIT 'p'"]),
+];
+
+#[test]
+fn each_reason_pins_until_it_is_over() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        let own = if server.flavor() == Flavor::MariaDb { MARIADB } else { MYSQL };
+        for Case { reason, begin, go_on, end } in BOTH.iter().chain(own) {
+            let why = format!("{begin:?}");
+            run(&mut bench, begin);
+            bench.expect_pinned(reason, &why);
+            for sql in *go_on {
+                run(&mut bench, &[sql]);
+                bench.expect_pinned(reason, &format!("{why}, {sql}"));
+            }
+            run(&mut bench, end);
+            if !end.is_empty() {
+                bench.expect_free(&format!("{why}, {end:?}"));
+            }
+            let before = bench.server_ids();
+            bench.replace(&why);
+            if *reason != "role" {
+                assert_eq!(bench.server_ids(), before, "{why}: the connection is reset, not closed");
+            }
+        }
+    });
+}
+
+fn run(bench: &mut Bench, statements: &[&str]) {
+    for sql in statements {
+        // Locks and XA transactions are the whole server's.
+        let sql = sql.replace("{db}", &bench.tenant.name);
+        for reply in bench.one.query(&sql).unwrap() {
+            assert!(!matches!(reply, support::wire::Reply::Err(_)), "{sql}: {reply:?}");
+        }
+    }
+}
+
+/// Several of a kind: the end of one is not the end of all.
+#[test]
+fn a_pin_lasts_as_long_as_the_last_of_its_kind() {
+    each_server(|server| {
+        let cases: [(&str, &[&str], &[&str]); 7] = [
+            (
+                "temporary_table",
+                &["CREATE TEMPORARY TABLE tmp (a INT)", "CREATE TEMPORARY TABLE tmp2 (a INT)"],
+                &["DROP TABLE tmp2"],
+            ),
+            (
+                "temporary_table",
+                &["CREATE TEMPORARY TABLE tmp (a INT)"],
+                &["DROP TABLE idle", "CREATE TABLE idle (a INT)"],
+            ),
+            (
+                "temporary_table",
+                &["CREATE TEMPORARY TABLE tmp (a INT)"],
+                &["DROP TEMPORARY TABLE IF EXISTS nosuch", "DO 0"],
+            ),
+            ("sql_prepare", &["PREPARE s FROM 'SELECT 1'", "PREPARE s2 FROM 'SELECT 2'"], &["DEALLOCATE PREPARE s2"]),
+            ("handler", &["HANDLER t OPEN", "HANDLER idle OPEN"], &["HANDLER idle CLOSE"]),
+            ("user_lock", &["DO GET_LOCK('{db}', 0)", "DO GET_LOCK('{db}', 0)"], &["DO RELEASE_LOCK('{db}')"]),
+            ("user_lock", &["DO GET_LOCK('{db}', 0)", "DO GET_LOCK('{db}2', 0)"], &["DO RELEASE_LOCK('{db}2')"]),
+        ];
+        let mut bench = Bench::new(server, "tracked");
+        for (reason, begin, partly) in cases {
+            run(&mut bench, begin);
+            run(&mut bench, partly);
+            bench.expect_pinned(reason, &format!("{begin:?}, {partly:?}"));
+            bench.replace(&format!("{begin:?}"));
+        }
+    });
+}
+
+#[test]
+fn a_failed_routine_makes_the_connection_suspect() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        bench.one.err("CALL fails()");
+        bench.one.ok("DO 0");
+        bench.expect_pinned("suspect_after_error", "CALL fails()");
+        assert_eq!(bench.one.scalar("SELECT @left").as_deref(), Some("1"));
+        bench.replace("CALL fails()");
+    });
+}
+
+#[test]
+fn prepared_statements_cursors_and_long_data_pin() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        let [first, second] = ["SELECT id FROM t", "SELECT ?"].map(|sql| bench.one.prepare(sql).unwrap());
+        bench.expect_pinned("prepared_statement", "two statements");
+        bench.one.close(&first).unwrap();
+        bench.one.execute(&second, &[Param::Int(4)]).unwrap();
+        bench.expect_pinned("prepared_statement", "one statement");
+        bench
+            .one
+            .send(Command::COM_STMT_SEND_LONG_DATA, &[&second.id.to_le_bytes()[..], &[0, 0], b"long"].concat())
+            .unwrap();
+        bench.one.send(Command::COM_PING, &[]).unwrap();
+        bench.one.replies().unwrap();
+        bench.expect_pinned("long_data", "data for a parameter");
+        bench.one.execute(&second, &[Param::Text("")]).unwrap();
+        bench.expect_pinned("prepared_statement", "after the execute");
+        assert_eq!(bench.pinned("long_data"), 0.0);
+        bench.one.close(&second).unwrap();
+        // The warning of the last execute outlives its statement, and goes with the next one that names a table.
+        bench.one.scalar("SELECT COUNT(*) FROM t");
+        bench.expect_free("the last statement is closed");
+        let cursor = bench.one.prepare("SELECT id FROM t").unwrap();
+        bench.one.send(Command::COM_STMT_EXECUTE, &execute_body(cursor.id, 1, &[])).unwrap();
+        // The definitions and what ends them; the rows wait for a fetch.
+        for _ in 0..3 {
+            bench.one.packet().unwrap();
+        }
+        bench.expect_pinned("cursor", "an open cursor");
+        bench.replace("a cursor");
+    });
+}
+
+#[test]
+fn a_session_option_pins() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        bench.one.send(Command::COM_SET_OPTION, &[1, 0]).unwrap();
+        bench.one.packet().unwrap();
+        bench.expect_pinned("session_option", "COM_SET_OPTION");
+        bench.one.err("SELECT 1; SELECT 2");
+        bench.replace("COM_SET_OPTION");
+        assert_eq!(bench.other.query("SELECT 1; SELECT 2").unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn a_reset_ends_pins() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        for sql in ["SET @a = 1", "CREATE TEMPORARY TABLE tmp (a INT)", "DO GET_LOCK('{db}', 0)", "BEGIN", "CALL p()"] {
+            run(&mut bench, &[sql]);
+            assert!(bench.is_held(), "{sql}");
+            bench.one.send(Command::COM_RESET_CONNECTION, &[]).unwrap();
+            bench.one.replies().unwrap();
+            assert!(bench.becomes_free(), "{sql}");
+            bench.expect_free(sql);
+            bench.one.err("SELECT * FROM tmp");
+            assert_eq!(bench.one.scalar("SELECT @a"), None);
+        }
+    });
+}
+
+#[test]
+fn nobody_is_served_by_a_connection_that_had_a_role() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        let role = format!("{}_role", bench.tenant.name);
+        bench.tenant.administer(&[format!("CREATE ROLE {role}"), format!("GRANT {role} TO {}", who(server))]);
+        for sql in
+            [format!("SET ROLE {role}"), format!("PREPARE s FROM 'SET ROLE {role}'; EXECUTE s; DEALLOCATE PREPARE s")]
+        {
+            let before = bench.server_ids();
+            run(&mut bench, &[&sql, "SELECT CURRENT_ROLE()"]);
+            assert!(bench.one.scalar("SELECT CURRENT_ROLE()").unwrap().contains(&role));
+            bench.replace(&sql);
+            assert_ne!(bench.server_ids(), before, "{sql}: the connection is closed");
+        }
+        bench.tenant.administer(&[format!("DROP ROLE {role}")]);
+    });
+}
+
+fn who(server: &Server) -> &'static str {
+    if server.flavor() == Flavor::MariaDb { "root@localhost, root@'%'" } else { "root@'%'" }
+}
+
+#[test]
+fn strict_pinning_lasts_to_the_end_and_the_connection_with_it() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "strict");
+        let cases: [(&str, &[&str]); 8] = [
+            ("sql_prepare", &["PREPARE s FROM 'SELECT 1'", "DEALLOCATE PREPARE s"]),
+            ("temporary_table", &["CREATE TEMPORARY TABLE tmp (a INT)", "DROP TABLE tmp"]),
+            ("user_variable", &["SET @a = 1"]),
+            ("table_lock", &["LOCK TABLES t READ", "UNLOCK TABLES"]),
+            ("global_read_lock", &["FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"]),
+            ("multi_statement", &["SELECT 1; SELECT 2"]),
+            ("call", &["CALL p()"]),
+            ("prepared_statement", &[]),
+        ];
+        for (reason, statements) in cases {
+            let before = bench.server_ids();
+            run(&mut bench, statements);
+            if statements.is_empty() {
+                let statement = bench.one.prepare("SELECT 1").unwrap();
+                bench.one.close(&statement).unwrap();
+            }
+            bench.one.ok("DO 0");
+            bench.expect_pinned(reason, reason);
+            bench.replace(reason);
+            assert_ne!(bench.server_ids(), before, "{reason}: the connection is closed");
+        }
+    });
+}
+
+#[test]
+fn a_large_command_or_row_pins_in_strict_mode_only() {
+    each_server(|server| {
+        for (pinning, held) in [("tracked", false), ("strict", true)] {
+            // Of a connection, it is what the global one was at its login.
+            Tenant::new(server, "large").administer(&["SET GLOBAL max_allowed_packet = 67108864".into()]);
+            let mut bench = Bench::new(server, pinning);
+            let large = format!("SELECT LENGTH('{}')", "x".repeat(17 << 20));
+            for sql in [large.as_str(), "SELECT REPEAT('x', 17 * 1024 * 1024)"] {
+                bench.one.send(Command::COM_QUERY, sql.as_bytes()).unwrap();
+                // A count of columns, one column, one row, the end.
+                let last = (0..4).map(|_| bench.one.packet().unwrap()).last().unwrap();
+                assert_eq!(last.payload.first(), Some(&0xFE));
+                assert_eq!(bench.is_held(), held, "{pinning}: {}", &sql[..20]);
+                bench.replace("a large packet");
+            }
+        }
+    });
+}

@@ -1,0 +1,213 @@
+//! Functions about the previous statement in transaction mode: `LAST_INSERT_ID()`, warnings and errors, with other
+//! sessions in between on the same connection.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helper fails by panicking; clippy knows only the test functions themselves"
+)]
+
+mod support;
+
+use greenroom::demo::server::{Flavor, Server};
+use support::{
+    proxy::{Proxy, Setup},
+    servers::each_server,
+    twin::{CLEAR, Stage, Twin},
+};
+
+const SCHEMA: &[&str] = &[
+    "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, tag VARCHAR(10), u INT UNIQUE)",
+    "CREATE TABLE plain (a INT)",
+    "CREATE PROCEDURE add_row(IN label VARCHAR(20)) INSERT INTO t (tag) VALUES (label)",
+    "CREATE PROCEDURE warn() BEGIN DECLARE i INT; SELECT CAST('1x' AS SIGNED); END",
+    "CREATE PROCEDURE set_id() BEGIN DO LAST_INSERT_ID(321); END",
+    "CREATE FUNCTION adds() RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO t (tag) VALUES ('f'); RETURN 1; END",
+    "CREATE TRIGGER after_plain AFTER INSERT ON plain FOR EACH ROW INSERT INTO t (tag) VALUES ('trigger')",
+];
+
+fn set_up(server: &Server, connections: u32) -> (Stage, Proxy) {
+    let stage = Stage::new(server, "previous", SCHEMA);
+    let setup = Setup::new(server.address())
+        .first_node(server.address(), &[&format!("max_connections = {connections}")])
+        .user(&stage.proxied.name, &stage.proxied.password);
+    (stage, setup.start())
+}
+
+/// Makes the statements of `steps` follow each other with the other sessions' in between.
+fn with_others(others: &mut [Twin], mut step: impl FnMut(usize), count: usize) {
+    for at in 0..count {
+        step(at);
+        for other in others.iter_mut() {
+            other.same("INSERT INTO t (tag) VALUES ('other'), ('more')");
+            other.same("SELECT LAST_INSERT_ID()");
+            other.same(CLEAR);
+        }
+    }
+}
+
+#[test]
+fn the_last_insert_id_is_the_sessions_own() {
+    each_server(|server| {
+        for connections in [1, 2] {
+            let (stage, proxy) = set_up(server, connections);
+            let mut others = [stage.twin(&proxy, server, "other"), stage.twin(&proxy, server, "third")];
+            let mut twin = stage.twin(&proxy, server, "one");
+            let mut steps = vec![
+                "INSERT INTO t (tag) VALUES ('generated')",
+                "INSERT INTO t (tag) VALUES ('a'), ('b'), ('c')",
+                "INSERT INTO t (id, tag) VALUES (5000, 'explicit')",
+                "INSERT INTO t (id, tag) VALUES (5005, 'explicit'), (NULL, 'generated')",
+                "SELECT LAST_INSERT_ID(99)",
+                "UPDATE t SET tag = 'u', u = LAST_INSERT_ID(u + 7) WHERE id = 5000",
+                "INSERT INTO t (tag, u) VALUES ('x', 1)",
+                "INSERT INTO t (tag, u) VALUES ('fine', 2), ('again', 1)",
+                "INSERT IGNORE INTO t (tag, u) VALUES ('again', 1)",
+                "INSERT INTO t (u) VALUES (1) ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id), tag = 'dup'",
+                "REPLACE INTO t (tag, u) VALUES ('replaced', 1)",
+                "SET last_insert_id = 4711",
+                "SET @@SESSION.identity = 4712",
+                "DO LAST_INSERT_ID(17)",
+                "SELECT 1; INSERT INTO t (tag) VALUES ('second of two'); SELECT 2",
+                "INSERT INTO plain VALUES (1)",
+                "SELECT 1",
+            ];
+            if server.flavor() == Flavor::MariaDb {
+                steps.push("INSERT INTO t (tag) VALUES ('r'), ('s') RETURNING id, tag");
+                steps.push("EXECUTE IMMEDIATE 'INSERT INTO t (tag) VALUES (''immediate'')'");
+            }
+            let count = steps.len();
+            with_others(&mut others, |at| ask_after(&mut twin, steps[at]), count);
+        }
+    });
+}
+
+fn ask_after(twin: &mut Twin, sql: &str) {
+    // What others do between must not show: the ids themselves differ, as others write to the table in turn,
+    // but they write to the twin's table in the same turn.
+    twin.same(sql);
+    twin.same(CLEAR);
+    twin.same("SELECT LAST_INSERT_ID(), @@last_insert_id, @@identity, (SELECT LAST_INSERT_ID())");
+    twin.prepared("SELECT LAST_INSERT_ID()");
+}
+
+#[test]
+fn the_last_insert_id_survives_routines_and_transactions() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 3);
+        let mut other = stage.twin(&proxy, server, "other");
+        for sql in [
+            "CALL add_row('called')",
+            "CALL set_id()",
+            "SELECT adds()",
+            "BEGIN; INSERT INTO t (tag) VALUES ('in a transaction'); COMMIT",
+            "SET sql_auto_is_null = 1; INSERT INTO t (tag) VALUES ('null')",
+        ] {
+            let mut twin = stage.twin(&proxy, server, sql);
+            twin.same("INSERT INTO t (tag) VALUES ('before')");
+            other.same("INSERT INTO t (tag) VALUES ('other')");
+            twin.same(sql);
+            other.same("INSERT INTO t (tag) VALUES ('other')");
+            twin.same("SELECT LAST_INSERT_ID()");
+            twin.same("BEGIN");
+            twin.same("INSERT INTO t (tag) VALUES ('rolled back')");
+            other.same("INSERT INTO t (tag) VALUES ('other')");
+            twin.same("SELECT LAST_INSERT_ID()");
+            twin.same("ROLLBACK");
+            other.same("SELECT LAST_INSERT_ID()");
+            twin.same("SELECT LAST_INSERT_ID()");
+            twin.same("SELECT tag FROM t WHERE id IS NULL");
+        }
+    });
+}
+
+#[test]
+fn a_reader_of_the_last_insert_id_changes_nothing_for_others() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        let mut writer = stage.twin(&proxy, server, "writer");
+        let mut reader = stage.twin(&proxy, server, "reader");
+        writer.same("INSERT INTO t (tag) VALUES ('w')");
+        for _ in 0..3 {
+            reader.same("SELECT LAST_INSERT_ID()");
+            writer.same("INSERT INTO t (id, tag) VALUES (LAST_INSERT_ID() + 10, 'uses it')");
+            reader.same("SELECT LAST_INSERT_ID()");
+            writer.same("SELECT LAST_INSERT_ID()");
+            writer.same("INSERT INTO t (tag) VALUES ('w')");
+        }
+        assert_eq!(proxy.metrics().sum("greenroom_pins_total", &[]), 0.0);
+    });
+}
+
+/// What leaves warnings or errors, or leaves none.
+const LEAVES: [&str; 10] = [
+    "SELECT CAST('12x' AS SIGNED), 1 / 0",
+    "INSERT IGNORE INTO t (id, tag) VALUES (1, 'one'), (1, REPEAT('x', 30))",
+    "SELECT nosuch FROM t",
+    "SELEC",
+    "DROP TABLE IF EXISTS nosuch, nosuch2",
+    "CALL warn()",
+    "SELECT 1",
+    "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'mine', MYSQL_ERRNO = 5000",
+    "SELECT CAST('1x' AS SIGNED); SELECT 1",
+    "SELECT 1; SELECT CAST('1x' AS SIGNED)",
+];
+
+/// What tells of them.
+const ASKS: [&str; 6] = [
+    "SHOW WARNINGS",
+    "SHOW COUNT(*) WARNINGS",
+    "SHOW ERRORS",
+    "SELECT @@warning_count, @@error_count",
+    "GET DIAGNOSTICS @n = NUMBER",
+    "SHOW WARNINGS LIMIT 1",
+];
+
+#[test]
+fn warnings_and_errors_are_those_of_the_previous_statement() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 3);
+        let mut other = stage.twin(&proxy, server, "other");
+        for ask in ASKS {
+            let mut twin = stage.twin(&proxy, server, ask);
+            for leaves in LEAVES {
+                twin.same(leaves);
+                other.same("SELECT CAST('others' AS SIGNED)");
+                other.same("SHOW WARNINGS");
+                other.same(CLEAR);
+                twin.same(ask);
+                other.same("SHOW WARNINGS");
+                twin.same(ask);
+                twin.same("SHOW WARNINGS");
+                twin.same("SELECT 1");
+                other.same("SHOW WARNINGS");
+                twin.same("SHOW WARNINGS");
+                twin.same(CLEAR);
+                other.same("SHOW WARNINGS");
+                twin.same("SHOW WARNINGS");
+            }
+        }
+    });
+}
+
+#[test]
+fn restoring_state_leaves_no_warning_behind() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        // On MySQL each of these has a warning of its own.
+        for sql in ["SET NAMES utf8mb3", "SET sql_mode = 'STRICT_TRANS_TABLES'", "SET NAMES latin1 COLLATE latin1_bin"]
+        {
+            let mut twin = stage.twin(&proxy, server, sql);
+            let mut other = stage.twin(&proxy, server, "other");
+            twin.all(&[sql, "SHOW WARNINGS", "SELECT 1"]);
+            other.all(&["SET NAMES latin2", "SELECT 1", "SHOW WARNINGS"]);
+            twin.same("SHOW WARNINGS");
+            twin.same("SELECT 1");
+            other.same("SELECT 1");
+            twin.same("SELECT @@warning_count");
+            other.same("SHOW COUNT(*) WARNINGS");
+        }
+    });
+}

@@ -1,0 +1,133 @@
+//! SIGHUP: what changes, and for whom.
+
+use greenroom::demo::server::{Server, free_port};
+
+use crate::support::{
+    observe::{Root, until},
+    proxy::{Proxy, Setup},
+    servers::{Tenant, each_server},
+    wire::{Login, Wire},
+};
+
+fn proxy(server: &Server, tenant: &Tenant) -> Proxy {
+    let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password);
+    setup.first_node(server.address(), &["max_connections = 1"]).endpoint("lease_timeout = \"300ms\"").start()
+}
+
+/// Reloads, and waits until the log says for the nth time how it went.
+fn reload(proxy: &Proxy, says: &str, change: impl FnOnce(String) -> String) {
+    let before = proxy.log().matches(says).count();
+    proxy.rewrite(change);
+    proxy.hup();
+    until(says, || proxy.log().matches(says).count() > before);
+}
+
+#[test]
+fn a_reload_lets_new_users_in_and_old_ones_out() {
+    each_server(|server| {
+        let (tenant, other) = (Tenant::new(server, "user"), Tenant::new(server, "newcomer"));
+        let proxy = proxy(server, &tenant);
+        let mut old = tenant.connect(proxy.address());
+        assert!(Wire::connect(proxy.address(), &other.login()).is_err());
+        reload(&proxy, "configuration reloaded", |text| {
+            let (name, password) = (&other.name, &other.password);
+            text.replace(&tenant.name, name).replace(&tenant.password, password)
+        });
+        assert_eq!(other.connect(proxy.address()).scalar("SELECT 1").as_deref(), Some("1"));
+        assert!(Wire::connect(proxy.address(), &tenant.login()).is_err(), "not known any more");
+        assert_eq!(old.scalar("SELECT 1").as_deref(), Some("1"), "who is in stays in");
+    });
+}
+
+#[test]
+fn a_reload_changes_the_limit() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "limit");
+        let mut root = Root::on(server);
+        let proxy = proxy(server, &tenant);
+        let mut wires = [(); 3].map(|()| tenant.connect(proxy.address()));
+        wires[0].ok("START TRANSACTION");
+        assert_eq!(wires[1].err("START TRANSACTION").code, 1040);
+        reload(&proxy, "configuration reloaded", |text| text.replace("max_connections = 1\n", "max_connections = 2\n"));
+        wires[1].ok("START TRANSACTION");
+        assert_eq!(wires[2].err("START TRANSACTION").code, 1040);
+        assert_eq!(root.connections(&tenant.name).len(), 2);
+        reload(&proxy, "configuration reloaded", |text| text.replace("max_connections = 2\n", "max_connections = 1\n"));
+        wires[0].ok("COMMIT");
+        wires[1].ok("COMMIT");
+        // One too many now: it goes with the first wish, not with the next idle_timeout.
+        wires[0].ok("START TRANSACTION");
+        root.wait_for(&tenant.name, 1);
+    });
+}
+
+#[test]
+fn a_reload_opens_and_closes_endpoints_and_changes_the_mode_of_new_sessions() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "endpoint");
+        let mut root = Root::on(server);
+        let proxy = proxy(server, &tenant);
+        let mut old = tenant.connect(proxy.address());
+        old.scalar("SELECT 1");
+        let more = format!("127.0.0.1:{}", free_port().unwrap());
+        let table = format!("\n[[endpoints]]\nname = \"more\"\nlisten = \"{more}\"\nnodes = [\"db1\"]\n");
+        reload(&proxy, "configuration reloaded", |text| {
+            text.replace("max_connections = 1\n", "max_connections = 5\n") + &table
+        });
+        let more = more.parse().unwrap();
+        let mut there = tenant.connect(more);
+        assert_eq!(there.scalar("SELECT 1").as_deref(), Some("1"));
+        reload(&proxy, "configuration reloaded", |text| {
+            text.replace(&table, "").replace("lease_timeout = \"300ms\"", "pool = \"none\"")
+        });
+        until("nobody listens", || std::net::TcpStream::connect(more).is_err());
+        assert_eq!(there.scalar("SELECT 2").as_deref(), Some("2"), "who is in stays in");
+        let before = root.connections(&tenant.name);
+        let mut new = tenant.connect(proxy.address());
+        let own = root.backend_of(&mut new);
+        assert!(!before.contains(&own), "a connection of its own");
+        // Sessions of before still share, and leave the new one's connection alone.
+        let shared = root.backend_of(&mut old);
+        assert_ne!(shared, own);
+        new.quit().unwrap();
+        until("closed with its session", || !root.connections(&tenant.name).contains(&own));
+    });
+}
+
+#[test]
+fn a_reload_moves_to_another_server() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "moved");
+        let nowhere = format!("127.0.0.1:{}", free_port().unwrap());
+        let here = server.address().to_string();
+        let proxy = proxy(server, &tenant);
+        let bare = Login::new(&tenant.name, &tenant.password);
+        let mut old = Wire::connect(proxy.address(), &bare).unwrap();
+        until("ready", || proxy.get("/readyz").0 == 200);
+        reload(&proxy, "configuration reloaded", |text| text.replace(&here, &nowhere));
+        assert!(Wire::connect(proxy.address(), &bare).is_err(), "there is nobody");
+        assert_eq!(old.scalar("SELECT 1").as_deref(), Some("1"), "who is in stays where he is");
+        until("not ready", || proxy.get("/readyz").0 == 503);
+        reload(&proxy, "configuration reloaded", |text| text.replace(&nowhere, &here));
+        until("ready", || proxy.get("/readyz").0 == 200);
+        assert!(Wire::connect(proxy.address(), &bare).is_ok());
+    });
+}
+
+#[test]
+fn a_broken_file_changes_nothing_and_the_log_says_where() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "broken");
+        let proxy = proxy(server, &tenant);
+        let mut old = tenant.connect(proxy.address());
+        for broken in ["max_connection = 5\n", "max_connections = \"five\"\n", "max_connections = = 5\n"] {
+            reload(&proxy, "the configuration was not reloaded", |text| text.replace("max_connections = 1\n", broken));
+            assert_eq!(old.scalar("SELECT 1").as_deref(), Some("1"));
+            assert_eq!(tenant.connect(proxy.address()).scalar("SELECT 1").as_deref(), Some("1"));
+            reload(&proxy, "configuration reloaded", |text| text.replace(broken, "max_connections = 1\n"));
+        }
+        let log = proxy.log();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("was not reloaded")).collect();
+        assert!(lines.iter().all(|line| line.contains("greenroom.toml:")), "{lines:?}");
+    });
+}

@@ -1,0 +1,99 @@
+//! SIGTERM, and starting where somebody listens already.
+
+use std::{
+    net::TcpStream,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use mysql_common::constants::Command as Com;
+
+use crate::support::{
+    observe::{Root, until},
+    proxy::Setup,
+    servers::{Tenant, each_server, mariadb},
+    wire::Reply,
+};
+
+#[test]
+fn a_stop_sends_idle_clients_away_and_lets_a_transaction_end() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "drain");
+        let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password);
+        let mut proxy = setup.server("drain_timeout = \"15s\"").start();
+        let mut idle = tenant.connect(proxy.address());
+        let mut busy = tenant.connect(proxy.address());
+        let mut running = tenant.connect(proxy.address());
+        busy.ok("CREATE TABLE t (a INT)");
+        busy.ok("START TRANSACTION");
+        busy.ok("INSERT INTO t VALUES (1)");
+        running.send(Com::COM_QUERY, b"SELECT SLEEP(1), 'whole'").unwrap();
+        until("both have a connection", || proxy.backends("leased") == 2.0);
+        proxy.term();
+        assert!(idle.packet().is_err(), "an idle client is sent away");
+        until("nobody listens", || TcpStream::connect(proxy.address()).is_err());
+        busy.ok("INSERT INTO t VALUES (2)");
+        let replies = running.replies().unwrap();
+        assert!(matches!(replies.as_slice(), [Reply::Rows(rows)] if rows.rows[0][1].as_deref() == Some("whole")));
+        assert!(running.packet().is_err(), "and then sent away");
+        busy.ok("COMMIT");
+        assert!(busy.packet().is_err(), "and then sent away");
+        assert_eq!(proxy.wait().code(), Some(0));
+        let mut direct = tenant.connect(server.address());
+        assert_eq!(direct.scalar("SELECT COUNT(*) FROM t").as_deref(), Some("2"));
+        drop(direct);
+        Root::on(server).wait_for(&tenant.name, 0);
+    });
+}
+
+#[test]
+fn a_transaction_beyond_drain_timeout_is_cut_off() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "cut");
+        let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password);
+        let mut proxy = setup.server("drain_timeout = \"700ms\"").start();
+        let mut busy = tenant.connect(proxy.address());
+        busy.ok("CREATE TABLE t (a INT)");
+        busy.ok("START TRANSACTION");
+        busy.ok("INSERT INTO t VALUES (1)");
+        let begun = Instant::now();
+        proxy.term();
+        assert!(busy.packet().is_err());
+        assert!(begun.elapsed() >= Duration::from_millis(700), "{:?}", begun.elapsed());
+        assert_eq!(proxy.wait().code(), Some(0));
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        Root::on(server).wait_for(&tenant.name, 0);
+        let count = tenant.connect(server.address()).scalar("SELECT COUNT(*) FROM t");
+        assert_eq!(count.as_deref(), Some("0"), "rolled back");
+    });
+}
+
+#[test]
+fn a_second_start_in_the_same_place_fails_and_takes_no_clients() {
+    let tenant = Tenant::new(mariadb(), "second");
+    let proxy = Setup::new(mariadb().address()).user(&tenant.name, &tenant.password).start();
+    let mut second = Command::new(env!("CARGO_BIN_EXE_greenroom"))
+        .arg("--config")
+        .arg(proxy.config())
+        .env("GREENROOM_ADMIN_PASSWORD", "x")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Clients come all the while: none of them may land with the one that is about to fail.
+    let mut clients = 0;
+    while second.try_wait().unwrap().is_none() {
+        let mut wire = tenant.connect(proxy.address());
+        assert_eq!(wire.scalar("SELECT 1").as_deref(), Some("1"));
+        clients += 1;
+        if clients > 3000 {
+            second.kill().unwrap();
+            panic!("the second one runs beside the first");
+        }
+    }
+    let output = second.wait_with_output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(log.contains("listen"), "{log}");
+}

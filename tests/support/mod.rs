@@ -1,0 +1,20 @@
+//! What the tests share: real servers, a wire client of their own, and the built proxy.
+//!
+//! Nothing here uses Greenroom's own protocol code: a mistake there must not hide itself.
+
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helper fails by panicking; clippy knows only the test functions themselves"
+)]
+
+pub(crate) mod driver;
+pub(crate) mod observe;
+pub(crate) mod proxy;
+pub(crate) mod script;
+pub(crate) mod servers;
+pub(crate) mod twin;
+pub(crate) mod wire;

@@ -1,0 +1,107 @@
+//! Seeing what the server sees: its own list of connections, read as its administrator; and waiting for conditions.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use greenroom::demo::server::{ROOT, Server};
+
+use super::{
+    proxy::Proxy,
+    wire::{Login, Wire},
+};
+
+/// Nothing that a test waits for takes longer on a busy machine.
+const LIMIT: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(5);
+
+/// The server's administrator, on the server itself.
+#[derive(Debug)]
+pub(crate) struct Root(pub(crate) Wire);
+
+impl Root {
+    /// Logs in.
+    pub(crate) fn on(server: &Server) -> Self {
+        Self(Wire::connect(server.address(), &Login::new(ROOT.user, ROOT.password)).expect("root logs in"))
+    }
+
+    /// The ids of a user's connections, as the server lists them, but for those that have said good-bye to it.
+    pub(crate) fn connections(&mut self, user: &str) -> Vec<u64> {
+        let sql = format!(
+            "SELECT id FROM information_schema.processlist WHERE user = '{user}' AND command <> 'Quit' ORDER BY id"
+        );
+        let rows = self.0.rows(&sql).into_iter();
+        rows.filter_map(|row| row.first()?.as_deref()?.parse().ok()).collect()
+    }
+
+    /// The server's id of the connection that runs the session's statements now.
+    pub(crate) fn backend_of(&mut self, session: &mut Wire) -> u64 {
+        let id = session.scalar("SELECT @@pseudo_thread_id").expect("every connection has an id").parse().unwrap();
+        let known = self.0.scalar(&format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id}"));
+        assert_eq!(known.as_deref(), Some("1"), "the server knows connection {id}");
+        id
+    }
+
+    /// Ends a connection.
+    pub(crate) fn kill(&mut self, id: u64) {
+        self.0.ok(&format!("KILL {id}"));
+    }
+
+    /// Waits until the server lists this many connections of the user's, and gives their ids.
+    pub(crate) fn wait_for(&mut self, user: &str, count: usize) -> Vec<u64> {
+        until(&format!("{count} connections of {user}"), || self.connections(user).len() == count);
+        self.connections(user)
+    }
+}
+
+/// A worker shows its counts at every tick of a tenth of a second; the rest is for a busy machine.
+const SHOWN_WITHIN: Duration = Duration::from_millis(300);
+
+/// Waits until something is so.
+pub(crate) fn until(what: &str, is_so: impl FnMut() -> bool) -> Duration {
+    within(LIMIT, what, is_so)
+}
+
+/// Waits until something is so, but not longer than this. Gives how long it took.
+pub(crate) fn within(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < limit, "waited {limit:?} in vain for: {what}");
+        thread::sleep(POLL);
+    }
+    begun.elapsed()
+}
+
+impl Proxy {
+    /// Its backend connections in a state.
+    pub(crate) fn backends(&self, state: &str) -> f64 {
+        self.metrics().sum("greenroom_backend_connections", &[&format!("state=\"{state}\"")])
+    }
+
+    /// Its client sessions, over all states.
+    pub(crate) fn clients(&self) -> f64 {
+        self.metrics().sum("greenroom_clients", &[])
+    }
+
+    /// Waits until this many backend connections are idle, and none is anything else.
+    pub(crate) fn wait_until_idle(&self, count: u32) {
+        // What is shown may be as old as the last tick, from before what the test has just done.
+        let asked = Instant::now();
+        until(&format!("{count} idle connections and no others"), || {
+            if asked.elapsed() < SHOWN_WITHIN {
+                return false;
+            }
+            let metrics = self.metrics();
+            let all = metrics.sum("greenroom_backend_connections", &[]);
+            let idle = metrics.sum("greenroom_backend_connections", &["state=\"idle\""]);
+            all == f64::from(count) && idle == f64::from(count)
+        });
+    }
+
+    /// Waits until this many sessions wait for a connection.
+    pub(crate) fn wait_for_waiters(&self, count: u32) {
+        until(&format!("{count} waiters"), || self.metrics().sum("greenroom_waiters", &[]) == f64::from(count));
+    }
+}

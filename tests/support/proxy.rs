@@ -1,0 +1,298 @@
+//! The built proxy, as a process of its own with a configuration of the test's.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use greenroom::demo::server::{APP, free_port};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long the proxy may take to listen, or to end.
+const LIMIT: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(5);
+/// The admin listener's user.
+pub(crate) const ADMIN_USER: &str = "admin";
+/// The admin listener's password.
+pub(crate) const ADMIN_PASSWORD: &str = "admin-secret";
+
+/// What a proxy is to be like; the fields that a test does not set are the usual ones.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    nodes: Vec<String>,
+    node_names: Vec<String>,
+    server: Vec<String>,
+    endpoint: Vec<String>,
+    users: Vec<(String, String)>,
+    extra: String,
+    environment: Vec<(String, String)>,
+}
+
+/// A running proxy, killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    process: Child,
+    directory: TempDir,
+    address: SocketAddr,
+    http: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// What `/metrics` said, by name with labels as written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Metrics(BTreeMap<String, f64>);
+
+impl Setup {
+    /// One endpoint with a transaction pool of 10, before this server; the account `app` may log in.
+    pub(crate) fn new(server: SocketAddr) -> Self {
+        let empty = Self {
+            nodes: Vec::new(),
+            node_names: Vec::new(),
+            server: vec!["workers = 2".into()],
+            endpoint: Vec::new(),
+            users: Vec::new(),
+            extra: String::new(),
+            environment: Vec::new(),
+        };
+        empty.node("db1", server, &["max_connections = 10"]).user(APP.user, APP.password)
+    }
+
+    /// Adds a node, with lines of TOML for its table.
+    pub(crate) fn node(mut self, name: &str, address: SocketAddr, lines: &[&str]) -> Self {
+        let head = format!("[[nodes]]\nname = \"{name}\"\naddress = \"{address}\"\n");
+        self.nodes.push(format!("{head}{}\n", lines.join("\n")));
+        self.node_names.push(format!("\"{name}\""));
+        self
+    }
+
+    /// Replaces the first node's lines.
+    pub(crate) fn first_node(mut self, server: SocketAddr, lines: &[&str]) -> Self {
+        (self.nodes, self.node_names) = (Vec::new(), Vec::new());
+        self.node("db1", server, lines)
+    }
+
+    /// Adds a line of TOML to the endpoint's table, such as `pool = "session"`.
+    pub(crate) fn endpoint(mut self, line: &str) -> Self {
+        self.endpoint.push(line.into());
+        self
+    }
+
+    /// Adds a line of TOML to the `[server]` table.
+    pub(crate) fn server(mut self, line: &str) -> Self {
+        self.server.push(line.into());
+        self
+    }
+
+    /// Adds a user that the proxy knows.
+    pub(crate) fn user(mut self, name: &str, password: &str) -> Self {
+        self.users.push((name.into(), password.into()));
+        self
+    }
+
+    /// Adds whole tables of TOML.
+    pub(crate) fn extra(mut self, toml: &str) -> Self {
+        self.extra += toml;
+        self.extra += "\n";
+        self
+    }
+
+    /// Sets an environment variable of the process.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    fn toml(&self, listen: SocketAddr, http: SocketAddr, admin: SocketAddr) -> String {
+        let users = self.users.iter().map(|(name, password)| {
+            let (name, password) = (name.escape_default(), password.escape_default());
+            format!("[[users]]\nname = \"{name}\"\npassword = \"{password}\"\n")
+        });
+        format!(
+            "[server]\n{}\n\n{}\n[[endpoints]]\nname = \"app\"\nlisten = \"{listen}\"\nnodes = [{}]\n{}\n\n{}\n\
+             [http]\nlisten = \"{http}\"\n\n\
+             [admin]\nlisten = \"{admin}\"\nuser = \"{ADMIN_USER}\"\npassword_env = \"GREENROOM_ADMIN_PASSWORD\"\n\n{}",
+            self.server.join("\n"),
+            self.nodes.join("\n"),
+            self.node_names.join(", "),
+            self.endpoint.join("\n"),
+            users.collect::<Vec<_>>().join("\n"),
+            self.extra
+        )
+    }
+
+    /// Starts the proxy and waits until its listeners accept.
+    pub(crate) fn start(&self) -> Proxy {
+        let [address, http, admin] =
+            [(); 3].map(|()| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().expect("a port is free"))));
+        let directory = tempfile::Builder::new().prefix("greenroom-proxy-").tempdir().unwrap();
+        let config = directory.path().join("greenroom.toml");
+        fs::write(&config, self.toml(address, http, admin)).unwrap();
+        let log = File::create(directory.path().join("log")).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_greenroom"))
+            .arg("--config")
+            .arg(&config)
+            .env("GREENROOM_ADMIN_PASSWORD", ADMIN_PASSWORD)
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("the greenroom binary runs");
+        let mut proxy = Proxy { process, directory, address, http, admin };
+        proxy.wait_until_it_listens();
+        proxy
+    }
+}
+
+impl Proxy {
+    /// The usual proxy before this server; see [`Setup::new`].
+    pub(crate) fn before(server: SocketAddr) -> Self {
+        Setup::new(server).start()
+    }
+
+    /// Where clients connect.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where /metrics and the status page are.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where the admin console listens.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Everything it wrote to its standard output and error so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Changes the text of its configuration file; [`Proxy::hup`] makes it read it.
+    pub(crate) fn rewrite(&self, change: impl FnOnce(String) -> String) {
+        let path = self.directory.path().join("greenroom.toml");
+        fs::write(&path, change(fs::read_to_string(&path).unwrap())).unwrap();
+    }
+
+    /// Its configuration file.
+    pub(crate) fn config(&self) -> std::path::PathBuf {
+        self.directory.path().join("greenroom.toml")
+    }
+
+    /// Asks it to drain and end.
+    pub(crate) fn term(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Asks it to read its configuration again.
+    pub(crate) fn hup(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Waits for its end, after [`Proxy::term`].
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the proxy did not end:\n{}", self.log());
+            thread::sleep(POLL);
+        }
+    }
+
+    /// What it reports of itself now.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let (status, body) = self.get("/metrics");
+        assert_eq!(status, 200, "{body}");
+        Metrics::parse(&body)
+    }
+
+    /// The status and body of one HTTP request.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect_timeout(&self.http, LIMIT).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        // 1.0, so that the answer comes in one piece and ends with the connection.
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.http).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.unwrap_or_else(|| panic!("not HTTP: {head}")), body.to_owned())
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    fn wait_until_it_listens(&mut self) {
+        let deadline = Instant::now() + LIMIT;
+        // The admin console does not listen yet.
+        for address in [self.address, self.http] {
+            while TcpStream::connect(address).is_err() {
+                if let Some(status) = self.process.try_wait().unwrap() {
+                    panic!("the proxy ended while starting ({status}):\n{}", self.log());
+                }
+                assert!(Instant::now() < deadline, "nothing listens on {address}:\n{}", self.log());
+                thread::sleep(POLL);
+            }
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if thread::panicking() {
+            println!("the proxy's log:\n{}", self.log());
+        }
+    }
+}
+
+impl Metrics {
+    /// From the text format of Prometheus.
+    pub(crate) fn parse(text: &str) -> Self {
+        let samples = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let parsed = samples.map(|line| {
+            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("not a sample: {line}"));
+            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("not a number: {line}")))
+        });
+        Self(parsed.collect())
+    }
+
+    /// One sample, named as in the text, labels and all.
+    pub(crate) fn get(&self, sample: &str) -> Option<f64> {
+        self.0.get(sample).copied()
+    }
+
+    /// The sum of a metric over all samples that carry these labels (`name="value"`); 0 when there is none.
+    pub(crate) fn sum(&self, name: &str, labels: &[&str]) -> f64 {
+        let matching = self.0.iter().filter(|(sample, _)| {
+            let (base, rest) = sample.split_once('{').unwrap_or((sample, "}"));
+            let present: Vec<&str> = rest.trim_end_matches('}').split(',').collect();
+            base == name && labels.iter().all(|label| present.contains(label))
+        });
+        matching.map(|(_, value)| value).sum()
+    }
+}

@@ -78,6 +78,13 @@ impl Grant {
         self.hand_back(condition);
     }
 
+    /// Closes the connection; what was known of it is left, and its place under the limit with that.
+    pub(crate) fn abandon(mut self) -> Option<Card> {
+        let card = self.wire.take().map(|wire| wire.card);
+        self.home.do_send(Lost);
+        card
+    }
+
     fn hand_back(&mut self, condition: Condition) {
         let Some(wire) = self.wire.take() else { return };
         let rest = match condition {

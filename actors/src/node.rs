@@ -230,6 +230,11 @@ impl Node {
 }
 
 impl Permit {
+    /// Whether the limit, which a reload may have lowered, still allows as many as there are.
+    pub(crate) fn is_within_limit(&self) -> bool {
+        self.0.open.load(Ordering::Relaxed) <= self.0.limit()
+    }
+
     /// The node that it leads to.
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.0

@@ -35,8 +35,8 @@ pub(crate) struct Card {
     pub(crate) tracked: bool,
     /// MariaDB's count of triggers that ran, when it was last read.
     pub(crate) triggers: u64,
-    /// A role or an option (`COM_SET_OPTION`) was set: both outlive every reset (measured), so nobody else may have
-    /// this connection.
+    /// A role or an option (`COM_SET_OPTION`) was set, which outlive every reset (measured), or a `KILL QUERY` may still
+    /// arrive: nobody else may have this connection.
     pub(crate) tainted: bool,
     /// When it should be retired.
     pub(crate) retire: Option<Instant>,

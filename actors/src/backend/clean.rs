@@ -10,6 +10,7 @@ use greenroom_protocol::state::{Charset, Names, Restore, SessionState, restore};
 use tokio::time::timeout;
 
 use super::exchange::{Batch, ExchangeError};
+use crate::node::Permit;
 use crate::wire::{Birth, Wire};
 
 /// How long a reset may take; a server that needs longer has other troubles.
@@ -131,8 +132,9 @@ fn prove(now: &Whoami, birth: &Birth) -> Result<(), Unclean> {
 }
 
 /// Says good-bye, so that the server does not count the connection as aborted, and waits until the server has let go:
-/// another connection opened any sooner would for a moment be one more than the limit there.
-pub(crate) async fn farewell(mut wire: Box<Wire>) {
+/// another connection opened any sooner would for a moment be one more than the limit there. What is left is the
+/// connection's place under the limit.
+pub(crate) async fn farewell(mut wire: Box<Wire>) -> Permit {
     let mut quit = Vec::new();
     greenroom_protocol::packet::frame(&mut quit, 0, &[Command::Quit.byte()]);
     let mut rest = [0; 64];
@@ -143,4 +145,5 @@ pub(crate) async fn farewell(mut wire: Box<Wire>) {
     };
     // A server that does not answer is left without.
     let _ = timeout(FAREWELL_TIMEOUT, parting).await;
+    wire.card.permit
 }

@@ -11,13 +11,12 @@ use super::connect::{Blueprint, Start, begin};
 use super::exchange::Batch;
 use crate::account::Account;
 use crate::local::Local;
-use crate::node::Node;
+use crate::node::Permit;
 use crate::settings::PoolMode;
 
-/// Kills a server connection, or its statement, by the same account over another connection. Says whether it could be
-/// tried: where the limit is reached, others' work goes first.
-pub(crate) async fn kill(node: Arc<Node>, account: Arc<Account>, statement: String, log: Logger) -> bool {
-    let Some(permit) = node.admit() else { return false };
+/// Kills a server connection, or its statement, by the same account over another connection, which takes the place of
+/// `permit`. Says whether it could be tried.
+pub(crate) async fn kill(permit: Permit, account: Arc<Account>, statement: String, log: Logger) -> bool {
     let blueprint = Blueprint {
         account,
         database: None,
@@ -32,7 +31,7 @@ pub(crate) async fn kill(node: Arc<Node>, account: Arc<Account>, statement: Stri
             batch.add(Command::Query, statement.as_bytes());
             // It may have ended by itself: then the server knows no such id, which is as well.
             let _ = batch.run(&mut wire.stream).await;
-            super::clean::farewell(wire).await;
+            drop(super::clean::farewell(wire).await);
             true
         }
         Err((_, refusal)) => {

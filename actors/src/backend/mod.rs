@@ -26,6 +26,7 @@ pub(crate) use self::messages::{Expire, Lend, Lost, Move, Pin, Return, Unpin};
 use crate::end::BackendEnd;
 use crate::grant::{Condition, Grant};
 use crate::local::Local;
+use crate::node::Permit;
 use crate::pool::{Adopt, BackendId, Gone, Pinned, PoolShard, Ready, Refusal, Rest, Unpinned};
 use crate::stage::Stage;
 use crate::wire::Wire;
@@ -69,11 +70,15 @@ impl BackendConnection {
     /// Closes the socket and tells the shard; the first reason stands.
     fn end(&mut self, end: BackendEnd, refusal: Option<Refusal>, ctx: &mut Context<Self>) {
         // The socket goes first: the shard may open another the moment it hears of this.
-        self.wire = None;
+        let permit = self.wire.take().map(|wire| wire.card.permit);
+        self.finish(end, refusal, permit, ctx);
+    }
+
+    fn finish(&mut self, end: BackendEnd, refusal: Option<Refusal>, permit: Option<Permit>, ctx: &mut Context<Self>) {
         if !std::mem::replace(&mut self.ended, true) {
             slog::debug!(self.stage.log, "backend connection ended"; "backend" => self.id.slot, "reason" => end.name());
             self.unpin_all();
-            self.shard.do_send(Gone { backend: self.id, end, refusal });
+            self.shard.do_send(Gone { backend: self.id, end, refusal, permit });
         }
         ctx.stop();
     }
@@ -96,7 +101,8 @@ impl BackendConnection {
 
     /// Says good-bye, and ends.
     fn retire(&mut self, wire: Box<Wire>, end: BackendEnd, ctx: &mut Context<Self>) {
-        ctx.spawn(clean::farewell(wire).into_actor(self).map(move |(), this, ctx| this.end(end, None, ctx)));
+        let farewell = clean::farewell(wire).into_actor(self);
+        ctx.spawn(farewell.map(move |permit, this, ctx| this.finish(end, None, Some(permit), ctx)));
     }
 
     fn is_past(wire: &Wire) -> bool {

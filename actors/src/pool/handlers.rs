@@ -44,7 +44,7 @@ impl Handler<Lease> for PoolShard {
         let since = Instant::now();
         let deadline = since + lease.ticket.endpoint.settings.lease_timeout;
         self.desk(&node).line.join(Waiter { key, since, deadline, request: lease });
-        self.stock(&node, &ctx.address());
+        self.stock(&node, None, &ctx.address());
     }
 }
 
@@ -77,7 +77,7 @@ impl Handler<Ready> for PoolShard {
             }
         }
         self.place(ready.backend.slot, ready.rest, ready.opened, Instant::now());
-        self.stock(&node, &ctx.address());
+        self.stock(&node, None, &ctx.address());
     }
 }
 
@@ -97,11 +97,11 @@ impl Handler<Gone> for PoolShard {
         }
         self.keys.leave(member.key);
         self.bury(member.key, &node, gone.end, gone.refusal, member.evicted);
-        self.stock(&node, &ctx.address());
-        let desk = self.desk(&node);
-        if let Some(creditor) = desk.creditors.pop_front() {
-            creditor.do_send(Room { node: node.index });
+        let mut permit = gone.permit;
+        if let Some(creditor) = self.desk(&node).creditors.pop_front() {
+            creditor.do_send(Room { node: node.index, permit: permit.take() });
         }
+        self.stock(&node, permit, &ctx.address());
     }
 }
 
@@ -131,7 +131,7 @@ impl Handler<Tick> for PoolShard {
         for node in self.nodes() {
             // An answer to our begging may have been lost with the shard that it was asked of.
             self.desk(&node).begging = false;
-            self.stock(&node, &me);
+            self.stock(&node, None, &me);
             self.keep_warm(&node, &me);
         }
         self.publish();
@@ -147,7 +147,7 @@ impl Handler<NodeChanged> for PoolShard {
         match changed.health {
             Health::Up | Health::Retry => {
                 desk.closed = false;
-                self.stock(&node, &ctx.address());
+                self.stock(&node, None, &ctx.address());
             }
             Health::Down => {
                 desk.closed = true;
@@ -175,7 +175,7 @@ impl Handler<Transfer> for PoolShard {
         if let Some(resting) = self.idle.get(slot) {
             self.give_away(slot, resting.shelf.key, resting.rest(), &node);
         }
-        self.stock(&node, &ctx.address());
+        self.stock(&node, None, &ctx.address());
     }
 }
 
@@ -199,7 +199,7 @@ impl Handler<Room> for PoolShard {
         let Some(desk) = self.desk_of(room.node) else { return };
         desk.begging = false;
         let node = Arc::clone(&desk.node);
-        self.stock(&node, &ctx.address());
+        self.stock(&node, room.permit, &ctx.address());
     }
 }
 

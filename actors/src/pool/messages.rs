@@ -13,6 +13,7 @@ use crate::account::{Account, PoolKey};
 use crate::end::BackendEnd;
 use crate::endpoint::Endpoint;
 use crate::grant::Grant;
+use crate::node::Permit;
 use crate::stream::Crated;
 use crate::wire::Card;
 
@@ -84,6 +85,9 @@ pub(crate) struct Gone {
     pub(crate) end: BackendEnd,
     /// What the server or the network said, where it could not be opened.
     pub(crate) refusal: Option<Refusal>,
+    /// Its place under the node's limit. It goes to whoever the connection made way for: left to the first comer,
+    /// those who ask without a pause would take it again and again.
+    pub(crate) permit: Option<Permit>,
 }
 
 /// A session keeps its connection past its transaction.
@@ -153,6 +157,8 @@ pub(crate) struct Adopt {
 #[rtype(result = "()")]
 pub(crate) struct Room {
     pub(crate) node: u16,
+    /// The place that was made.
+    pub(crate) permit: Option<Permit>,
 }
 
 /// The process is stopping: idle connections are closed, and so is what comes back.

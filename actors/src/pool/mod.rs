@@ -177,8 +177,8 @@ impl PoolShard {
         desk.post();
     }
 
-    /// Opens connections for those who wait and for whom nothing is on its way.
-    fn stock(&mut self, node: &Arc<Node>, me: &Addr<Self>) {
+    /// Opens connections for those who wait and for whom nothing is on its way; the first by the permit that is there.
+    fn stock(&mut self, node: &Arc<Node>, mut permit: Option<Permit>, me: &Addr<Self>) {
         loop {
             let keys = &self.keys;
             let Some(desk) = self.desks.iter_mut().find(|desk| Arc::ptr_eq(&desk.node, node)) else { return };
@@ -188,7 +188,7 @@ impl PoolShard {
             }
             let Some(waiter) = desk.line.unmet(|key| keys.opening(key)) else { return };
             let (key, blueprint) = (waiter.key, Blueprint::of(&waiter.request.ticket));
-            match node.admit() {
+            match permit.take().filter(Permit::is_within_limit).or_else(|| node.admit()) {
                 Some(permit) => self.open(key, permit, blueprint, me),
                 None => return self.make_room(key, blueprint.database.is_some(), node, me),
             }
@@ -215,7 +215,7 @@ impl PoolShard {
             let shard = me.clone();
             let addr = watch::start(actor, move |panicked| {
                 if panicked {
-                    shard.do_send(Gone { backend: id, end: BackendEnd::Panicked, refusal: None });
+                    shard.do_send(Gone { backend: id, end: BackendEnd::Panicked, refusal: None, permit: None });
                 }
             });
             Member { addr, key, node, doing, retire: None, evicted: false, counted: false }

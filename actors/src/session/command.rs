@@ -154,15 +154,7 @@ impl Conversation {
             self.stick();
             self.tell_pins(before);
         }
-        self.run(Turn {
-            command: Command::StmtClose,
-            effects: Verdict::default(),
-            incoming,
-            rewritten: None,
-            elsewhere: false,
-            classifier: None,
-        })
-        .await
+        self.run(Turn::new(Command::StmtClose, incoming)).await
     }
 
     /// What a command other than a statement's text does.

@@ -4,7 +4,9 @@
 //! so a wish set here is seen at once.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
+use super::claim::Claim;
 use super::{Kill, Killed, What};
 
 /// The shared part.
@@ -15,6 +17,8 @@ pub(super) struct Control {
     user: RefCell<Box<[u8]>>,
     /// The node and the server's connection id, while a statement runs there.
     running: Cell<Option<(u16, u32)>>,
+    /// Somebody has asked where, to kill it.
+    claim: RefCell<Option<Arc<Claim>>>,
 }
 
 impl Control {
@@ -26,7 +30,12 @@ impl Control {
         if kill.what == What::Connection {
             self.killed.set(true);
         }
-        self.running.get().map_or(Killed::Idle, |(node, thread_id)| Killed::Busy { node, thread_id })
+        let Some((node, thread_id)) = self.running.get() else { return Killed::Idle };
+        if kill.what == What::Connection {
+            return Killed::Ending;
+        }
+        let claim = Arc::clone(self.claim.borrow_mut().get_or_insert_default());
+        Killed::Busy { node, thread_id, claim }
     }
 
     pub(super) fn drain(&self) {
@@ -49,5 +58,10 @@ impl Control {
     /// Where a statement of the session runs now.
     pub(super) fn set_running(&self, running: Option<(u16, u32)>) {
         self.running.set(running);
+    }
+
+    /// What was promised to somebody who wants to kill the statement that has run.
+    pub(super) fn take_claim(&self) -> Option<Arc<Claim>> {
+        self.claim.borrow_mut().take()
     }
 }

@@ -1,12 +1,15 @@
 //! KILL of a session by the id that its client knows.
 
+use std::sync::Arc;
+
 use greenroom_protocol::command::Command;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::packet;
-use greenroom_protocol::sql::Verdict;
 
+use super::claim::Claim;
 use super::command::Incoming;
 use super::conversation::Conversation;
+use super::lease::NoLease;
 use super::turn::Turn;
 use super::{Kill, Killed, What};
 use crate::backend::kill;
@@ -37,34 +40,14 @@ impl Conversation {
     ) -> Result<(), SessionEnd> {
         let what = if query { What::Query } else { What::Connection };
         match self.ask(id, what).await {
-            Killed::Busy { node, thread_id } => {
-                let verb = if query { "KILL QUERY" } else { "KILL" };
-                let statement = format!("{verb} {thread_id}");
-                // A lease of our own might lead to another server, where the id is somebody else's.
-                if let [_, _, ..] = &*self.endpoint.nodes {
-                    return self.kill_on(node, statement, incoming).await;
-                }
-                let mut payload = vec![Command::Query.byte()];
-                payload.extend_from_slice(statement.as_bytes());
-                let mut framed = Vec::new();
-                packet::frame(&mut framed, 0, &payload);
-                let effects = Verdict::default();
-                self.run(Turn {
-                    command: Command::Query,
-                    effects,
-                    incoming,
-                    rewritten: Some(framed),
-                    elsewhere: false,
-                    classifier: None,
-                })
-                .await
-            }
-            Killed::Idle if id == self.id && !query => {
+            Killed::Busy { node, thread_id, claim } => self.kill_running(node, thread_id, &claim, incoming).await,
+            Killed::Idle | Killed::Ending if id == self.id && !query => {
                 self.skip(&mut incoming).await?;
                 self.send_error(incoming.seq(), &SqlError::query_interrupted()).await?;
                 Err(SessionEnd::Killed)
             }
-            Killed::Idle => {
+            // What a session that ends was running, it kills itself.
+            Killed::Idle | Killed::Ending => {
                 self.skip(&mut incoming).await?;
                 self.send_ok(incoming.seq()).await
             }
@@ -77,11 +60,62 @@ impl Conversation {
         }
     }
 
-    async fn kill_on(&mut self, node: u16, statement: String, mut incoming: Incoming) -> Result<(), SessionEnd> {
+    /// `KILL QUERY` of what runs on a server.
+    async fn kill_running(
+        &mut self,
+        node: u16,
+        thread_id: u32,
+        claim: &Arc<Claim>,
+        mut incoming: Incoming,
+    ) -> Result<(), SessionEnd> {
+        let statement = format!("KILL QUERY {thread_id}");
+        // A lease of our own might lead to another server, where the id is somebody else's.
+        if let [_, _, ..] = &*self.endpoint.nodes {
+            return self.kill_on(node, statement, claim, incoming).await;
+        }
+        // First the lease, which may take its time, then the question whether the statement still runs.
+        match self.acquire_for_statement(false).await {
+            Ok(()) => {}
+            Err(NoLease::Ended(end)) => return Err(end),
+            Err(NoLease::Refused(error)) => {
+                self.skip(&mut incoming).await?;
+                return self.send_error(incoming.seq(), &error).await;
+            }
+        }
+        let Some(shot) = claim.fire() else {
+            self.skip(&mut incoming).await?;
+            self.settle().await;
+            return self.send_ok(incoming.seq()).await;
+        };
+        let mut payload = vec![Command::Query.byte()];
+        payload.extend_from_slice(statement.as_bytes());
+        let mut framed = Vec::new();
+        packet::frame(&mut framed, 0, &payload);
+        let done = self.run(Turn { rewritten: Some(framed), ..Turn::new(Command::Query, incoming) }).await;
+        if done.is_ok() {
+            shot.answered();
+        }
+        done
+    }
+
+    async fn kill_on(
+        &mut self,
+        node: u16,
+        statement: String,
+        claim: &Arc<Claim>,
+        mut incoming: Incoming,
+    ) -> Result<(), SessionEnd> {
         self.skip(&mut incoming).await?;
         let node = self.endpoint.nodes.iter().find(|known| known.index == node).cloned();
-        let done = match (node, self.account.clone()) {
-            (Some(node), Some(account)) => kill(node, account, statement, self.stage.log.clone()).await,
+        let done = match (node.and_then(|node| node.admit()), self.account.clone()) {
+            (Some(permit), Some(account)) => {
+                let Some(shot) = claim.fire() else { return self.send_ok(incoming.seq()).await };
+                let done = kill(permit, account, statement, self.stage.log.clone()).await;
+                if done {
+                    shot.answered();
+                }
+                done
+            }
             _ => false,
         };
         if done {

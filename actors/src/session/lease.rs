@@ -250,15 +250,18 @@ impl Conversation {
         self.debts = super::conversation::Debts::default();
         self.previous = Previous { row_count: -1, found_rows: 0 };
         self.control.set_running(None);
+        if let Some(claim) = self.control.take_claim() {
+            claim.void();
+        }
     }
 
     /// The client is gone in the middle of a statement: nobody wants the rest of it.
     pub(super) fn abandon(&mut self) {
-        let running = self.grant.as_ref().and_then(|grant| grant.card());
-        let running = running.map(|card| (Arc::clone(card.permit.node()), card.thread_id));
+        let running = self.grant.take().and_then(Grant::abandon);
         self.lose();
-        if let (Some((node, thread_id)), Some(account)) = (running, self.account.clone()) {
-            actix_rt::spawn(kill(node, account, format!("KILL {thread_id}"), self.stage.log.clone()));
+        if let (Some(card), Some(account)) = (running, self.account.clone()) {
+            let statement = format!("KILL {}", card.thread_id);
+            actix_rt::spawn(kill(card.permit, account, statement, self.stage.log.clone()));
         }
     }
 

@@ -3,6 +3,7 @@
 //! tells: its shard `Lease`, `Release`; backend connections `Return`, `Pin`, `Unpin`; credentials `Verify`, `Settle`, `Learn`, `Forget`.
 //! ends when: the client leaves, breaks the protocol, is killed, or the process drains.
 
+mod claim;
 mod command;
 mod control;
 mod conversation;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture};
 
+use self::claim::Claim;
 use self::control::Control;
 use self::conversation::Conversation;
 use crate::endpoint::Endpoint;
@@ -65,10 +67,12 @@ pub(crate) struct Kill {
 }
 
 /// What a kill came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Killed {
-    /// Its statement runs on the server under this id; the server must be told.
-    Busy { node: u16, thread_id: u32 },
+    /// Its statement runs on the server under this id; the server must be told, under the claim.
+    Busy { node: u16, thread_id: u32, claim: Arc<Claim> },
+    /// The session ends, and kills what it runs on a server.
+    Ending,
     /// Nothing of it runs on a server; a kill of the connection has been heeded.
     Idle,
     /// It is somebody else's.

@@ -55,24 +55,12 @@ impl Conversation {
                 effects = *known;
                 effects.pins = effects.pins.union(pins);
             }
-            return self
-                .run(Turn { command, effects, incoming, rewritten: None, elsewhere: false, classifier: None })
-                .await;
+            return self.run(Turn { effects, ..Turn::new(command, incoming) }).await;
         }
         if !incoming.scanned.complete {
             let mut classifier = Box::new(Classifier::new(self.sql_mode()));
             classifier.feed(argument);
-            let effects = Verdict::default();
-            return self
-                .run(Turn {
-                    command,
-                    effects,
-                    incoming,
-                    rewritten: None,
-                    elsewhere: false,
-                    classifier: Some(classifier),
-                })
-                .await;
+            return self.run(Turn { classifier: Some(classifier), ..Turn::new(command, incoming) }).await;
         }
         #[cfg(feature = "faults")]
         if argument == b"greenroom: panic" {
@@ -98,7 +86,7 @@ impl Conversation {
                 return self.send_error(incoming.seq(), &error).await;
             }
         };
-        self.run(Turn { command, effects, incoming, rewritten, elsewhere: false, classifier: None }).await
+        self.run(Turn { effects, rewritten, ..Turn::new(command, incoming) }).await
     }
 
     /// Puts values that only Greenroom knows into a statement that asks for them.
@@ -152,7 +140,7 @@ impl Conversation {
             match self.exchange(&mut turn).await {
                 Ok(()) => break,
                 Err(Fault::ClientAfter(end)) => {
-                    self.finish_turn(&turn);
+                    self.finish_turn(&turn).await;
                     return Err(end);
                 }
                 Err(Fault::Client(end)) => {
@@ -177,7 +165,7 @@ impl Conversation {
                 Err(Fault::Backend { begun, reason }) => return self.lost(&mut turn, bare, begun, &reason).await,
             }
         }
-        self.finish_turn(&turn);
+        self.finish_turn(&turn).await;
         self.tally.query(begun.elapsed());
         if self.grant.is_none() && self.hold.holds() {
             return Err(SessionEnd::BackendLost);
@@ -186,9 +174,16 @@ impl Conversation {
         Ok(())
     }
 
-    fn finish_turn(&mut self, turn: &Turn) {
+    async fn finish_turn(&mut self, turn: &Turn) {
         self.consume_turn(turn);
         self.control.set_running(None);
+        if let Some(claim) = self.control.take_claim()
+            && !claim.close().await
+            && let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire())
+        {
+            // The kill may still arrive: it must not meet somebody else here.
+            wire.card.tainted = true;
+        }
         // What has no reply is no statement: warnings and row counts of the last one stay.
         if matches!(turn.command.expect(), Expect::Nothing) {
             let before = self.hold.pins;
@@ -376,6 +371,12 @@ impl Conversation {
 }
 
 impl Turn {
+    /// A command that does nothing to its session, sent as it came.
+    pub(super) fn new(command: Command, incoming: Incoming) -> Self {
+        let effects = Verdict::default();
+        Self { command, effects, incoming, rewritten: None, elsewhere: false, classifier: None }
+    }
+
     /// Whether nothing is lost by sending it again.
     fn may_run_again(&self) -> bool {
         let read_only = self.command == Command::Query && self.effects.facts.contains(Facts::READ_ONLY);

@@ -13,8 +13,12 @@ use crate::track::{Changes, Malformed};
 /// The longest packet of such a reply: an OK with every tracker entry, or a row of variables.
 const PACKET_LIMIT: usize = 1 << 20;
 
-/// The most rows of such a reply.
-const ROW_LIMIT: usize = 1024;
+/// The most bytes that the rows of all replies of an exchange may take, so that no server fills the memory with them:
+/// the longest is a list of MariaDB's variables.
+const ROWS_LIMIT: usize = 4 << 20;
+
+/// The most columns that servers give a result set.
+const COLUMN_LIMIT: u64 = 4096;
 
 /// A text row; `None` is NULL.
 pub type Row = Vec<Option<Box<[u8]>>>;
@@ -45,9 +49,9 @@ pub enum AnswerError {
     /// A packet ends too soon, or is none that can stand there.
     #[error("the server's reply is malformed")]
     Malformed,
-    /// More rows than such a reply may have.
-    #[error("the server's reply has more than {ROW_LIMIT} rows")]
-    TooManyRows,
+    /// More than such replies may hold.
+    #[error("the server's reply has more than {ROWS_LIMIT} bytes of rows")]
+    TooMuch,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +68,13 @@ pub struct Answers {
     wanted: usize,
     done: Vec<Answer>,
     rows: Vec<Row>,
+    /// What of [`ROWS_LIMIT`] is left.
+    room: usize,
     at: At,
     seq: u8,
     changes: Changes,
+    /// What was wrong; nothing behind it is an answer.
+    fault: Option<AnswerError>,
 }
 
 impl Answers {
@@ -77,17 +85,25 @@ impl Answers {
             wanted,
             done: Vec::with_capacity(wanted),
             rows: Vec::new(),
+            room: ROWS_LIMIT,
             at: At::Start,
             seq: 1,
             changes: Changes::default(),
+            fault: None,
         }
     }
 
     /// Reads whole packets from the head of `buf` and says how many bytes it used.
     ///
     /// # Errors
-    /// [`AnswerError`]; the connection is then of no use to anybody.
+    /// [`AnswerError`], and from then on always; the connection is of no use to anybody.
     pub fn feed(&mut self, buf: &[u8]) -> Result<usize, AnswerError> {
+        let fed = self.fault.map_or_else(|| self.take(buf), Err);
+        self.fault = fed.err();
+        fed
+    }
+
+    fn take(&mut self, buf: &[u8]) -> Result<usize, AnswerError> {
         let mut used = 0;
         while !self.is_complete() {
             let rest = buf.get(used..).unwrap_or_default();
@@ -123,6 +139,9 @@ impl Answers {
             (At::Start, [0, rest @ ..]) => self.ok(rest, Answer::Ok)?,
             (At::Start, _) => {
                 let columns = ParseBuf(payload).checked_eat_lenenc_int().ok_or(AnswerError::Malformed)?;
+                if !(1..=COLUMN_LIMIT).contains(&columns) {
+                    return Err(AnswerError::Malformed);
+                }
                 self.at = At::Columns(columns, columns);
             }
             (At::Columns(1, columns), _) => self.at = At::Rows(columns),
@@ -137,9 +156,8 @@ impl Answers {
     }
 
     fn row(&mut self, columns: u64, payload: &[u8]) -> Result<(), AnswerError> {
-        if self.rows.len() == ROW_LIMIT {
-            return Err(AnswerError::TooManyRows);
-        }
+        let held = payload.len() + size_of::<Row>() + columns as usize * size_of::<Option<Box<[u8]>>>();
+        self.room = self.room.checked_sub(held).ok_or(AnswerError::TooMuch)?;
         let (mut buf, mut row) = (ParseBuf(payload), Row::new());
         for _ in 0..columns {
             if buf.0.first() == Some(&0xfb) {
@@ -179,7 +197,8 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, AnswerError, Answers};
+    use super::{Answer, AnswerError, Answers, ROWS_LIMIT};
+    use crate::packet;
 
     /// `SET` (OK with a schema entry), then `SELECT 'ab', NULL`, then an error.
     const WIRE: &[u8] = b"\x10\0\0\x01\0\0\0\x02\x40\0\0\0\x07\x01\x05\x04test\
@@ -210,5 +229,29 @@ mod tests {
         assert_eq!(Answers::new(1).feed(b"\x01\0\0\x01\0"), Err(AnswerError::Malformed));
         assert!(matches!(Answers::new(1).feed(b"\xff\xff\xff\x01"), Err(AnswerError::Packet(_))));
         assert_eq!(Answers::new(1).feed(b"\x01\0\0\x01\x01\x01\0\0\x02a\x01\0\0\x03\x05"), Err(AnswerError::Malformed));
+    }
+
+    #[test]
+    fn what_a_server_could_fill_the_memory_with_is_refused() {
+        let head = |columns: &[u8]| {
+            let mut wire = Vec::new();
+            packet::frame(&mut wire, 1, columns);
+            wire
+        };
+        for columns in [&b"\xfc\0\0"[..], b"\xfc\x01\x10", b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff"] {
+            assert_eq!(Answers::new(1).feed(&head(columns)), Err(AnswerError::Malformed), "{columns:?}");
+        }
+        let mut answers = Answers::new(1);
+        let mut seq = packet::frame(&mut Vec::new(), 2, b"a");
+        assert_eq!(answers.feed(b"\x01\0\0\x01\x01\x01\0\0\x02a"), Ok(10));
+        let refused = (0..).find_map(|rows| {
+            let mut row = Vec::new();
+            seq = packet::frame(&mut row, seq, b"\xfb");
+            answers.feed(&row).err().map(|error| (rows, error))
+        });
+        let Some((rows, error)) = refused else { unreachable!("no end") };
+        assert_eq!(error, AnswerError::TooMuch);
+        assert!((1024..ROWS_LIMIT / 16).contains(&rows), "{rows} rows of one NULL");
+        assert_eq!(answers.feed(b""), Err(error), "it stays");
     }
 }

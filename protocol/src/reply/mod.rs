@@ -135,6 +135,8 @@ enum Phase {
     Fields,
     /// None: the client sends.
     Infile,
+    /// None: the server has broken the protocol.
+    Broken(Violation),
     /// None.
     Done,
 }
@@ -184,7 +186,7 @@ impl Reply {
     /// may be rewritten in place; `out` gets the client's bytes when packets had to be inserted.
     ///
     /// # Errors
-    /// A server that breaks the protocol. Nothing of `buf` may be forwarded then.
+    /// A server that breaks the protocol, and from then on always. Nothing of `buf` may be forwarded then.
     pub fn advance(
         &mut self,
         buf: &mut [u8],
@@ -204,10 +206,13 @@ impl Reply {
             match self.phase {
                 Phase::Done => break Boundary::Done,
                 Phase::Infile => break Boundary::InfileRequested,
+                Phase::Broken(violation) => return Err(violation),
                 _ => {}
             }
-            if self.step(&mut emit, &mut notes)? == Step::Wait {
-                break Boundary::More;
+            match self.step(&mut emit, &mut notes) {
+                Ok(Step::Next) => {}
+                Ok(Step::Wait) => break Boundary::More,
+                Err(violation) => self.phase = Phase::Broken(violation),
             }
         };
         Ok(emit.finish(boundary))
@@ -266,6 +271,7 @@ impl Reply {
             Phase::FirstRow => self.first_row(head, first, emit, notes),
             Phase::Params { .. } | Phase::StatementColumns { .. } => Ok(self.definition(head, emit)),
             Phase::Fields => self.field(head, first, emit, notes),
+            Phase::Broken(violation) => Err(violation),
             Phase::ParamsEnd { .. } | Phase::StatementColumnsEnd | Phase::Infile | Phase::Done => {
                 Err(Violation::Unexpected { first, place: "where no packet was due" })
             }

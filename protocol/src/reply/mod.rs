@@ -99,6 +99,8 @@ pub struct Reply {
     tracked: bool,
     /// The client knows session state in OK packets.
     tracks: bool,
+    /// The client sends files.
+    files: bool,
     flavor: Flavor,
     /// The id of the server's next packet.
     seq: u8,
@@ -173,6 +175,7 @@ impl Reply {
             legacy: !legs.client.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF),
             tracked: legs.server.contains(CapabilityFlags::CLIENT_SESSION_TRACK),
             tracks: legs.client.contains(CapabilityFlags::CLIENT_SESSION_TRACK),
+            files: legs.client.contains(CapabilityFlags::CLIENT_LOCAL_FILES),
             flavor: legs.flavor,
             seq,
             shift: 0,
@@ -284,7 +287,10 @@ impl Reply {
             (Expect::Text, _) => self.text(head, emit),
             (Expect::Prepared, OK) => self.prepared(head, emit, notes),
             (Expect::Ok, OK | EOF) | (Expect::Results | Expect::BinaryResults, OK) => self.ok(head, emit, notes),
-            (Expect::Results | Expect::BinaryResults, INFILE) => self.infile(head, emit),
+            (Expect::Results | Expect::BinaryResults, INFILE) if self.files => self.infile(head, emit),
+            (Expect::Results | Expect::BinaryResults, INFILE) => {
+                Err(Violation::Unexpected { first, place: "for a client that sends no files" })
+            }
             (Expect::Results | Expect::BinaryResults, _) => self.column_count(head, emit, notes),
             _ => Err(Violation::Unexpected { first, place: "at the head of a reply" }),
         }

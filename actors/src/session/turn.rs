@@ -170,8 +170,7 @@ impl Conversation {
         if self.grant.is_none() && self.hold.holds() {
             return Err(SessionEnd::BackendLost);
         }
-        self.settle().await;
-        Ok(())
+        self.settle().await
     }
 
     async fn finish_turn(&mut self, turn: &Turn) {
@@ -359,7 +358,8 @@ impl Conversation {
         slog::info!(self.stage.log, "backend connection lost during a command"; "session" => self.id, "reason" => reason);
         let open = !bare && self.hold.is_open();
         let survivable = SURVIVABLE.iter().fold(self.hold.pins, |pins, reason| pins.difference(PinSet::of(&[*reason])));
-        let survives = self.mode() == PoolMode::Transaction && survivable.is_empty() && !begun;
+        let known = survivable.is_empty() && !self.debts.hide_state();
+        let survives = self.mode() == PoolMode::Transaction && known && !begun;
         self.lose();
         self.skip(&mut turn.incoming).await?;
         let error = if open { SqlError::transaction_lost(&node) } else { SqlError::outcome_unknown(&node) };

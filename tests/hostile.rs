@@ -21,3 +21,9 @@ mod damage;
 mod generated;
 #[path = "hostile/guest.rs"]
 mod guest;
+#[path = "hostile/meddler.rs"]
+mod meddler;
+#[path = "hostile/servers.rs"]
+mod servers;
+#[path = "hostile/tampers.rs"]
+mod tampers;

@@ -41,6 +41,8 @@ impl Bed {
             .user(&tenant.name, &tenant.password)
             .server("max_packet = \"20MiB\"")
             .endpoint(&format!("pool = \"{pool}\""))
+            // Longer than a silent server holds a connection.
+            .endpoint("lease_timeout = \"30s\"")
             .start();
         let bed = Self { tenant, proxy, memory: 0 };
         bed.well();
@@ -81,7 +83,8 @@ impl Bed {
         }
     }
 
-    fn at_rest(&self) -> bool {
+    /// Nobody is there and nothing is under way.
+    pub(crate) fn at_rest(&self) -> bool {
         let metrics = self.proxy.metrics();
         let count = |name: &str, state: &str| metrics.sum(name, &[&format!("state=\"{state}\"")]);
         let busy = ["opening", "leased", "cleaning"].map(|state| count("greenroom_backend_connections", state));

@@ -62,7 +62,7 @@ facts! {
     READS_AUTO_IS_NULL = 19;
     /// A block of statements that run by themselves (MariaDB: BEGIN NOT ATOMIC, IF, LOOP …).
     COMPOUND = 20;
-    /// May set variables as `SET @@name = …`, without a scope, which MariaDB does not report (measured).
+    /// May set variables that MariaDB does not report: as `SET @@name = …`, without a scope, or of a plugin (measured).
     SETS_UNREPORTED = 21;
 }
 

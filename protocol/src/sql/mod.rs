@@ -16,6 +16,7 @@ pub mod lexer;
 pub mod mode;
 pub mod pin;
 mod plain;
+mod reported;
 pub mod substitute;
 pub mod token;
 

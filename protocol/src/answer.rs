@@ -13,9 +13,11 @@ use crate::track::{Changes, Malformed};
 /// The longest packet of such a reply: an OK with every tracker entry, or a row of variables.
 const PACKET_LIMIT: usize = 1 << 20;
 
-/// The most bytes that the rows of all replies of an exchange may take, so that no server fills the memory with them:
-/// the longest is a list of MariaDB's variables.
-const ROWS_LIMIT: usize = 4 << 20;
+/// The most rows of such a reply, where nothing else is said.
+const ROW_LIMIT: usize = 1024;
+
+/// How many bytes a row may take on average, so that no server fills the memory with them.
+const ROW_BYTES: usize = 16 * 1024;
 
 /// The most columns that servers give a result set.
 const COLUMN_LIMIT: u64 = 4096;
@@ -49,8 +51,11 @@ pub enum AnswerError {
     /// A packet ends too soon, or is none that can stand there.
     #[error("the server's reply is malformed")]
     Malformed,
-    /// More than such replies may hold.
-    #[error("the server's reply has more than {ROWS_LIMIT} bytes of rows")]
+    /// More rows than such a reply may have.
+    #[error("the server's reply has more rows than were asked for")]
+    TooManyRows,
+    /// More bytes of rows than such replies may have.
+    #[error("the server's reply has longer rows than were asked for")]
     TooMuch,
 }
 
@@ -68,10 +73,11 @@ pub struct Answers {
     wanted: usize,
     done: Vec<Answer>,
     rows: Vec<Row>,
-    /// What of [`ROWS_LIMIT`] is left.
+    /// How many bytes all further rows may take.
     room: usize,
     at: At,
     seq: u8,
+    row_limit: usize,
     changes: Changes,
     /// What was wrong; nothing behind it is an answer.
     fault: Option<AnswerError>,
@@ -85,12 +91,19 @@ impl Answers {
             wanted,
             done: Vec::with_capacity(wanted),
             rows: Vec::new(),
-            room: ROWS_LIMIT,
+            room: ROW_LIMIT * ROW_BYTES,
             at: At::Start,
             seq: 1,
+            row_limit: ROW_LIMIT,
             changes: Changes::default(),
             fault: None,
         }
+    }
+
+    /// Allows so many rows a reply.
+    pub fn allow(&mut self, rows: usize) {
+        self.row_limit = rows;
+        self.room = rows * ROW_BYTES;
     }
 
     /// Reads whole packets from the head of `buf` and says how many bytes it used.
@@ -156,6 +169,9 @@ impl Answers {
     }
 
     fn row(&mut self, columns: u64, payload: &[u8]) -> Result<(), AnswerError> {
+        if self.rows.len() == self.row_limit {
+            return Err(AnswerError::TooManyRows);
+        }
         let held = payload.len() + size_of::<Row>() + columns as usize * size_of::<Option<Box<[u8]>>>();
         self.room = self.room.checked_sub(held).ok_or(AnswerError::TooMuch)?;
         let (mut buf, mut row) = (ParseBuf(payload), Row::new());
@@ -197,7 +213,7 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, AnswerError, Answers, ROWS_LIMIT};
+    use super::{Answer, AnswerError, Answers, ROW_LIMIT};
     use crate::packet;
 
     /// `SET` (OK with a schema entry), then `SELECT 'ab', NULL`, then an error.
@@ -241,17 +257,19 @@ mod tests {
         for columns in [&b"\xfc\0\0"[..], b"\xfc\x01\x10", b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff"] {
             assert_eq!(Answers::new(1).feed(&head(columns)), Err(AnswerError::Malformed), "{columns:?}");
         }
-        let mut answers = Answers::new(1);
-        let mut seq = packet::frame(&mut Vec::new(), 2, b"a");
-        assert_eq!(answers.feed(b"\x01\0\0\x01\x01\x01\0\0\x02a"), Ok(10));
-        let refused = (0..).find_map(|rows| {
-            let mut row = Vec::new();
-            seq = packet::frame(&mut row, seq, b"\xfb");
-            answers.feed(&row).err().map(|error| (rows, error))
-        });
-        let Some((rows, error)) = refused else { unreachable!("no end") };
-        assert_eq!(error, AnswerError::TooMuch);
-        assert!((1024..ROWS_LIMIT / 16).contains(&rows), "{rows} rows of one NULL");
-        assert_eq!(answers.feed(b""), Err(error), "it stays");
+        for (value, error) in [
+            (&b"\xfb"[..], AnswerError::TooManyRows),
+            (&[&b"\xfd\0\0\x08"[..], &[b'x'; 1 << 19]].concat(), AnswerError::TooMuch),
+        ] {
+            let (mut answers, mut seq) = (Answers::new(1), 3);
+            assert_eq!(answers.feed(b"\x01\0\0\x01\x01\x01\0\0\x02a"), Ok(10));
+            let refused = (0..=ROW_LIMIT).find_map(|_| {
+                let mut row = Vec::new();
+                seq = packet::frame(&mut row, seq, value);
+                answers.feed(&row).err()
+            });
+            assert_eq!(refused, Some(error));
+            assert_eq!(answers.feed(b""), Err(error), "it stays");
+        }
     }
 }

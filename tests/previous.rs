@@ -211,3 +211,18 @@ fn restoring_state_leaves_no_warning_behind() {
         }
     });
 }
+
+#[test]
+fn warnings_of_an_earlier_statement_of_a_string_are_kept_where_the_server_keeps_them() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        let mut other = stage.twin(&proxy, server, "other");
+        let mut twin = stage.twin(&proxy, server, "one");
+        for sql in ["SELECT CAST('x' AS SIGNED); SELECT 1", "SELECT CAST('x' AS SIGNED); DO 0; SELECT 1"] {
+            twin.same(sql);
+            twin.same("SHOW WARNINGS");
+            twin.same(CLEAR);
+            other.same("SELECT 1");
+        }
+    });
+}

@@ -174,7 +174,9 @@ impl Conversation {
         let read = effects.facts.contains(Facts::READS_DIAGNOSTICS) && had;
         let has = failed || self.summary.warnings > 0 || read;
         self.hold.set(PinReason::Diagnostics, has);
-        self.debts.warnings = !has && (had || self.debts.warnings) && self.flavor == Flavor::MariaDb;
+        // MariaDB keeps them while no statement with a table comes, also those of an earlier one in the same string.
+        let left = had || self.summary.warned || self.debts.warnings;
+        self.debts.warnings = !has && left && self.flavor == Flavor::MariaDb;
     }
 
     fn note_debts(&mut self, effects: Effects, failed: bool) {

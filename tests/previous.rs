@@ -212,6 +212,51 @@ fn restoring_state_leaves_no_warning_behind() {
     });
 }
 
+/// What may come between a statement and a question about it, without telling of rows itself.
+const BETWEEN: [&[&str]; 4] = [&["BEGIN"], &["BEGIN", "SAVEPOINT a"], &["SELECT nosuch"], &["USE {db}"]];
+
+#[test]
+fn a_connection_that_was_taken_since_knows_nothing_of_the_rows_before() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        let mut other = stage.twin(&proxy, server, "other");
+        let mut twin = stage.twin(&proxy, server, "one");
+        for between in BETWEEN {
+            twin.same("SELECT 1 UNION SELECT 2");
+            other.all(&["SELECT 1 UNION SELECT 2 UNION SELECT 3", "INSERT INTO plain VALUES (1), (2), (3), (4), (5)"]);
+            twin.all(between);
+            twin.all(&["SELECT FOUND_ROWS()", "COMMIT", CLEAR]);
+        }
+        // MariaDB's warnings outlive the SET, so that Greenroom looks for them in between.
+        twin.all(&["SELECT nosuch", "SET lock_wait_timeout = 7", "SELECT ROW_COUNT()", CLEAR]);
+        other.same("SELECT 1");
+    });
+}
+
+#[test]
+fn a_ping_and_a_reset_leave_what_they_leave_on_a_server() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        let mut other = stage.twin(&proxy, server, "other");
+        let mut twin = stage.twin(&proxy, server, "one");
+        let mut statements = vec!["SELECT 1 UNION SELECT 2", "SELECT tag FROM t", "SELECT tag FROM t WHERE tag = 'x'"];
+        if server.flavor() == Flavor::MariaDb {
+            statements.push("SET STATEMENT sql_mode = 'ANSI_QUOTES' FOR SELECT 1");
+        }
+        for sql in statements {
+            twin.same(sql);
+            let [proxied, direct] = [&mut twin.proxied, &mut twin.direct].map(|wire| wire.ok_ping());
+            assert_eq!(proxied, direct, "a ping after {sql}");
+            other.same("INSERT INTO plain VALUES (1), (2)");
+            twin.same("SELECT ROW_COUNT()");
+        }
+        twin.same("SELECT 1 UNION SELECT 2");
+        twin.reset();
+        other.same("SELECT 1");
+        twin.all(&["SELECT FOUND_ROWS()", CLEAR, "SELECT ROW_COUNT()"]);
+    });
+}
+
 #[test]
 fn warnings_of_an_earlier_statement_of_a_string_are_kept_where_the_server_keeps_them() {
     each_server(|server| {

@@ -119,6 +119,7 @@ impl Conversation {
 
     async fn ping(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
         self.skip(&mut incoming).await?;
+        self.previous.answered(0);
         self.send_ok(incoming.seq()).await
     }
 

@@ -13,6 +13,7 @@ mod kill;
 mod lease;
 mod login;
 mod own;
+mod previous;
 mod pump;
 mod reset;
 mod turn;

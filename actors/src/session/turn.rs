@@ -37,7 +37,7 @@ pub(super) struct Turn {
     pub(super) incoming: Incoming,
     /// What to send in place of what the client sent.
     pub(super) rewritten: Option<Vec<u8>>,
-    /// It came while the session had no connection: the previous statement's is somebody else's by now.
+    /// The previous statement of the connection that it gets is, or may be, somebody else's.
     pub(super) elsewhere: bool,
     /// Reads a statement that is longer than the inlet, as it passes.
     pub(super) classifier: Option<Box<Classifier>>,
@@ -99,10 +99,12 @@ impl Conversation {
             return Ok(None);
         }
         // On the connection that ran the previous statement the server knows best.
-        let elsewhere = self.shares() && self.grant.is_none() && command == Command::Query;
+        let told = self.shares() && command == Command::Query;
+        let (row_count, found_rows) = self.previous.known(self.grant.is_some());
+        let elsewhere = told && (row_count.is_some() || found_rows.is_some());
         let known = sql::Known {
-            row_count: elsewhere.then_some(self.previous.row_count),
-            found_rows: elsewhere.then_some(self.previous.found_rows),
+            row_count: row_count.filter(|_| told),
+            found_rows: found_rows.filter(|_| told),
             connection_id: Some(u64::from(self.id)),
         };
         let mut payload = vec![command.byte()];
@@ -119,7 +121,10 @@ impl Conversation {
     pub(super) async fn run(&mut self, mut turn: Turn) -> Result<(), SessionEnd> {
         let begun = Instant::now();
         let bare = self.grant.is_none();
-        turn.elsewhere = bare && self.shares();
+        turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, None);
+        if bare {
+            self.previous.lose_sight();
+        }
         let mut retried = false;
         loop {
             match self.acquire_for_statement(retried).await {

@@ -37,6 +37,7 @@ use crate::{
     track::ClientTrackers,
 };
 
+pub use eof::LASTING;
 pub use infile::{Upload, Uploaded};
 pub use summary::{Prepared, ServerError, Summary};
 pub use violation::Violation;

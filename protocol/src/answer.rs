@@ -13,7 +13,7 @@ use crate::track::{Changes, Malformed};
 /// The longest packet of such a reply: an OK with every tracker entry, or a row of variables.
 const PACKET_LIMIT: usize = 1 << 20;
 
-/// The most rows of such a reply.
+/// The most rows of such a reply, where nothing else is said.
 const ROW_LIMIT: usize = 1024;
 
 /// A text row; `None` is NULL.
@@ -46,7 +46,7 @@ pub enum AnswerError {
     #[error("the server's reply is malformed")]
     Malformed,
     /// More rows than such a reply may have.
-    #[error("the server's reply has more than {ROW_LIMIT} rows")]
+    #[error("the server's reply has more rows than were asked for")]
     TooManyRows,
 }
 
@@ -66,6 +66,7 @@ pub struct Answers {
     rows: Vec<Row>,
     at: At,
     seq: u8,
+    row_limit: usize,
     changes: Changes,
 }
 
@@ -79,8 +80,14 @@ impl Answers {
             rows: Vec::new(),
             at: At::Start,
             seq: 1,
+            row_limit: ROW_LIMIT,
             changes: Changes::default(),
         }
+    }
+
+    /// Allows so many rows a reply.
+    pub fn allow(&mut self, rows: usize) {
+        self.row_limit = rows;
     }
 
     /// Reads whole packets from the head of `buf` and says how many bytes it used.
@@ -137,7 +144,7 @@ impl Answers {
     }
 
     fn row(&mut self, columns: u64, payload: &[u8]) -> Result<(), AnswerError> {
-        if self.rows.len() == ROW_LIMIT {
+        if self.rows.len() == self.row_limit {
             return Err(AnswerError::TooManyRows);
         }
         let (mut buf, mut row) = (ParseBuf(payload), Row::new());

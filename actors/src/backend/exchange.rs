@@ -33,6 +33,7 @@ pub(crate) enum ExchangeError {
 pub(crate) struct Batch {
     bytes: Vec<u8>,
     count: usize,
+    rows: Option<usize>,
 }
 
 /// What came of a batch.
@@ -52,10 +53,19 @@ impl Batch {
         self.count += 1;
     }
 
+    /// Allows so many rows a reply.
+    pub(crate) fn rows(mut self, rows: usize) -> Self {
+        self.rows = Some(rows);
+        self
+    }
+
     /// Sends all of it in one write and reads every reply.
     pub(crate) async fn run(self, stream: &mut Stream) -> Result<Outcome, ExchangeError> {
         stream.write_all(&self.bytes).await?;
         let mut answers = Answers::new(self.count);
+        if let Some(rows) = self.rows {
+            answers.allow(rows);
+        }
         let mut slot = None;
         while !answers.is_complete() {
             let room_is_short = slot.as_ref().is_some_and(buffer::Buffer::is_full);

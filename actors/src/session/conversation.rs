@@ -21,6 +21,7 @@ use rustc_hash::FxHashMap;
 use super::control::Control;
 use super::digest::Effects;
 use super::hold::Hold;
+use super::insight::Insight;
 use super::previous::Previous;
 use super::{Arrival, ClientSession};
 use crate::account::Account;
@@ -117,6 +118,10 @@ pub(super) struct Conversation {
     /// What the texts that it has prepared by SQL may pin when they are executed.
     pub(super) prepared: PinSet,
     pub(super) debts: Debts,
+    /// Something may be left on the connection that nobody saw: only a reset takes it away.
+    pub(super) soiled: bool,
+    /// What is stored in the servers, as far as it matters to statements.
+    pub(super) insight: Insight,
     /// What each open prepared statement does when it is executed.
     pub(super) statements: FxHashMap<u32, Effects>,
     pub(super) grant: Option<Grant>,
@@ -174,6 +179,8 @@ impl Conversation {
             sticky: PinSet::EMPTY,
             prepared: PinSet::EMPTY,
             debts: Debts::default(),
+            soiled: false,
+            insight: Insight::default(),
             statements: FxHashMap::default(),
             grant: None,
             leased_at: None,

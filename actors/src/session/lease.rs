@@ -232,6 +232,7 @@ impl Conversation {
         if let Some(grant) = self.grant.take() {
             grant.release(condition);
         }
+        self.soiled = false;
         if let Some(since) = self.leased_at.take() {
             self.local.tally.lease_ended(since.elapsed());
         }
@@ -249,6 +250,7 @@ impl Conversation {
         self.statements.clear();
         self.prepared = PinSet::EMPTY;
         self.debts = super::conversation::Debts::default();
+        self.soiled = false;
         self.previous = Previous::default();
         self.previous.answered(-1);
         self.control.set_running(None);

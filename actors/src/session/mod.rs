@@ -9,6 +9,7 @@ mod control;
 mod conversation;
 mod digest;
 mod hold;
+mod insight;
 mod kill;
 mod lease;
 mod login;

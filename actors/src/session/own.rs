@@ -10,7 +10,6 @@ use greenroom_protocol::state::{Charset, SessionState, absorb};
 use super::conversation::{Conversation, Debts};
 use crate::backend::exchange::{Batch, Outcome};
 use crate::backend::names;
-use crate::grant::Condition;
 
 /// What a session may have changed that no report gives exactly.
 const READ_BACK: &[u8] =
@@ -42,7 +41,8 @@ impl Conversation {
             return self.lose();
         }
         if !self.hold.holds() {
-            self.release(Condition::Clean);
+            let condition = self.condition();
+            self.release(condition);
         }
     }
 

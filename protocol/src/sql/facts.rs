@@ -64,6 +64,10 @@ facts! {
     COMPOUND = 20;
     /// May set variables that MariaDB does not report: as `SET @@name = …`, without a scope, or of a plugin (measured).
     SETS_UNREPORTED = 21;
+    /// May run code that nobody can see, and whose traces only a reset takes away (see [`crate::sql::Hidden`]).
+    MAY_LEAK = 22;
+    /// Creates, changes or renames triggers, views or functions.
+    CHANGES_STORED = 23;
 }
 
 impl Facts {

@@ -11,6 +11,7 @@
 pub mod builtin;
 pub mod classify;
 pub mod facts;
+pub mod hidden;
 pub mod keyword;
 pub mod lexer;
 pub mod mode;
@@ -22,6 +23,7 @@ pub mod token;
 
 pub use classify::{Classifier, Kind, Verdict, classify};
 pub use facts::Facts;
+pub use hidden::{Catalog, Hidden, Stored, Watch};
 pub use mode::{ClientCharset, Flavor, Mode};
 pub use pin::{PinReason, PinSet};
 pub use substitute::{Known, substitute};

@@ -12,6 +12,7 @@
 mod support;
 
 use greenroom::demo::server::{Flavor, Server};
+use mysql_common::constants::Command;
 use support::{
     proxy::{Proxy, Setup},
     servers::each_server,
@@ -250,6 +251,20 @@ fn a_ping_and_a_reset_leave_what_they_leave_on_a_server() {
             other.same("INSERT INTO plain VALUES (1), (2)");
             twin.same("SELECT ROW_COUNT()");
         }
+        for command in [Command::COM_FIELD_LIST, Command::COM_SET_OPTION] {
+            for sql in ["DO 0", "SELECT 1"] {
+                let body: &[u8] = if command == Command::COM_FIELD_LIST { b"plain\0" } else { &[0, 0] };
+                twin.same(sql);
+                for wire in [&mut twin.proxied, &mut twin.direct] {
+                    wire.send(command, body).unwrap();
+                    while !matches!(wire.packet().unwrap().payload[0], 0x00 | 0xFE) {}
+                }
+                twin.same("SELECT ROW_COUNT()");
+            }
+            twin.reset();
+        }
+        // Nobody has this id, though it looks like one of Greenroom's.
+        twin.all(&["KILL 4294967295", "SHOW WARNINGS", CLEAR]);
         twin.same("SELECT 1 UNION SELECT 2");
         twin.reset();
         other.same("SELECT 1");

@@ -50,7 +50,6 @@ impl Conversation {
     /// Takes in what the reply to a command said, all of it relayed by now.
     pub(super) fn digest(&mut self, effects: Effects) {
         let changes = std::mem::take(&mut self.summary.changes);
-        self.previous.note(&self.summary, effects);
         let failed = self.summary.error.is_some();
         let before = self.hold.pins;
         // No flag at all is a status too (nothing open, autocommit off), but an error that came first has none.

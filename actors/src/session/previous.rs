@@ -1,7 +1,11 @@
 //! What functions about the previous statement give, and whether the server at hand would give the same. Pure.
 
+use greenroom_protocol::command::Command;
 use greenroom_protocol::reply::Summary;
 use greenroom_protocol::sql::{Facts, Kind, Verdict};
+
+/// Answered with an EOF, which is -1 rows to servers (measured).
+const WITHOUT_ROWS: [Command; 3] = [Command::StmtFetch, Command::FieldList, Command::SetOption];
 
 /// Values of the session's previous statements.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,13 +42,13 @@ impl Previous {
         *self = Self { found_rows: self.found_rows, ..Self::default() };
     }
 
-    /// Takes note of a statement that the server has answered.
-    pub(super) fn note(&mut self, summary: &Summary, effects: Verdict) {
-        if summary.prepare.is_some() {
+    /// Takes note of a command that the server has answered.
+    pub(super) fn note(&mut self, command: Command, summary: &Summary, effects: Verdict) {
+        let failed = summary.error.is_some();
+        if command == Command::StmtPrepare && !failed {
             return;
         }
-        let failed = summary.error.is_some();
-        self.row_count = match failed || summary.had_result_set {
+        self.row_count = match failed || summary.had_result_set || WITHOUT_ROWS.contains(&command) {
             true => -1,
             false => i64::try_from(summary.affected_rows).unwrap_or(i64::MAX),
         };

@@ -61,10 +61,15 @@ impl Conversation {
         let argument = self.argument(&incoming);
         if !is_text {
             let mut effects = Self::plain_effects(command, argument);
-            if let Some(known) = statement_id(command, argument).and_then(|id| self.statements.get(&id)) {
-                let pins = effects.pins;
-                effects = *known;
-                effects.pins = effects.pins.union(pins);
+            match statement_id(command, argument).map(|id| self.statements.get(&id)) {
+                Some(Some(known)) => {
+                    let pins = effects.pins;
+                    effects = *known;
+                    effects.pins = effects.pins.union(pins);
+                }
+                // MySQL adds the error to the warnings that are there (measured).
+                Some(None) => effects.facts.insert(Facts::READS_DIAGNOSTICS),
+                None => {}
             }
             return self.run(Turn { effects, ..Turn::new(command, incoming) }).await;
         }
@@ -88,7 +93,7 @@ impl Conversation {
         if let (Command::Query, Kind::Kill { query, id: Some(id) }) = (command, effects.kind)
             && let Some(id) = super::kill::virtual_id(id)
         {
-            return self.kill_statement(incoming, id, query).await;
+            return self.kill_statement(command, incoming, id, query).await;
         }
         let rewritten = match self.rewrite(command, effects, argument) {
             Ok(rewritten) => rewritten,
@@ -223,6 +228,7 @@ impl Conversation {
         if matches!(turn.command, Command::StmtExecute | Command::StmtReset) {
             effects.unpins.insert(PinReason::LongData);
         }
+        self.previous.note(turn.command, &self.summary, effects);
         self.digest(effects);
     }
 

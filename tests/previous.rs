@@ -209,6 +209,8 @@ fn restoring_state_leaves_no_warning_behind() {
             other.same("SELECT 1");
             twin.same("SELECT @@warning_count");
             other.same("SHOW COUNT(*) WARNINGS");
+            other.init_db("{db}");
+            twin.init_db("{db}");
         }
     });
 }

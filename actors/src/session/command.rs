@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use greenroom_protocol::command::{Command, Expect, Inbound, InboundError, Scanned};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::packet::HEADER;
-use greenroom_protocol::sql::{Kind, PinReason, PinSet, Verdict};
+use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, Verdict};
 
 use super::conversation::{Conversation, client_failed};
 use super::turn::Turn;
@@ -162,7 +162,11 @@ impl Conversation {
     pub(super) fn plain_effects(command: Command, argument: &[u8]) -> Verdict {
         let mut effects = Verdict::default();
         match command {
-            Command::InitDb => effects.kind = Kind::Use,
+            Command::InitDb => {
+                effects.kind = Kind::Use;
+                // MySQL's OK counts the warnings that are there, and leaves them (measured).
+                effects.facts.insert(Facts::READS_DIAGNOSTICS);
+            }
             // Whether several statements are allowed is the connection's own from now on.
             Command::SetOption => effects.pins.insert(PinReason::SessionOption),
             Command::StmtSendLongData => effects.pins.insert(PinReason::LongData),

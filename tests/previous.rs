@@ -211,6 +211,12 @@ fn restoring_state_leaves_no_warning_behind() {
             other.same("SHOW COUNT(*) WARNINGS");
             other.init_db("{db}");
             twin.init_db("{db}");
+            other.same("SELECT 1");
+            let [proxied, direct] = [&mut twin.proxied, &mut twin.direct].map(|wire| {
+                wire.send(Command::COM_SET_OPTION, &[0, 0]).unwrap();
+                wire.packet().unwrap()
+            });
+            assert_eq!(proxied, direct, "{sql}");
         }
     });
 }

@@ -161,12 +161,12 @@ impl Conversation {
     /// What a command other than a statement's text does.
     pub(super) fn plain_effects(command: Command, argument: &[u8]) -> Verdict {
         let mut effects = Verdict::default();
+        // MySQL's OK to these counts the warnings that are there, and leaves them (measured).
+        if matches!(command, Command::InitDb | Command::SetOption | Command::FieldList) {
+            effects.facts.insert(Facts::READS_DIAGNOSTICS);
+        }
         match command {
-            Command::InitDb => {
-                effects.kind = Kind::Use;
-                // MySQL's OK counts the warnings that are there, and leaves them (measured).
-                effects.facts.insert(Facts::READS_DIAGNOSTICS);
-            }
+            Command::InitDb => effects.kind = Kind::Use,
             // Whether several statements are allowed is the connection's own from now on.
             Command::SetOption => effects.pins.insert(PinReason::SessionOption),
             Command::StmtSendLongData => effects.pins.insert(PinReason::LongData),

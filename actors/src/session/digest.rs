@@ -78,7 +78,7 @@ impl Conversation {
         // MariaDB's SET STATEMENT tells of the SQL mode that ends with it (measured).
         let passing = if effects.facts.contains(Facts::TEMPORARY_VALUES) { MODES } else { StatusFlags::empty() };
         let before = self.status & passing;
-        self.status = status.map_or(self.status, |status| status - passing | before);
+        self.status = status.map_or(self.status, |status| (status - passing) | before);
     }
 
     fn absorb(&mut self, effects: Effects, changes: &Changes) {

@@ -91,6 +91,13 @@ pub(super) struct Debts {
     pub(super) triggers: bool,
 }
 
+impl Debts {
+    /// Something that the client has set is known to the server alone.
+    pub(super) fn hide_state(&self) -> bool {
+        self.charset || self.server_collation || self.join_limits || self.unreported
+    }
+}
+
 /// Everything that a session owns.
 pub(super) struct Conversation {
     pub(super) stage: Arc<Stage>,

@@ -196,8 +196,7 @@ impl Conversation {
         if self.grant.is_none() && self.hold.holds() {
             return Err(SessionEnd::BackendLost);
         }
-        self.settle().await;
-        Ok(())
+        self.settle().await
     }
 
     async fn finish_turn(&mut self, turn: &Turn) {
@@ -232,7 +231,7 @@ impl Conversation {
         self.digest(effects);
     }
 
-    fn consume_turn(&mut self, turn: &Turn) {
+    pub(super) fn consume_turn(&mut self, turn: &Turn) {
         if turn.incoming.scanned.complete {
             self.consume(turn.incoming.scanned.used);
         }
@@ -245,7 +244,8 @@ impl Conversation {
         self.send_error(turn.incoming.seq(), error).await
     }
 
-    fn note_running(&self) {
+    /// Lets others kill what runs.
+    pub(super) fn note_running(&self) {
         if let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) {
             self.control.set_running(Some((card.permit.node().index, card.thread_id)));
         }
@@ -277,7 +277,7 @@ impl Conversation {
     }
 
     /// Sends what is there, and streams what is not.
-    async fn send_turn(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+    pub(super) async fn send_turn(&mut self, turn: &mut Turn) -> Result<(), Fault> {
         let mut body = Body::default();
         // The reader has had the first part.
         let mut fed = true;
@@ -382,12 +382,19 @@ impl Conversation {
     }
 
     /// The server's end broke in the middle of a command: the client is told what that means for it.
-    async fn lost(&mut self, turn: &mut Turn, bare: bool, begun: bool, reason: &str) -> Result<(), SessionEnd> {
+    pub(super) async fn lost(
+        &mut self,
+        turn: &mut Turn,
+        bare: bool,
+        begun: bool,
+        reason: &str,
+    ) -> Result<(), SessionEnd> {
         let node = self.endpoint.choose().map(|node| node.settings().name.clone()).unwrap_or_default();
         slog::info!(self.stage.log, "backend connection lost during a command"; "session" => self.id, "reason" => reason);
         let open = !bare && self.hold.is_open();
         let survivable = SURVIVABLE.iter().fold(self.hold.pins, |pins, reason| pins.difference(PinSet::of(&[*reason])));
-        let survives = self.mode() == PoolMode::Transaction && survivable.is_empty() && !begun;
+        let known = survivable.is_empty() && !self.debts.hide_state();
+        let survives = self.mode() == PoolMode::Transaction && known && !begun;
         self.lose();
         self.skip(&mut turn.incoming).await?;
         let error = if open { SqlError::transaction_lost(&node) } else { SqlError::outcome_unknown(&node) };

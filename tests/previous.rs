@@ -12,6 +12,7 @@
 mod support;
 
 use greenroom::demo::server::{Flavor, Server};
+use mysql_common::constants::Command;
 use support::{
     proxy::{Proxy, Setup},
     servers::each_server,
@@ -208,6 +209,29 @@ fn restoring_state_leaves_no_warning_behind() {
             other.same("SELECT 1");
             twin.same("SELECT @@warning_count");
             other.same("SHOW COUNT(*) WARNINGS");
+        }
+    });
+}
+
+#[test]
+fn a_ping_and_a_refused_command_count_as_statements_that_changed_no_row() {
+    each_server(|server| {
+        for mode in ["none", "session", "transaction"] {
+            let stage = Stage::new(server, "ping", SCHEMA);
+            let setup = Setup::new(server.address()).endpoint(&format!("pool = \"{mode}\""));
+            let proxy = setup.user(&stage.proxied.name, &stage.proxied.password).start();
+            let mut twin = stage.twin(&proxy, server, mode);
+            for held in ["COMMIT", "START TRANSACTION"] {
+                for command in [Command::COM_PING, Command::COM_TIME] {
+                    twin.all(&[held, "INSERT INTO t (tag) VALUES ('a'), ('b')"]);
+                    for wire in [&mut twin.proxied, &mut twin.direct] {
+                        wire.send(command, &[]).unwrap();
+                        wire.replies().unwrap();
+                    }
+                    twin.same("SELECT ROW_COUNT(), 'after a command'");
+                    twin.all(&["INSERT INTO t (tag) VALUES ('c'), ('d')", "SELECT ROW_COUNT()"]);
+                }
+            }
         }
     });
 }

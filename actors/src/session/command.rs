@@ -119,6 +119,8 @@ impl Conversation {
 
     async fn ping(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
         self.skip(&mut incoming).await?;
+        // It counts as a statement without rows (measured).
+        (self.previous.row_count, self.previous.unheard) = (0, true);
         self.send_ok(incoming.seq()).await
     }
 

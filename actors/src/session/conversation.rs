@@ -74,6 +74,8 @@ impl Client {
 pub(super) struct Previous {
     /// `ROW_COUNT()`.
     pub(super) row_count: i64,
+    /// That is of an answer of Greenroom's own, which the server has not heard of.
+    pub(super) unheard: bool,
     /// `FOUND_ROWS()`.
     pub(super) found_rows: u64,
 }
@@ -240,7 +242,7 @@ impl Conversation {
     /// Sends an error of Greenroom's own; the session goes on.
     pub(super) async fn send_error(&mut self, seq: u8, error: &SqlError) -> Result<(), SessionEnd> {
         self.local.tally.error(error.code);
-        self.previous.row_count = -1;
+        (self.previous.row_count, self.previous.unheard) = (-1, true);
         self.send(seq, &error.encode(self.client.capabilities)).await
     }
 

@@ -73,6 +73,7 @@ impl Conversation {
     /// Values that functions about the previous statement give, wherever the next statement runs.
     fn remember_previous(&mut self, effects: Effects) {
         let summary = &self.summary;
+        self.previous.unheard = false;
         self.previous.row_count = match summary {
             summary if summary.error.is_some() || summary.had_result_set => -1,
             summary => i64::try_from(summary.affected_rows).unwrap_or(i64::MAX),

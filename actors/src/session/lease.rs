@@ -248,7 +248,7 @@ impl Conversation {
         self.statements.clear();
         self.prepared = PinSet::EMPTY;
         self.debts = super::conversation::Debts::default();
-        self.previous = Previous { row_count: -1, found_rows: 0 };
+        self.previous = Previous { row_count: -1, unheard: false, found_rows: 0 };
         self.control.set_running(None);
         if let Some(claim) = self.control.take_claim() {
             claim.void();

@@ -101,7 +101,8 @@ impl Conversation {
         // On the connection that ran the previous statement the server knows best.
         let elsewhere = self.shares() && self.grant.is_none() && command == Command::Query;
         let known = sql::Known {
-            row_count: elsewhere.then_some(self.previous.row_count),
+            row_count: (elsewhere || self.previous.unheard && command == Command::Query)
+                .then_some(self.previous.row_count),
             found_rows: elsewhere.then_some(self.previous.found_rows),
             connection_id: Some(u64::from(self.id)),
         };

@@ -294,3 +294,26 @@ fn warnings_of_an_earlier_statement_of_a_string_are_kept_where_the_server_keeps_
         }
     });
 }
+
+#[test]
+fn a_ping_and_a_refused_command_count_as_statements_that_changed_no_row() {
+    each_server(|server| {
+        for mode in ["none", "session", "transaction"] {
+            let stage = Stage::new(server, "ping", SCHEMA);
+            let setup = Setup::new(server.address()).endpoint(&format!("pool = \"{mode}\""));
+            let proxy = setup.user(&stage.proxied.name, &stage.proxied.password).start();
+            let mut twin = stage.twin(&proxy, server, mode);
+            for held in ["COMMIT", "START TRANSACTION"] {
+                for command in [Command::COM_PING, Command::COM_TIME] {
+                    twin.all(&[held, "INSERT INTO t (tag) VALUES ('a'), ('b')"]);
+                    for wire in [&mut twin.proxied, &mut twin.direct] {
+                        wire.send(command, &[]).unwrap();
+                        wire.replies().unwrap();
+                    }
+                    twin.same("SELECT ROW_COUNT(), 'after a command'");
+                    twin.all(&["INSERT INTO t (tag) VALUES ('c'), ('d')", "SELECT ROW_COUNT()"]);
+                }
+            }
+        }
+    });
+}

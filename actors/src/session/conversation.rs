@@ -11,6 +11,7 @@ use actix::Addr;
 use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
+use greenroom_protocol::login::scramble::{SCRAMBLE_LENGTH, Scramble};
 use greenroom_protocol::packet;
 use greenroom_protocol::reply::{LASTING, Summary};
 use greenroom_protocol::sql::{Mode, PinSet};
@@ -47,6 +48,8 @@ pub(super) struct Client {
     /// Bytes read and not yet used; none while idle.
     pub(super) inlet: Option<Buffer>,
     pub(super) capabilities: CapabilityFlags,
+    /// What its last login was challenged with.
+    pub(super) scramble: Scramble,
     /// What it wants to hear of its session's state.
     pub(super) trackers: ClientTrackers,
 }
@@ -169,6 +172,7 @@ impl Conversation {
                 stream,
                 peer,
                 inlet: None,
+                scramble: [0; SCRAMBLE_LENGTH],
                 capabilities: CapabilityFlags::empty(),
                 trackers: ClientTrackers::everything(),
             },

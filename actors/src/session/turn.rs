@@ -116,9 +116,11 @@ impl Conversation {
             return Ok(None);
         }
         // On the connection that ran the previous statement the server knows best.
-        let told = self.shares() && command == Command::Query;
+        let told = command == Command::Query;
         let (row_count, found_rows) = self.previous.known(self.grant.is_some());
-        let elsewhere = told && (row_count.is_some() || found_rows.is_some());
+        // A connection that is the session's own lacks only what Greenroom has answered itself.
+        let found_rows = found_rows.filter(|_| self.shares());
+        let elsewhere = told && self.shares() && (row_count.is_some() || found_rows.is_some());
         let known = sql::Known {
             row_count: row_count.filter(|_| told),
             found_rows: found_rows.filter(|_| told),

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::exchange::{Batch, ExchangeError};
 use crate::node::Permit;
-use crate::wire::{Birth, Wire};
+use crate::wire::{Birth, Card, Wire};
 
 /// How long a reset may take; a server that needs longer has other troubles.
 const RESET_TIMEOUT: Duration = Duration::from_secs(10);
@@ -85,7 +85,7 @@ pub(crate) async fn reset(mut wire: Box<Wire>) -> Result<Box<Wire>, Unclean> {
         return Err(Unclean::Different("what init_connect had set"));
     }
     let birth = Arc::clone(&wire.card.birth);
-    let outcome = timeout(RESET_TIMEOUT, batch(&birth, wire.card.tracked).run(&mut wire.stream));
+    let outcome = timeout(RESET_TIMEOUT, batch(&birth, &wire.card).run(&mut wire.stream));
     let outcome = outcome.await.map_err(|_| Unclean::Timeout)??;
     for answer in &outcome.answers {
         if let Answer::Failed(error) = answer {
@@ -101,8 +101,8 @@ pub(crate) async fn reset(mut wire: Box<Wire>) -> Result<Box<Wire>, Unclean> {
 
 /// One write: a reset keeps the database and the role, switches the trackers off and, on MySQL,
 /// forgets the handshake's character set (all measured).
-fn batch(birth: &Birth, tracked: bool) -> Batch {
-    let mut batch = Batch::default();
+fn batch(birth: &Birth, card: &Card) -> Batch {
+    let mut batch = Batch::new(card.capabilities);
     batch.add(Command::ResetConnection, b"");
     if let Some(database) = birth.state.database() {
         batch.add(Command::InitDb, database);
@@ -111,7 +111,7 @@ fn batch(birth: &Birth, tracked: bool) -> Batch {
     if let Ok(Restore { set: Some(set), .. }) = restore(&birth.state, &unknown, &[], None) {
         batch.add(Command::Query, &set);
     }
-    if tracked {
+    if card.tracked {
         batch.add(Command::Query, TRACKERS);
     }
     batch.add(Command::Query, WHOAMI);

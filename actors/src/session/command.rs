@@ -40,10 +40,11 @@ impl Conversation {
             Some(Command::ResetConnection) => self.reset(incoming).await,
             Some(Command::StmtClose) => self.close_statement(incoming).await,
             Some(Command::ProcessKill) => self.kill_process(incoming).await,
+            Some(command @ (Command::RegisterSlave | Command::BinlogDump | Command::BinlogDumpGtid)) => {
+                self.replicate(command, incoming).await
+            }
             Some(command) => match command.expect() {
                 Expect::Refused | Expect::Endless | Expect::Login => self.refuse_command(incoming).await,
-                // A replica's registration is of no use where the dump that follows it is refused.
-                _ if command == Command::RegisterSlave => self.refuse_command(incoming).await,
                 _ => self.statement(command, incoming).await,
             },
             None => self.refuse_command(incoming).await,

@@ -15,6 +15,7 @@ mod lease;
 mod login;
 mod own;
 mod pump;
+mod replication;
 mod reset;
 mod turn;
 mod wait;

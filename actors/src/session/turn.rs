@@ -220,7 +220,7 @@ impl Conversation {
         self.digest(effects);
     }
 
-    fn consume_turn(&mut self, turn: &Turn) {
+    pub(super) fn consume_turn(&mut self, turn: &Turn) {
         if turn.incoming.scanned.complete {
             self.consume(turn.incoming.scanned.used);
         }
@@ -233,7 +233,8 @@ impl Conversation {
         self.send_error(turn.incoming.seq(), error).await
     }
 
-    fn note_running(&self) {
+    /// Lets others kill what runs.
+    pub(super) fn note_running(&self) {
         if let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) {
             self.control.set_running(Some((card.permit.node().index, card.thread_id)));
         }
@@ -265,7 +266,7 @@ impl Conversation {
     }
 
     /// Sends what is there, and streams what is not.
-    async fn send_turn(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+    pub(super) async fn send_turn(&mut self, turn: &mut Turn) -> Result<(), Fault> {
         let mut body = Body::default();
         // The reader has had the first part.
         let mut fed = true;
@@ -370,7 +371,13 @@ impl Conversation {
     }
 
     /// The server's end broke in the middle of a command: the client is told what that means for it.
-    async fn lost(&mut self, turn: &mut Turn, bare: bool, begun: bool, reason: &str) -> Result<(), SessionEnd> {
+    pub(super) async fn lost(
+        &mut self,
+        turn: &mut Turn,
+        bare: bool,
+        begun: bool,
+        reason: &str,
+    ) -> Result<(), SessionEnd> {
         let node = self.endpoint.choose().map(|node| node.settings().name.clone()).unwrap_or_default();
         slog::info!(self.stage.log, "backend connection lost during a command"; "session" => self.id, "reason" => reason);
         let open = !bare && self.hold.is_open();

@@ -17,6 +17,7 @@
 //!  an ERR ends all of them
 //! ```
 
+mod dump;
 mod emit;
 mod eof;
 mod error_packet;
@@ -37,6 +38,7 @@ use crate::{
     track::ClientTrackers,
 };
 
+pub use dump::{Dump, Dumped};
 pub use infile::{Upload, Uploaded};
 pub use summary::{Prepared, ServerError, Summary};
 pub use violation::Violation;

@@ -40,6 +40,13 @@ use crate::tally::{ClientGauge, ClientState, EndpointTally};
 /// How long a client that broke the protocol may go on sending what nobody wants, so that it sees its error.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Flags of the session; the others are the last statement's own.
+const LASTING: StatusFlags = StatusFlags::SERVER_STATUS_IN_TRANS
+    .union(StatusFlags::SERVER_STATUS_AUTOCOMMIT)
+    .union(StatusFlags::SERVER_STATUS_IN_TRANS_READONLY)
+    .union(StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES)
+    .union(StatusFlags::SERVER_STATUS_ANSI_QUOTES);
+
 /// The client's end.
 pub(super) struct Client {
     pub(super) stream: Stream,
@@ -258,7 +265,7 @@ impl Conversation {
 
     /// Sends an OK of Greenroom's own: nothing changed, nothing to warn of.
     pub(super) async fn send_ok(&mut self, seq: u8) -> Result<(), SessionEnd> {
-        let [low, high] = (self.status - StatusFlags::SERVER_SESSION_STATE_CHANGED).bits().to_le_bytes();
+        let [low, high] = (self.status & LASTING).bits().to_le_bytes();
         self.send(seq, &[0, 0, 0, low, high, 0, 0]).await
     }
 }

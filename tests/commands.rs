@@ -189,3 +189,23 @@ fn local_files() {
             .sql("DROP TABLE l")
     });
 }
+
+#[test]
+fn commands_that_are_no_statements_leave_its_warnings_alone() {
+    everywhere("warnings", |tenant, _| {
+        let commands: [(Command, &[u8]); 6] = [
+            (Command::COM_PING, b""),
+            (Command::COM_INIT_DB, tenant.name.as_bytes()),
+            (Command::COM_FIELD_LIST, b"w\0%"),
+            (Command::COM_SET_OPTION, &[0, 0]),
+            (Command::COM_PROCESS_INFO, b""),
+            (Command::COM_DEBUG, b""),
+        ];
+        let script = Script::default().sql("CREATE TABLE w (a INT)").sql("INSERT INTO w VALUES (1), (2)");
+        let script = commands.iter().fold(script, |script, (command, body)| {
+            let script = script.sql("SELECT CAST('x' AS SIGNED) FROM w").command(*command, body);
+            script.sql("SHOW WARNINGS").sql("UPDATE w SET a = a + 1").command(*command, body).sql("SELECT ROW_COUNT()")
+        });
+        script.sql("DROP TABLE w")
+    });
+}

@@ -242,7 +242,14 @@ impl Conversation {
             effects.unpins.insert(PinReason::LongData);
         }
         self.previous.note(turn.command, &self.summary, effects);
+        let warned = self.hold.pins.contains(PinReason::Diagnostics);
         self.digest(effects);
+        // What is no statement leaves the warnings of the last one where they are (measured).
+        if warned && self.shares() && !is_statement(turn.command) {
+            let before = self.hold.pins;
+            self.hold.pins.insert(PinReason::Diagnostics);
+            self.tell_pins(before);
+        }
     }
 
     pub(super) fn consume_turn(&mut self, turn: &Turn) {
@@ -457,6 +464,10 @@ fn not_answered() -> SqlError {
 fn releases_all(text: &[u8]) -> bool {
     let bare: Vec<u8> = text.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_uppercase).collect();
     matches!(bare.strip_suffix(b";").unwrap_or(&bare), b"SELECTRELEASE_ALL_LOCKS()" | b"DORELEASE_ALL_LOCKS()")
+}
+
+fn is_statement(command: Command) -> bool {
+    executes(command) || matches!(command, Command::Query | Command::StmtPrepare)
 }
 
 fn executes(command: Command) -> bool {

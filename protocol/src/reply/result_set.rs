@@ -103,6 +103,7 @@ impl Reply {
     ) -> Result<Step, Violation> {
         // A definition starts with the length of "def".
         if first == super::OK || ends_rows(head, first) {
+            notes.summary.fetched();
             return self.ok(head, emit, notes);
         }
         Ok(self.pass(head, emit))

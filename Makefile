@@ -1,7 +1,7 @@
 # Greenroom's commands. Each says what it installs; Rust itself comes from rust-toolchain.toml by rustup.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check mariadb mysql drivers
+.PHONY: help demo test bench check fuzz mariadb mysql drivers
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ check: ## format, lints and documentation, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+
+fuzz: ## every machine of protocol/ against a fuzzer (FUZZ_SECONDS each, FUZZ_TARGETS)
+	scripts/fuzz
 
 mariadb:
 	@scripts/install-mariadb

@@ -128,6 +128,8 @@ fn every_session_keeps_its_own_variables() {
                 &["SET STATEMENT max_sort_length = 99 FOR SELECT 1", "SET max_length_for_sort_data = 77", "SELECT 1"],
                 &["SET tx_isolation = 'READ-COMMITTED'", "SET old_mode = 'ZERO_DATE_TIME_CAST'", "SET old_mode = ''"],
                 &["SET storage_engine = MyISAM", "SET default_storage_engine = InnoDB", "SELECT 1"],
+                &["SET SESSION innodb_tmpdir = '/tmp', aria_sort_buffer_size = 65536", "SET innodb_strict_mode = OFF"],
+                &["SET myisam_repair_threads = 2", "SET innodb_lock_wait_timeout = 7", "SET myisam_repair_threads = 1"],
                 &["SET log_slow_query_time = 3", "SET long_query_time = 4", "SET log_slow_query_time = 5"],
                 &["SET tx_isolation = SERIALIZABLE", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"],
                 &["SET sql_mode = 'ORACLE'", "SET sql_mode = 'MSSQL'"],

@@ -35,6 +35,7 @@ mod spread;
 mod stage;
 mod stream;
 mod supervisor;
+mod surveys;
 mod tally;
 mod wire;
 

@@ -15,6 +15,7 @@ use greenroom_protocol::login::rsa::NodeKey;
 
 use crate::monitor::{Accuse, NodeMonitor};
 use crate::settings::NodeSettings;
+use crate::surveys::Surveys;
 
 /// What a server says of itself before anybody logs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,7 @@ pub(crate) struct Node {
     leased: AtomicUsize,
     seats: Box<[Seat]>,
     rsa_key: RwLock<Option<NodeKey>>,
+    surveys: Surveys,
     monitor: OnceLock<Addr<NodeMonitor>>,
 }
 
@@ -96,6 +98,7 @@ impl Node {
             leased: AtomicUsize::new(0),
             seats: (0..workers).map(|_| Seat::default()).collect(),
             rsa_key: RwLock::new(None),
+            surveys: Surveys::default(),
             monitor: OnceLock::new(),
         }
     }
@@ -153,6 +156,11 @@ impl Node {
     /// Who watches it.
     pub(crate) fn monitor(&self) -> Option<&Addr<NodeMonitor>> {
         self.monitor.get()
+    }
+
+    /// What is stored there, as its accounts see it.
+    pub(crate) fn surveys(&self) -> &Surveys {
+        &self.surveys
     }
 
     /// The server's RSA key, if some login has asked for it.

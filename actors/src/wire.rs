@@ -8,6 +8,7 @@ use greenroom_protocol::state::{SessionState, Variable};
 
 use crate::node::Permit;
 use crate::stream::{Crated, Stream};
+use crate::surveys::Claim;
 
 /// One logged-in server connection with no reply outstanding.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub(crate) struct Card {
     pub(crate) permit: Permit,
     /// The server's id of the connection.
     pub(crate) thread_id: u32,
+    /// Whose it is.
+    pub(crate) account: u32,
+    /// Its next reset is to take a survey of what is stored.
+    pub(crate) claim: Option<Claim>,
     /// What was agreed at login.
     pub(crate) capabilities: CapabilityFlags,
     /// What it was like after login, and is again after a reset.

@@ -74,7 +74,7 @@ pub(crate) enum Start {
 }
 
 /// Why there is no connection: how its actor ends, and what its session is told.
-type Failure = (BackendEnd, Refusal);
+pub(super) type Failure = (BackendEnd, Refusal);
 
 /// Makes the connection.
 ///
@@ -157,6 +157,7 @@ struct Draft {
     collation: u16,
     tracked: bool,
     retire: Option<Instant>,
+    account: u32,
 }
 
 async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings) -> Result<(Stream, Draft), Attempt> {
@@ -172,7 +173,8 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
     let flavor = Facts::of(&greeting).flavor;
     let (whoami, defaults) = look(&mut stream, tracked, flavor).await?;
     let retire = settings.max_lifetime.map(|age| Instant::now() + spread(age, greeting.thread_id));
-    Ok((stream, Draft { greeting, capabilities, whoami, defaults, collation: blueprint.collation, tracked, retire }))
+    let (collation, account) = (blueprint.collation, blueprint.account.id);
+    Ok((stream, Draft { greeting, capabilities, whoami, defaults, collation, tracked, retire, account }))
 }
 
 /// Up to a tenth less, so that connections opened together do not all go at once.
@@ -250,13 +252,15 @@ async fn look(stream: &mut Stream, tracked: bool, flavor: Flavor) -> Result<(Who
 }
 
 fn finish(stream: Stream, draft: Draft, permit: Permit) -> Result<Box<Wire>, Failure> {
-    let Draft { greeting, capabilities, whoami, defaults, collation, tracked, retire } = draft;
+    let Draft { greeting, capabilities, whoami, defaults, collation, tracked, retire, account } = draft;
     let state = SessionState::new(whoami.database.as_deref(), Charset::Named(whoami.names));
     let birth =
         Birth { state: state.clone(), collation, defaults, role: whoami.role, init_connect: whoami.init_connect };
     let card = Card {
         permit,
         thread_id: greeting.thread_id,
+        account,
+        claim: None,
         capabilities,
         birth: Arc::new(birth),
         state: Arc::new(state),
@@ -269,7 +273,7 @@ fn finish(stream: Stream, draft: Draft, permit: Permit) -> Result<Box<Wire>, Fai
     Ok(Box::new(Wire { stream, card }))
 }
 
-fn failed(reason: String) -> Failure {
+pub(super) fn failed(reason: String) -> Failure {
     (BackendEnd::ConnectFailed, Refusal::Failed(Arc::from(reason)))
 }
 

@@ -9,6 +9,7 @@ mod defaults;
 pub(crate) mod exchange;
 mod kill;
 mod messages;
+mod survey;
 mod watch;
 
 pub(crate) use self::clean::names;
@@ -90,7 +91,13 @@ impl BackendConnection {
     }
 
     fn clean(&mut self, wire: Box<Wire>, ctx: &mut Context<Self>) {
-        ctx.spawn(clean::reset(wire).into_actor(self).map(|cleaned, this, ctx| match cleaned {
+        let log = self.stage.log.clone();
+        let cleaning = async move {
+            let mut wire = clean::reset(wire).await?;
+            survey::survey(&mut wire, &log).await?;
+            Ok::<_, clean::Unclean>(wire)
+        };
+        ctx.spawn(cleaning.into_actor(self).map(|cleaned, this, ctx| match cleaned {
             Ok(wire) => this.ready(wire, None, ctx),
             Err(fault) => {
                 slog::debug!(this.stage.log, "backend connection could not be reset"; "reason" => %fault);
@@ -117,7 +124,12 @@ impl Actor for BackendConnection {
         ctx.spawn(watch::Watch);
         let Some(start) = self.start.take() else { return };
         let opens = matches!(start, Start::Open { .. });
-        let begin = connect::begin(start, Rc::clone(&self.local));
+        let (local, log) = (Rc::clone(&self.local), self.stage.log.clone());
+        let begin = async move {
+            let mut wire = connect::begin(start, local).await?;
+            survey::survey(&mut wire, &log).await.map_err(|fault| connect::failed(fault.to_string()))?;
+            Ok(wire)
+        };
         ctx.spawn(begin.into_actor(self).map(move |begun, this, ctx| match begun {
             Ok(wire) => {
                 let collation = wire.card.birth.collation;

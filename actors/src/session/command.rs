@@ -4,6 +4,7 @@ use std::future::poll_fn;
 
 use greenroom_protocol::command::{Command, Expect, Inbound, InboundError, Scanned};
 use greenroom_protocol::error::SqlError;
+use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet::HEADER;
 use greenroom_protocol::sql::{Kind, PinReason, PinSet, Verdict};
 
@@ -33,15 +34,17 @@ impl Conversation {
         let incoming = self.gather().await?;
         match incoming.inbound.first().and_then(Command::from_byte) {
             Some(Command::Quit) => Err(SessionEnd::Quit),
+            Some(command) if incoming.inbound.total() <= command.least() => self.cut_short(incoming).await,
             Some(Command::Ping) => self.ping(incoming).await,
             Some(Command::ChangeUser) => self.change(incoming).await,
             Some(Command::ResetConnection) => self.reset(incoming).await,
             Some(Command::StmtClose) => self.close_statement(incoming).await,
             Some(Command::ProcessKill) => self.kill_process(incoming).await,
+            Some(command @ (Command::RegisterSlave | Command::BinlogDump | Command::BinlogDumpGtid)) => {
+                self.replicate(command, incoming).await
+            }
             Some(command) => match command.expect() {
                 Expect::Refused | Expect::Endless | Expect::Login => self.refuse_command(incoming).await,
-                // A replica's registration is of no use where the dump that follows it is refused.
-                _ if command == Command::RegisterSlave => self.refuse_command(incoming).await,
                 _ => self.statement(command, incoming).await,
             },
             None => self.refuse_command(incoming).await,
@@ -127,6 +130,15 @@ impl Conversation {
     async fn refuse_command(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
         self.skip(&mut incoming).await?;
         self.send_error(incoming.seq(), &SqlError::unknown_command()).await
+    }
+
+    /// What has no reply must not get one from the server: the next command's would be taken for another's.
+    async fn cut_short(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
+        self.skip(&mut incoming).await?;
+        match self.flavor {
+            Flavor::MySql => self.send_error(incoming.seq(), &SqlError::malformed_packet()).await,
+            Flavor::MariaDb => Ok(()),
+        }
     }
 
     async fn change(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {

@@ -22,6 +22,7 @@ use rustc_hash::FxHashMap;
 use super::control::Control;
 use super::digest::Effects;
 use super::hold::Hold;
+use super::insight::Insight;
 use super::{Arrival, ClientSession};
 use crate::account::Account;
 use crate::buffer::Buffer;
@@ -103,6 +104,13 @@ pub(super) struct Debts {
     pub(super) triggers: bool,
 }
 
+impl Debts {
+    /// Something that the client has set is known to the server alone.
+    pub(super) fn hide_state(&self) -> bool {
+        self.charset || self.server_collation || self.join_limits || self.unreported
+    }
+}
+
 /// Everything that a session owns.
 pub(super) struct Conversation {
     pub(super) stage: Arc<Stage>,
@@ -130,6 +138,10 @@ pub(super) struct Conversation {
     /// What the texts that it has prepared by SQL may pin when they are executed.
     pub(super) prepared: PinSet,
     pub(super) debts: Debts,
+    /// Something may be left on the connection that nobody saw: only a reset takes it away.
+    pub(super) soiled: bool,
+    /// What is stored in the servers, as far as it matters to statements.
+    pub(super) insight: Insight,
     /// What each open prepared statement does when it is executed.
     pub(super) statements: FxHashMap<u32, Effects>,
     pub(super) grant: Option<Grant>,
@@ -188,6 +200,8 @@ impl Conversation {
             sticky: PinSet::EMPTY,
             prepared: PinSet::EMPTY,
             debts: Debts::default(),
+            soiled: false,
+            insight: Insight::default(),
             statements: FxHashMap::default(),
             grant: None,
             leased_at: None,

@@ -153,6 +153,7 @@ impl Conversation {
         if changes.unknown || changes.state_changed && (!explained || belated) {
             self.hold.pins.insert(PinReason::UntrackedState);
         }
+        self.soiled |= effects.facts.contains(Facts::MAY_LEAK);
         self.note_diagnostics(effects, failed);
         self.note_debts(effects, failed);
         self.stick();

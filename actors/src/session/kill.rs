@@ -84,7 +84,7 @@ impl Conversation {
         }
         let Some(shot) = claim.fire() else {
             self.skip(&mut incoming).await?;
-            self.settle().await;
+            self.settle().await?;
             return self.send_ok(incoming.seq()).await;
         };
         let mut payload = vec![Command::Query.byte()];

@@ -231,6 +231,7 @@ impl Conversation {
         if let Some(grant) = self.grant.take() {
             grant.release(condition);
         }
+        self.soiled = false;
         if let Some(since) = self.leased_at.take() {
             self.local.tally.lease_ended(since.elapsed());
         }
@@ -248,6 +249,7 @@ impl Conversation {
         self.statements.clear();
         self.prepared = PinSet::EMPTY;
         self.debts = super::conversation::Debts::default();
+        self.soiled = false;
         self.previous = Previous { row_count: -1, unheard: false, found_rows: 0 };
         self.control.set_running(None);
         if let Some(claim) = self.control.take_claim() {

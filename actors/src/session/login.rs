@@ -17,6 +17,7 @@ use greenroom_protocol::track::{self, ClientTrackers};
 use tokio::time::timeout;
 
 use super::conversation::{Conversation, client_failed};
+use super::insight::Insight;
 use super::lease::{NoLease, first_state};
 use crate::backend::UNABLE;
 use crate::credentials::{self, Learn, Settle, Verify};
@@ -157,6 +158,7 @@ impl Conversation {
         };
         self.control.set_user(&wish.user);
         self.account = Some(account);
+        self.insight = Insight::default();
         self.collation = wish.collation;
         self.state = first_state(wish.database.as_deref(), wish.collation);
         self.prove(&wish, learned, main, seq).await?;

@@ -10,7 +10,7 @@ use greenroom_protocol::state::{Charset, SessionState, absorb};
 use super::conversation::{Conversation, Debts};
 use crate::backend::exchange::{Batch, Outcome};
 use crate::backend::names;
-use crate::grant::Condition;
+use crate::end::SessionEnd;
 
 /// What a session may have changed that no report gives exactly.
 const READ_BACK: &[u8] =
@@ -21,29 +21,41 @@ const PARTNERS: &[u8] = b"SELECT @@SESSION.collation_server, @@SESSION.max_join_
 
 /// MariaDB: every variable that this session has set to something of its own.
 const SET_HERE: &[u8] = b"SELECT LOWER(VARIABLE_NAME), SESSION_VALUE FROM information_schema.SYSTEM_VARIABLES \
-    WHERE VARIABLE_SCOPE='SESSION' AND SESSION_VALUE<>GLOBAL_VALUE";
+    WHERE VARIABLE_SCOPE='SESSION' AND NOT BINARY SESSION_VALUE<=>BINARY GLOBAL_VALUE";
 
 /// MariaDB counts the triggers that ran in a session; one that ran in a failed statement left no other trace (measured).
 const TRIGGERS: &[u8] = b"SHOW SESSION STATUS LIKE 'Executed_triggers'";
 
 impl Conversation {
     /// Gives the connection back if nothing holds it.
-    pub(super) async fn settle(&mut self) {
+    ///
+    /// # Errors
+    /// Where it is lost, and with it what the session's state had become: to go on as before would give wrong results.
+    pub(super) async fn settle(&mut self) -> Result<(), SessionEnd> {
         if !self.shares() || self.grant.is_none() || self.hold.holds() {
-            return;
+            return Ok(());
         }
+        let debts = self.debts;
         if self.debts.warnings && !self.look_for_warnings().await {
-            return self.lose();
+            return self.write_off(debts);
         }
         if self.hold.holds() {
-            return;
+            return Ok(());
         }
         if self.debts != Debts::default() && !self.pay().await {
-            return self.lose();
+            return self.write_off(debts);
         }
         if !self.hold.holds() {
-            self.release(Condition::Clean);
+            let condition = self.condition();
+            self.release(condition);
         }
+        Ok(())
+    }
+
+    /// What was owed will never be known.
+    fn write_off(&mut self, debts: Debts) -> Result<(), SessionEnd> {
+        self.lose();
+        if debts.insert_id || debts.hide_state() { Err(SessionEnd::BackendLost) } else { Ok(()) }
     }
 
     /// Asks whether there still are warnings, before anything else, which might take them away.
@@ -129,6 +141,10 @@ impl Conversation {
 fn set_here(answer: Option<&Answer>, before: &SessionState) -> Option<SessionState> {
     let Some(Answer::Rows(rows)) = answer else { return None };
     let mut state = SessionState::new(before.database(), before.charset().clone());
+    // A NULL can not be restored.
+    if rows.iter().any(|row| row.contains(&None)) {
+        return None;
+    }
     let variables = rows.iter().filter_map(|row| match row.as_slice() {
         [Some(name), Some(value)] if !name.starts_with(b"session_track_") => Some((&**name, &**value)),
         _ => None,

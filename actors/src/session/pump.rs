@@ -95,7 +95,8 @@ impl Conversation {
         Poll::Pending
     }
 
-    async fn forward(&mut self, bytes: &[u8]) -> Result<(), SessionEnd> {
+    /// Sends on to the client what a server sent.
+    pub(super) async fn forward(&mut self, bytes: &[u8]) -> Result<(), SessionEnd> {
         self.tally.to_clients.set(self.tally.to_clients.get() + bytes.len() as u64);
         self.client.stream.write_all(bytes).await.map_err(client_failed)
     }

@@ -3,7 +3,6 @@
 use greenroom_protocol::command::Command;
 use greenroom_protocol::constants::StatusFlags;
 use greenroom_protocol::flavor::Flavor;
-use greenroom_protocol::sql::Verdict;
 use greenroom_protocol::track::ClientTrackers;
 
 use super::command::Incoming;
@@ -19,15 +18,7 @@ impl Conversation {
     pub(super) async fn reset(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
         if !self.shares() {
             self.statements.clear();
-            let turn = Turn {
-                command: Command::ResetConnection,
-                effects: Verdict::default(),
-                incoming,
-                rewritten: None,
-                elsewhere: false,
-                classifier: None,
-            };
-            return self.run(turn).await;
+            return self.run(Turn::new(Command::ResetConnection, incoming)).await;
         }
         self.skip(&mut incoming).await?;
         let before = self.hold.pins;

@@ -12,12 +12,14 @@ use greenroom_protocol::track::ClientTrackers;
 use super::command::Incoming;
 use super::conversation::Conversation;
 use super::digest::Effects;
+use super::insight::Watches;
 use super::lease::NoLease;
 use super::pump::Fault;
 use crate::backend::exchange::Batch;
 use crate::buffer::Buffer;
 use crate::end::SessionEnd;
 use crate::settings::PoolMode;
+use crate::surveys::Change;
 
 /// Gives the trackers back to the client, who wants to set them: back to what a login finds.
 const HAND_OVER: &[u8] =
@@ -40,7 +42,16 @@ pub(super) struct Turn {
     /// It came while the session had no connection: the previous statement's is somebody else's by now.
     pub(super) elsewhere: bool,
     /// Reads a statement that is longer than the inlet, as it passes.
-    pub(super) classifier: Option<Box<Classifier>>,
+    pub(super) reader: Option<Box<Reader>>,
+    /// It changes what is stored in the server, triggers for one.
+    pub(super) change: Vec<Change>,
+}
+
+/// Reads a statement's text in pieces.
+#[derive(Debug)]
+pub(super) struct Reader {
+    classifier: Classifier,
+    pub(super) watches: Watches,
 }
 
 impl Conversation {
@@ -58,9 +69,10 @@ impl Conversation {
             return self.run(Turn { effects, ..Turn::new(command, incoming) }).await;
         }
         if !incoming.scanned.complete {
-            let mut classifier = Box::new(Classifier::new(self.sql_mode()));
-            classifier.feed(argument);
-            return self.run(Turn { classifier: Some(classifier), ..Turn::new(command, incoming) }).await;
+            let classifier = Classifier::new(self.sql_mode());
+            let mut reader = Box::new(Reader { classifier, watches: Watches::default() });
+            reader.feed(argument);
+            return self.run(Turn { reader: Some(reader), ..Turn::new(command, incoming) }).await;
         }
         #[cfg(feature = "faults")]
         if argument == b"greenroom: panic" {
@@ -132,6 +144,7 @@ impl Conversation {
                 }
             }
             self.note_running();
+            self.reveal(&mut turn);
             if bare && self.shares() && turn.effects.facts.contains(Facts::READS_DIAGNOSTICS) {
                 self.clear_diagnostics().await?;
             }
@@ -167,12 +180,14 @@ impl Conversation {
             }
         }
         self.finish_turn(&turn).await;
+        // While it waited for its connection, or ran, triggers may have come to be that nobody looked for in its text.
+        self.look_around();
+        turn.change.clear();
         self.tally.query(begun.elapsed());
         if self.grant.is_none() && self.hold.holds() {
             return Err(SessionEnd::BackendLost);
         }
-        self.settle().await;
-        Ok(())
+        self.settle().await
     }
 
     async fn finish_turn(&mut self, turn: &Turn) {
@@ -206,7 +221,7 @@ impl Conversation {
         self.digest(effects);
     }
 
-    fn consume_turn(&mut self, turn: &Turn) {
+    pub(super) fn consume_turn(&mut self, turn: &Turn) {
         if turn.incoming.scanned.complete {
             self.consume(turn.incoming.scanned.used);
         }
@@ -219,7 +234,8 @@ impl Conversation {
         self.send_error(turn.incoming.seq(), error).await
     }
 
-    fn note_running(&self) {
+    /// Lets others kill what runs.
+    pub(super) fn note_running(&self) {
         if let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) {
             self.control.set_running(Some((card.permit.node().index, card.thread_id)));
         }
@@ -251,25 +267,26 @@ impl Conversation {
     }
 
     /// Sends what is there, and streams what is not.
-    async fn send_turn(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+    pub(super) async fn send_turn(&mut self, turn: &mut Turn) -> Result<(), Fault> {
         let mut body = Body::default();
-        // The classifier has had the first part.
+        // The reader has had the first part.
         let mut fed = true;
         loop {
             let filled = self.client.inlet.as_ref().map_or(&[][..], Buffer::filled);
             let part = filled.get(..turn.incoming.scanned.used).unwrap_or_default();
-            if let Some(classifier) = turn.classifier.as_mut() {
+            if let Some(reader) = turn.reader.as_mut() {
                 body.each(part, |text| {
                     if !fed {
-                        classifier.feed(text);
+                        reader.feed(text);
                     }
                 });
                 fed = false;
             }
             if turn.incoming.scanned.complete
-                && let Some(classifier) = turn.classifier.take()
+                && let Some(reader) = turn.reader.take()
             {
-                turn.effects = classifier.finish();
+                turn.effects = reader.finish();
+                turn.change = self.change_stored(turn.effects);
                 // Too late to write the answer into it, but not to refuse it.
                 let previous = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS;
                 if turn.elsewhere && turn.effects.facts.intersects(previous) {
@@ -355,12 +372,19 @@ impl Conversation {
     }
 
     /// The server's end broke in the middle of a command: the client is told what that means for it.
-    async fn lost(&mut self, turn: &mut Turn, bare: bool, begun: bool, reason: &str) -> Result<(), SessionEnd> {
+    pub(super) async fn lost(
+        &mut self,
+        turn: &mut Turn,
+        bare: bool,
+        begun: bool,
+        reason: &str,
+    ) -> Result<(), SessionEnd> {
         let node = self.endpoint.choose().map(|node| node.settings().name.clone()).unwrap_or_default();
         slog::info!(self.stage.log, "backend connection lost during a command"; "session" => self.id, "reason" => reason);
         let open = !bare && self.hold.is_open();
         let survivable = SURVIVABLE.iter().fold(self.hold.pins, |pins, reason| pins.difference(PinSet::of(&[*reason])));
-        let survives = self.mode() == PoolMode::Transaction && survivable.is_empty() && !begun;
+        let known = survivable.is_empty() && !self.debts.hide_state();
+        let survives = self.mode() == PoolMode::Transaction && known && !begun;
         self.lose();
         self.skip(&mut turn.incoming).await?;
         let error = if open { SqlError::transaction_lost(&node) } else { SqlError::outcome_unknown(&node) };
@@ -371,11 +395,24 @@ impl Conversation {
     }
 }
 
+impl Reader {
+    fn feed(&mut self, text: &[u8]) {
+        self.classifier.feed(text);
+        self.watches.feed(text);
+    }
+
+    fn finish(self) -> Verdict {
+        let mut verdict = self.classifier.finish();
+        self.watches.finish(&mut verdict);
+        verdict
+    }
+}
+
 impl Turn {
     /// A command that does nothing to its session, sent as it came.
     pub(super) fn new(command: Command, incoming: Incoming) -> Self {
         let effects = Verdict::default();
-        Self { command, effects, incoming, rewritten: None, elsewhere: false, classifier: None }
+        Self { command, effects, incoming, rewritten: None, elsewhere: false, reader: None, change: Vec::new() }
     }
 
     /// Whether nothing is lost by sending it again.

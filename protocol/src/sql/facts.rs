@@ -62,8 +62,12 @@ facts! {
     READS_AUTO_IS_NULL = 19;
     /// A block of statements that run by themselves (MariaDB: BEGIN NOT ATOMIC, IF, LOOP …).
     COMPOUND = 20;
-    /// May set variables as `SET @@name = …`, without a scope, which MariaDB does not report (measured).
+    /// May set variables that MariaDB does not report: as `SET @@name = …`, without a scope, or of a plugin (measured).
     SETS_UNREPORTED = 21;
+    /// May run code that nobody can see, and whose traces only a reset takes away (see [`crate::sql::Hidden`]).
+    MAY_LEAK = 22;
+    /// Creates, changes or renames triggers, views or functions.
+    CHANGES_STORED = 23;
 }
 
 impl Facts {

@@ -11,16 +11,19 @@
 pub mod builtin;
 pub mod classify;
 pub mod facts;
+pub mod hidden;
 pub mod keyword;
 pub mod lexer;
 pub mod mode;
 pub mod pin;
 mod plain;
+mod reported;
 pub mod substitute;
 pub mod token;
 
 pub use classify::{Classifier, Kind, Verdict, classify};
 pub use facts::Facts;
+pub use hidden::{Catalog, Hidden, Stored, Watch};
 pub use mode::{ClientCharset, Flavor, Mode};
 pub use pin::{PinReason, PinSet};
 pub use substitute::{Known, substitute};

@@ -5,6 +5,7 @@ use super::statement::{Last, Phase};
 use crate::sql::facts::Facts;
 use crate::sql::keyword::Kw;
 use crate::sql::pin::PinReason;
+use crate::sql::reported::is_reported;
 use crate::sql::token::Token;
 
 /// Where in a SET.
@@ -108,6 +109,12 @@ impl Scan {
         statement.phase = Phase::Set(next);
     }
 
+    fn sets_unreported(&mut self) {
+        if self.mode.is_mariadb() {
+            self.statement.fact(Facts::SETS_UNREPORTED);
+        }
+    }
+
     /// The last name is a variable that gets a value.
     fn assign(&mut self, scope: Scope, system: bool) {
         if scope == Scope::Global {
@@ -115,16 +122,20 @@ impl Scan {
         }
         let mut lower = [0; 40];
         let name = self.statement.name.bytes();
-        let Some(lower) = lower.get_mut(..name.len()) else { return };
+        let Some(lower) = lower.get_mut(..name.len()) else {
+            // No server has a name this long that is also reported.
+            return self.sets_unreported();
+        };
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
-        let statement = &mut self.statement;
-        if system && scope == Scope::Unsaid && self.mode.is_mariadb() {
-            statement.fact(Facts::SETS_UNREPORTED);
-            if ONLY_SESSION.contains(&&*lower) {
-                statement.pin(PinReason::UntrackedState);
+        let bare = system && scope == Scope::Unsaid;
+        if self.mode.is_mariadb() && (bare || !is_reported(lower)) {
+            self.sets_unreported();
+            if bare && ONLY_SESSION.contains(&&*lower) {
+                self.statement.pin(PinReason::UntrackedState);
             }
         }
+        let statement = &mut self.statement;
         match &*lower {
             // Only `@@name` without a scope is for the next transaction alone (measured).
             b"transaction_isolation" | b"tx_isolation" | b"transaction_read_only" | b"tx_read_only"

@@ -256,13 +256,26 @@ fn the_rest() {
 
 #[test]
 fn sets_unreported() {
-    for sql in ["SET @@sql_mode = ''", "SET a = 1, @@b = 2", "SELECT my_function()", "EXECUTE p", "SET @@`a` = 1"] {
+    for sql in [
+        "SET @@sql_mode = ''",
+        "SET a = 1, @@b = 2",
+        "SELECT my_function()",
+        "EXECUTE p",
+        "SET @@`a` = 1",
+        "SET lock_wait_timeout = 5, innodb_lock_wait_timeout = 6",
+        "SET SESSION Aria_sort_buffer_size = DEFAULT",
+        "SET SESSION a_name_of_more_than_forty_characters_in_all = 1",
+    ] {
         assert!(has(MARIA, sql, Facts::SETS_UNREPORTED), "{sql}");
         assert!(!has(MY, sql, Facts::SETS_UNREPORTED), "{sql}");
     }
-    for sql in
-        ["SET sql_mode = ''", "SET @@session.a = 1", "SET @@local.a = @@b", "SET SESSION a = 1", "SET @@global.a = 1"]
-    {
+    for sql in [
+        "SET sql_mode = ''",
+        "SET @@session.sql_mode = 1",
+        "SET @@local.TIME_ZONE = @@b",
+        "SET SESSION autocommit = 1",
+        "SET @@global.a = 1",
+    ] {
         assert!(!has(MARIA, sql, Facts::SETS_UNREPORTED), "{sql}");
     }
 }

@@ -1,0 +1,123 @@
+//! What a statement's text does not show: triggers, and what views call, as a survey of the server found them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use greenroom_protocol::command::Command;
+use greenroom_protocol::sql::{Facts, Hidden, Mode, Watch};
+
+use super::conversation::Conversation;
+use super::digest::Effects;
+use super::turn::Turn;
+use crate::grant::Condition;
+use crate::surveys::{Change, Survey};
+
+/// What the session knows of each node of its endpoint, and of which generation that is.
+#[derive(Debug, Default)]
+pub(super) struct Insight {
+    nodes: Vec<(u64, Option<Arc<Survey>>)>,
+}
+
+/// Follows a text that comes in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Watches(Vec<(Watch, Option<Arc<Survey>>)>);
+
+impl Insight {
+    fn surveys(&self) -> impl Iterator<Item = &Option<Arc<Survey>>> {
+        self.nodes.iter().map(|(_, survey)| survey)
+    }
+}
+
+impl Watches {
+    pub(super) fn feed(&mut self, text: &[u8]) {
+        let unknown = Hidden::unknown();
+        for (watch, survey) in &mut self.0 {
+            watch.feed(survey.as_ref().map_or(&unknown, |survey| &survey.hidden), text);
+        }
+    }
+
+    pub(super) fn finish(self, effects: &mut Effects) {
+        let unknown = Hidden::unknown();
+        for (watch, survey) in self.0 {
+            watch.finish(survey.as_ref().map_or(&unknown, |survey| &survey.hidden), effects);
+        }
+    }
+}
+
+impl Conversation {
+    /// Sees to it that what is known is of today. Where statements may have been judged by what is wrong now, the
+    /// connection is soiled.
+    pub(super) fn look_around(&mut self) {
+        let Some(account) = self.account.as_ref().filter(|_| self.shares()) else { return };
+        let nodes = &self.endpoint.nodes;
+        let known = &mut self.insight.nodes;
+        known.resize_with(nodes.len(), || (u64::MAX, None));
+        for (node, (generation, survey)) in nodes.iter().zip(known) {
+            let now = node.surveys().generation();
+            if *generation != now {
+                let before = std::mem::replace(survey, node.surveys().get(account.id));
+                *generation = now;
+                self.soiled |= match (before, survey) {
+                    (None, _) => false,
+                    (Some(before), Some(now)) => before.hidden != now.hidden,
+                    (Some(_), None) => true,
+                };
+            }
+        }
+    }
+
+    /// The connection is there: adds to a statement's effects what its text does not show.
+    pub(super) fn reveal(&mut self, turn: &mut Turn) {
+        if !self.shares() {
+            return;
+        }
+        self.look_around();
+        if let Command::Query | Command::StmtPrepare = turn.command {
+            let (mode, text) = (self.sql_mode(), self.argument(&turn.incoming));
+            match turn.reader.as_mut() {
+                Some(reader) => reader.watches = self.watches(mode, text),
+                None => self.add_hidden(&mut turn.effects, text, mode),
+            }
+        }
+        turn.change = self.change_stored(turn.effects);
+    }
+
+    fn add_hidden(&self, effects: &mut Effects, text: &[u8], mode: Mode) {
+        for survey in self.insight.surveys() {
+            match survey {
+                Some(survey) => survey.hidden.add_to(effects, text, mode),
+                None => Hidden::unknown().add_to(effects, text, mode),
+            }
+        }
+    }
+
+    /// The same for a text that comes in pieces, of which this is the first.
+    fn watches(&self, mode: Mode, text: &[u8]) -> Watches {
+        let mut watches = Watches(self.insight.surveys().map(|survey| (Watch::new(mode), survey.clone())).collect());
+        watches.feed(text);
+        watches
+    }
+
+    /// A statement that changes what is stored begins; until what this gives is dropped, nothing is known.
+    pub(super) fn change_stored(&self, effects: Effects) -> Vec<Change> {
+        if !self.shares() || !effects.facts.contains(Facts::CHANGES_STORED) {
+            return Vec::new();
+        }
+        self.endpoint.nodes.iter().map(Change::begin).collect()
+    }
+
+    /// How the connection goes back: reset where something may be left on it that nobody saw, and also where a survey is
+    /// due, which is taken with a reset.
+    pub(super) fn condition(&mut self) -> Condition {
+        if self.soiled {
+            return Condition::Used;
+        }
+        let now = Instant::now();
+        let due = self.insight.surveys().flatten().any(|survey| survey.is_due(now));
+        let Some(card) = self.grant.as_mut().and_then(|grant| grant.wire()).filter(|_| due) else {
+            return Condition::Clean;
+        };
+        card.card.claim = card.card.permit.node().surveys().claim(card.card.account);
+        if card.card.claim.is_some() { Condition::Used } else { Condition::Clean }
+    }
+}

@@ -1,0 +1,89 @@
+//! What the text of a trigger, a view or a function may do, read with more suspicion than a server reads it: words in
+//! quotes and comments count, since the `sql_mode` that it was written in decides which of them are code.
+
+use std::collections::BTreeSet;
+
+use super::key;
+use crate::sql::builtin::is_builtin;
+use crate::sql::mode::Mode;
+
+/// Words of what no server reports, or of what nobody can tell.
+const LEAKS: [&[u8]; 7] = [b"get_lock", b"temporary", b"call", b"prepare", b"execute", b"nextval", b"next"];
+
+/// Words before a name and a parenthesis that is no call.
+const NAMING: [&[u8]; 9] =
+    [b"into", b"table", b"insert", b"replace", b"ignore", b"as", b"with", b"recursive", b"references"];
+
+/// A body's words.
+#[derive(Debug, Default)]
+pub(super) struct Body {
+    hidden: bool,
+    leaks: bool,
+    words: BTreeSet<Box<[u8]>>,
+    calls: BTreeSet<Box<[u8]>>,
+}
+
+impl Body {
+    pub(super) fn read(text: &[u8], mode: &Mode) -> Self {
+        let mut body = Self { hidden: text.is_empty(), ..Self::default() };
+        let (mut before, mut last): (&[u8], &[u8]) = (b"", b"");
+        // Whether only blanks and closing quotes stand between the last word and here.
+        let (mut adjacent, mut quoted, mut qualified) = (false, false, false);
+        let mut rest = text;
+        while let Some((&byte, after)) = rest.split_first() {
+            if is_name(byte) {
+                let len = rest.iter().position(|byte| !is_name(*byte)).unwrap_or(rest.len());
+                let (word, behind) = rest.split_at(len);
+                if !qualified {
+                    before = last;
+                }
+                (last, rest, adjacent, quoted, qualified) = (word, behind, true, false, false);
+                body.word(word);
+                continue;
+            }
+            match byte {
+                b'@' => body.leaks = true,
+                b'(' if adjacent && (quoted || !is_builtin(last, mode)) && !names_a_thing(before) => {
+                    body.calls.insert(key(last));
+                }
+                // A comment may stand before a call's parenthesis.
+                b'/' if text_ends_comment(text, rest) => body.leaks |= after.trim_ascii_start().starts_with(b"("),
+                _ => {}
+            }
+            qualified = byte == b'.' || qualified && matches!(byte, b'`' | b'"' | b' ' | b'\n' | b'\t' | b'\r');
+            quoted |= matches!(byte, b'`' | b'"');
+            adjacent &= matches!(byte, b'`' | b'"') || byte.is_ascii_whitespace();
+            rest = after;
+        }
+        body
+    }
+
+    fn word(&mut self, word: &[u8]) {
+        let word = key(word);
+        self.leaks |= LEAKS.contains(&&*word) || word.starts_with(b"service_");
+        self.words.insert(word);
+    }
+
+    pub(super) fn is_hidden(&self) -> bool {
+        self.hidden
+    }
+
+    /// Whether it may do what nobody reports. `fine`: the function of this name does not; `leaky`: a table's triggers may.
+    pub(super) fn may_leak(&self, fine: impl Fn(&[u8]) -> bool, leaky: impl Fn(&[u8]) -> bool) -> bool {
+        self.leaks || self.calls.iter().any(|name| !fine(name)) || self.words.iter().any(|word| leaky(word))
+    }
+}
+
+fn names_a_thing(before: &[u8]) -> bool {
+    NAMING.contains(&&*key(before))
+}
+
+/// Whether the slash at the head of `rest` closes a comment.
+fn text_ends_comment(text: &[u8], rest: &[u8]) -> bool {
+    let at = text.len() - rest.len();
+    at > 0 && text.get(at - 1) == Some(&b'*')
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+}

@@ -1,0 +1,141 @@
+use super::{Catalog, Hidden, Stored};
+use crate::sql::{Facts, Flavor, Mode, Verdict, classify};
+
+const MODE: Mode = Mode::new(Flavor::MySql, 90704);
+
+fn judge(objects: &[(Stored, &str, &str)]) -> Hidden {
+    let mut catalog = Catalog::default();
+    for (stored, name, body) in objects {
+        catalog.add(*stored, name.as_bytes(), Some(body.as_bytes()), &MODE);
+    }
+    catalog.judge()
+}
+
+fn verdict(hidden: &Hidden, sql: &str) -> Verdict {
+    let mut verdict = classify(sql.as_bytes(), MODE);
+    hidden.add_to(&mut verdict, sql.as_bytes(), MODE);
+    verdict
+}
+
+fn has(hidden: &Hidden, sql: &str, fact: Facts) -> bool {
+    verdict(hidden, sql).facts.contains(fact)
+}
+
+#[test]
+fn a_trigger_that_only_writes_tables_is_harmless() {
+    for body in [
+        "INSERT INTO audit (a, b) VALUES (NEW.a, CONCAT(NEW.b, NOW()))",
+        "BEGIN\n DECLARE total DECIMAL(10,2);\n SELECT SUM(x) INTO total FROM t; SET NEW.a = (total + 1) * (2);\nEND",
+        "INSERT INTO `audit` (`a`) VALUES (COALESCE(OLD.a, 0))",
+        "IF NEW.a IN (1, 2) THEN UPDATE other SET n = n + 1 WHERE id = NEW.id; END IF",
+    ] {
+        let hidden = judge(&[(Stored::Trigger, "t", body)]);
+        assert_eq!(hidden.leaky(), 0, "{body}");
+        assert_eq!(verdict(&hidden, "INSERT INTO t VALUES (1)"), classify(b"INSERT INTO t VALUES (1)", MODE));
+    }
+}
+
+#[test]
+fn a_trigger_that_may_leave_something_marks_its_table() {
+    for body in [
+        "SET NEW.a = GET_LOCK('x', 1)",
+        "DO `get_lock`/* */('x', 1)",
+        "SELECT NEW.a INTO @v",
+        "CREATE TEMPORARY TABLE x SELECT 1",
+        "CALL p()",
+        "SET NEW.a = my_function(1)",
+        "SET NEW.a = `other`.`my_function` (1)",
+        "SET NEW.a = my_function /* why */ (1)",
+        "",
+    ] {
+        let hidden = judge(&[(Stored::Trigger, "Orders", body)]);
+        for sql in ["INSERT INTO orders VALUES (1)", "UPDATE x JOIN `ORDERS` SET a = 1", "DELETE FROM db.orders"] {
+            assert!(has(&hidden, sql, Facts::MAY_RUN_ROUTINE), "{body}: {sql}");
+        }
+        assert!(!has(&hidden, "INSERT INTO other VALUES ('orders')", Facts::MAY_RUN_ROUTINE), "{body}");
+    }
+}
+
+#[test]
+fn what_stands_on_something_leaky_is_leaky() {
+    let hidden = judge(&[
+        (Stored::Function, "good", "RETURN abs(1)"),
+        (Stored::Function, "bad", "BEGIN DO GET_LOCK('x', 1); RETURN 1; END"),
+        (Stored::Function, "worse", "RETURN bad(1)"),
+        (Stored::Trigger, "fine", "SET NEW.a = good(1)"),
+        (Stored::Trigger, "ill", "SET NEW.a = worse(1)"),
+        (Stored::Trigger, "first", "INSERT INTO ill VALUES (1)"),
+        (Stored::View, "plain", "select `db`.`t`.`a` AS `a` from `db`.`t` where (`db`.`t`.`a` = lower('x'))"),
+        (Stored::View, "calls", "select `db`.`worse`(1) AS `a`"),
+        (Stored::View, "over", "select `calls`.`a` AS `a` from `db`.`calls`"),
+    ]);
+    for (table, leaky) in
+        [("fine", false), ("ill", true), ("first", true), ("plain", false), ("calls", true), ("over", true)]
+    {
+        assert_eq!(has(&hidden, &format!("SELECT * FROM {table}"), Facts::MAY_RUN_ROUTINE), leaky, "{table}");
+    }
+    assert_eq!(hidden.leaky(), 4);
+}
+
+#[test]
+fn a_name_that_two_schemas_use_counts_as_the_worse() {
+    let hidden = judge(&[
+        (Stored::Function, "f", "RETURN 1"),
+        (Stored::Function, "F", "RETURN GET_LOCK('x', 1)"),
+        (Stored::Trigger, "t", "SET NEW.a = f(1)"),
+    ]);
+    assert_eq!(hidden.leaky(), 1);
+}
+
+#[test]
+fn what_can_not_be_seen_makes_its_connection_be_reset() {
+    let mut catalog = Catalog::default();
+    catalog.hide_triggers();
+    catalog.add(Stored::View, b"v", None, &MODE);
+    catalog.add(Stored::View, b"w", Some(b"select 1 AS `1`"), &MODE);
+    let hidden = catalog.judge();
+    assert!(hidden.is_partial());
+    for sql in ["SELECT * FROM v", "SELECT * FROM W", "INSERT INTO t VALUES (1)", "UPDATE t SET a = 1"] {
+        assert!(has(&hidden, sql, Facts::MAY_LEAK), "{sql}");
+        assert!(!has(&hidden, sql, Facts::MAY_RUN_ROUTINE), "{sql}");
+    }
+    for sql in ["SELECT * FROM t", "SET sql_mode = ''", "BEGIN"] {
+        assert!(!has(&hidden, sql, Facts::MAY_LEAK), "{sql}");
+    }
+}
+
+#[test]
+fn while_nothing_is_known_only_plain_statements_are_safe() {
+    let hidden = Hidden::unknown();
+    assert!(has(&hidden, "SELECT * FROM t", Facts::MAY_LEAK) && has(&hidden, "BEGIN; SELECT 1", Facts::MAY_LEAK));
+    assert!(!has(&hidden, "SET NAMES utf8mb4", Facts::MAY_LEAK) && !has(&hidden, "COMMIT", Facts::MAY_LEAK));
+    assert!(!hidden.is_partial());
+}
+
+#[test]
+fn statements_that_change_what_is_stored() {
+    let hidden = judge(&[]);
+    for sql in [
+        "CREATE DEFINER = x TRIGGER a BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
+        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "ALTER VIEW v AS SELECT 1",
+        "CREATE FUNCTION f() RETURNS INT RETURN 1",
+        "RENAME TABLE a TO b",
+        "ALTER TABLE a RENAME b",
+        "SELECT 1; CREATE VIEW v AS SELECT 1",
+    ] {
+        assert!(has(&hidden, sql, Facts::CHANGES_STORED), "{sql}");
+    }
+    for sql in ["CREATE TABLE t (a INT)", "SELECT 'create view'", "INSERT INTO t VALUES (1)", "TRUNCATE t"] {
+        assert!(!has(&hidden, sql, Facts::CHANGES_STORED), "{sql}");
+    }
+}
+
+#[test]
+fn names_beyond_ascii_count_in_any_character_set() {
+    let hidden = judge(&[(Stored::Trigger, "größe", "SELECT 1 INTO @v")]);
+    assert!(hidden.leaky() == 1 && !has(&hidden, "INSERT INTO groesse VALUES (1)", Facts::MAY_RUN_ROUTINE));
+    let mut verdict = classify(b"INSERT INTO gr\xf6\xdfe VALUES (1)", MODE);
+    hidden.add_to(&mut verdict, b"INSERT INTO gr\xf6\xdfe VALUES (1)", MODE);
+    assert!(verdict.facts.contains(Facts::MAY_RUN_ROUTINE));
+}

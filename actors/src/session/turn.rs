@@ -90,6 +90,10 @@ impl Conversation {
         {
             return self.kill_statement(incoming, id, query).await;
         }
+        // The server would kill the connection beneath, which need not be the session's end.
+        if command == Command::Query && super::kill::is_own(argument) {
+            return self.kill_statement(incoming, self.id, false).await;
+        }
         let rewritten = match self.rewrite(command, effects, argument) {
             Ok(rewritten) => rewritten,
             Err(error) => {

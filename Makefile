@@ -1,7 +1,7 @@
 # Greenroom's commands. Each says what it installs; Rust itself comes from rust-toolchain.toml by rustup.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check fuzz mariadb mysql drivers
+.PHONY: help demo test soak bench check fuzz mariadb mysql drivers
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,10 @@ demo: mariadb ## a private server, Greenroom in front of it, 200 clients on a fe
 
 test: mariadb mysql drivers ## every test, on real MariaDB and real MySQL, with real drivers
 	cargo test --workspace
+
+soak: mariadb mysql ## the twin test at length: SOAK_SEEDS (300) new scripts of SOAK_STEPS (150) lines, all differences shown
+	GREENROOM_TWIN_SEEDS=$${SOAK_SEEDS:-300} GREENROOM_TWIN_STEPS=$${SOAK_STEPS:-150} GREENROOM_TWIN_GO_ON=1 \
+		cargo test --test twin -- --nocapture
 
 bench: ## Greenroom beside haproxy and no proxy at all (BENCH_SECONDS, BENCH_ROUNDS, BENCH_THREADS)
 	scripts/bench

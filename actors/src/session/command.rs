@@ -6,7 +6,7 @@ use greenroom_protocol::command::{Command, Expect, Inbound, InboundError, Scanne
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet::HEADER;
-use greenroom_protocol::sql::{Kind, PinReason, PinSet, Verdict};
+use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, Verdict};
 
 use super::conversation::{Conversation, client_failed};
 use super::turn::Turn;
@@ -122,8 +122,7 @@ impl Conversation {
 
     async fn ping(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
         self.skip(&mut incoming).await?;
-        // It counts as a statement without rows (measured).
-        (self.previous.row_count, self.previous.unheard) = (0, true);
+        self.previous.answered(0);
         self.send_ok(incoming.seq()).await
     }
 
@@ -174,6 +173,10 @@ impl Conversation {
     /// What a command other than a statement's text does.
     pub(super) fn plain_effects(command: Command, argument: &[u8]) -> Verdict {
         let mut effects = Verdict::default();
+        // MySQL's OK to these counts the warnings that are there, and leaves them (measured).
+        if matches!(command, Command::InitDb | Command::SetOption | Command::FieldList) {
+            effects.facts.insert(Facts::READS_DIAGNOSTICS);
+        }
         match command {
             Command::InitDb => effects.kind = Kind::Use,
             // Whether several statements are allowed is the connection's own from now on.

@@ -13,7 +13,7 @@ use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::login::scramble::{SCRAMBLE_LENGTH, Scramble};
 use greenroom_protocol::packet;
-use greenroom_protocol::reply::Summary;
+use greenroom_protocol::reply::{LASTING, Summary};
 use greenroom_protocol::sql::{Mode, PinSet};
 use greenroom_protocol::state::{Charset, SessionState};
 use greenroom_protocol::track::ClientTrackers;
@@ -23,6 +23,7 @@ use super::control::Control;
 use super::digest::Effects;
 use super::hold::Hold;
 use super::insight::Insight;
+use super::previous::Previous;
 use super::{Arrival, ClientSession};
 use crate::account::Account;
 use crate::buffer::Buffer;
@@ -68,17 +69,6 @@ impl Client {
         }
         false
     }
-}
-
-/// Values of the previous statement that no other connection knows.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Previous {
-    /// `ROW_COUNT()`.
-    pub(super) row_count: i64,
-    /// That is of an answer of Greenroom's own, which the server has not heard of.
-    pub(super) unheard: bool,
-    /// `FOUND_ROWS()`.
-    pub(super) found_rows: u64,
 }
 
 /// What has to be asked of the server before the connection may go to somebody else.
@@ -256,13 +246,13 @@ impl Conversation {
     /// Sends an error of Greenroom's own; the session goes on.
     pub(super) async fn send_error(&mut self, seq: u8, error: &SqlError) -> Result<(), SessionEnd> {
         self.local.tally.error(error.code);
-        (self.previous.row_count, self.previous.unheard) = (-1, true);
+        self.previous.answered(-1);
         self.send(seq, &error.encode(self.client.capabilities)).await
     }
 
     /// Sends an OK of Greenroom's own: nothing changed, nothing to warn of.
     pub(super) async fn send_ok(&mut self, seq: u8) -> Result<(), SessionEnd> {
-        let [low, high] = (self.status - StatusFlags::SERVER_SESSION_STATE_CHANGED).bits().to_le_bytes();
+        let [low, high] = (self.status & LASTING).bits().to_le_bytes();
         self.send(seq, &[0, 0, 0, low, high, 0, 0]).await
     }
 }

@@ -61,6 +61,7 @@ impl Conversation {
     /// Asks whether there still are warnings, before anything else, which might take them away.
     async fn look_for_warnings(&mut self) -> bool {
         self.debts.warnings = false;
+        self.previous.lose_sight();
         let mut batch = Batch::default();
         batch.add(Command::Query, b"SELECT @@warning_count");
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
@@ -77,6 +78,7 @@ impl Conversation {
     /// Asks; `false` where the connection is lost.
     async fn pay(&mut self) -> bool {
         let debts = std::mem::take(&mut self.debts);
+        self.previous.lose_sight();
         let mut batch = Batch::default();
         batch.add(Command::Query, READ_BACK);
         if debts.triggers {

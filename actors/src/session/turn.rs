@@ -39,7 +39,7 @@ pub(super) struct Turn {
     pub(super) incoming: Incoming,
     /// What to send in place of what the client sent.
     pub(super) rewritten: Option<Vec<u8>>,
-    /// It came while the session had no connection: the previous statement's is somebody else's by now.
+    /// The previous statement of the connection that it gets is, or may be, somebody else's.
     pub(super) elsewhere: bool,
     /// Reads a statement that is longer than the inlet, as it passes.
     pub(super) reader: Option<Box<Reader>>,
@@ -61,10 +61,15 @@ impl Conversation {
         let argument = self.argument(&incoming);
         if !is_text {
             let mut effects = Self::plain_effects(command, argument);
-            if let Some(known) = statement_id(command, argument).and_then(|id| self.statements.get(&id)) {
-                let pins = effects.pins;
-                effects = *known;
-                effects.pins = effects.pins.union(pins);
+            match statement_id(command, argument).map(|id| self.statements.get(&id)) {
+                Some(Some(known)) => {
+                    let pins = effects.pins;
+                    effects = *known;
+                    effects.pins = effects.pins.union(pins);
+                }
+                // MySQL adds the error to the warnings that are there (measured).
+                Some(None) => effects.facts.insert(Facts::READS_DIAGNOSTICS),
+                None => {}
             }
             return self.run(Turn { effects, ..Turn::new(command, incoming) }).await;
         }
@@ -88,11 +93,11 @@ impl Conversation {
         if let (Command::Query, Kind::Kill { query, id: Some(id) }) = (command, effects.kind)
             && let Some(id) = super::kill::virtual_id(id)
         {
-            return self.kill_statement(incoming, id, query).await;
+            return self.kill_statement(command, incoming, id, query).await;
         }
         // The server would kill the connection beneath, which need not be the session's end.
         if command == Command::Query && super::kill::is_own(argument) {
-            return self.kill_statement(incoming, self.id, false).await;
+            return self.kill_statement(command, incoming, self.id, false).await;
         }
         let rewritten = match self.rewrite(command, effects, argument) {
             Ok(rewritten) => rewritten,
@@ -115,11 +120,14 @@ impl Conversation {
             return Ok(None);
         }
         // On the connection that ran the previous statement the server knows best.
-        let elsewhere = self.shares() && self.grant.is_none() && command == Command::Query;
+        let told = command == Command::Query;
+        let (row_count, found_rows) = self.previous.known(self.grant.is_some());
+        // A connection that is the session's own lacks only what Greenroom has answered itself.
+        let found_rows = found_rows.filter(|_| self.shares());
+        let elsewhere = told && self.shares() && (row_count.is_some() || found_rows.is_some());
         let known = sql::Known {
-            row_count: (elsewhere || self.previous.unheard && command == Command::Query)
-                .then_some(self.previous.row_count),
-            found_rows: elsewhere.then_some(self.previous.found_rows),
+            row_count: row_count.filter(|_| told),
+            found_rows: found_rows.filter(|_| told),
             connection_id: Some(u64::from(self.id)),
         };
         let mut payload = vec![command.byte()];
@@ -136,7 +144,10 @@ impl Conversation {
     pub(super) async fn run(&mut self, mut turn: Turn) -> Result<(), SessionEnd> {
         let begun = Instant::now();
         let bare = self.grant.is_none();
-        turn.elsewhere = bare && self.shares();
+        turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, None);
+        if bare {
+            self.previous.lose_sight();
+        }
         let mut retried = false;
         loop {
             match self.acquire_for_statement(retried).await {
@@ -222,6 +233,7 @@ impl Conversation {
         if matches!(turn.command, Command::StmtExecute | Command::StmtReset) {
             effects.unpins.insert(PinReason::LongData);
         }
+        self.previous.note(turn.command, &self.summary, effects);
         self.digest(effects);
     }
 

@@ -39,6 +39,7 @@ use crate::{
 };
 
 pub use dump::{Dump, Dumped};
+pub use eof::LASTING;
 pub use infile::{Upload, Uploaded};
 pub use summary::{Prepared, ServerError, Summary};
 pub use violation::Violation;

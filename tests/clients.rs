@@ -142,12 +142,16 @@ fn a_dump_made_through_the_proxy_is_restored_through_it() {
                 let mut filler = String::from(SCRIPT.split("SELECT nothing").next().unwrap());
                 filler += "CREATE TABLE big (id INT PRIMARY KEY, t TEXT);\nCREATE VIEW v AS SELECT id FROM c;\n\
                     CREATE TRIGGER g BEFORE INSERT ON big FOR EACH ROW SET NEW.t = CONCAT(NEW.t, '!');\n";
+                filler += "CREATE EVENT e ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DISABLE DO DELETE FROM big;\n\
+                    CREATE TABLE raw (id INT PRIMARY KEY, b LONGBLOB);\n\
+                    INSERT INTO raw VALUES (1, REPEAT(X'00FF5C270A1A', 50000)), (2, ''), (3, NULL);\n";
                 for id in 0..300 {
                     filler += &format!("INSERT INTO big VALUES ({id}, '{}');\n", "it''s text \\\\ ".repeat(50));
                 }
                 assert_eq!(run(client, proxy.address(), from, &[&from.name], filler.as_bytes()).0, Some(0));
                 let options = [
                     "--routines",
+                    "--events",
                     "--triggers",
                     "--single-transaction",
                     "--no-tablespaces",
@@ -164,7 +168,11 @@ fn a_dump_made_through_the_proxy_is_restored_through_it() {
                 };
                 let text = made(proxy.address(), from);
                 assert!(text == made(server.address(), from), "the dump is another than a direct one, {mode}");
-                assert!(text.len() > 150_000 && text.contains("CREATE DEFINER"), "{}", text.len());
+                assert!(
+                    text.len() > 150_000 && text.contains("CREATE DEFINER") && text.contains("EVENT"),
+                    "{}",
+                    text.len()
+                );
                 let restored = run(
                     client,
                     proxy.address(),

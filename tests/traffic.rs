@@ -322,3 +322,28 @@ fn a_session_of_a_new_collation_gets_its_turn_in_a_full_pool() {
         }
     });
 }
+
+#[test]
+fn a_session_that_kills_itself_is_told_what_the_server_says_and_is_gone() {
+    each_server(|server| {
+        for mode in ["none", "session", "transaction"] {
+            let proxy = Setup::new(server.address()).endpoint(&format!("pool = \"{mode}\"")).start();
+            for (statement, ends) in [
+                ("KILL CONNECTION_ID()", true),
+                (" kill connection Connection_id ( ) ", true),
+                ("KILL {id}", true),
+                ("KILL QUERY {id}", false),
+                ("KILL QUERY CONNECTION_ID()", false),
+            ] {
+                let told = [server.address(), proxy.address()].map(|address| {
+                    let mut wire = Wire::connect(address, &Login::new("app", "app-secret")).unwrap();
+                    let sql = statement.replace("{id}", &wire.greeting.thread_id.to_string());
+                    let error = wire.err(&sql);
+                    (error, wire.query("SELECT 1").is_err())
+                });
+                assert_eq!(told[1], told[0], "{mode}: {statement} (left: through the proxy)");
+                assert_eq!(told[0].1, ends, "{statement}");
+            }
+        }
+    });
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use greenroom_protocol::command::{Command, attributes};
 use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::error::SqlError;
+use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet;
 
 use super::claim::Claim;
@@ -20,6 +21,17 @@ use crate::end::SessionEnd;
 /// The id as a virtual one, if it can be.
 pub(super) fn virtual_id(id: u64) -> Option<u32> {
     u32::try_from(id).ok().filter(|id| *id >= FIRST_ID)
+}
+
+/// Whether a text is `KILL [CONNECTION] CONNECTION_ID()`.
+pub(super) fn is_own(text: &[u8]) -> bool {
+    // Longer ones are something else; most statements are dismissed by their first letter.
+    if text.len() > 64 || !text.trim_ascii_start().first().is_some_and(|byte| byte.eq_ignore_ascii_case(&b'k')) {
+        return false;
+    }
+    let words: Vec<u8> = text.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
+    let words = words.strip_suffix(b";").unwrap_or(&words);
+    matches!(words, b"killconnection_id()" | b"killconnectionconnection_id()")
 }
 
 impl Conversation {
@@ -43,10 +55,15 @@ impl Conversation {
         let what = if query { What::Query } else { What::Connection };
         match self.ask(id, what).await {
             Killed::Busy { node, thread_id, claim } => self.kill_running(node, thread_id, &claim, incoming).await,
-            Killed::Idle | Killed::Ending if id == self.id && !query => {
+            // Whoever kills itself is told so in place of an OK, by each server in its own words (measured).
+            Killed::Idle | Killed::Ending if id == self.id => {
                 self.skip(&mut incoming).await?;
-                self.send_error(incoming.seq(), &SqlError::query_interrupted()).await?;
-                Err(SessionEnd::Killed)
+                let error = match self.flavor {
+                    Flavor::MariaDb if !query => SqlError::new(1927, *b"70100", "Connection was killed"),
+                    Flavor::MariaDb | Flavor::MySql => SqlError::query_interrupted(),
+                };
+                self.send_error(incoming.seq(), &error).await?;
+                if query { Ok(()) } else { Err(SessionEnd::Killed) }
             }
             // What a session that ends was running, it kills itself.
             Killed::Idle | Killed::Ending => {

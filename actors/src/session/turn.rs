@@ -99,6 +99,10 @@ impl Conversation {
         {
             return self.kill_statement(command, incoming, id, query).await;
         }
+        // The server would kill the connection beneath, which need not be the session's end.
+        if command == Command::Query && super::kill::is_own(text) {
+            return self.kill_statement(command, incoming, self.id, false).await;
+        }
         let rewritten = match self.rewrite(command, effects, head, text) {
             Ok(rewritten) => rewritten,
             Err(error) => {

@@ -317,3 +317,30 @@ fn a_ping_and_a_refused_command_count_as_statements_that_changed_no_row() {
         }
     });
 }
+
+#[test]
+fn a_session_that_limits_its_selects_does_not_limit_what_is_asked_of_its_connection() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        for limit in [2, 1, 0] {
+            let mut other = stage.twin(&proxy, server, "other");
+            let mut twin = stage.twin(&proxy, server, &format!("limit {limit}"));
+            twin.same(&format!("SET sql_select_limit = {limit}"));
+            for sql in [
+                "SET time_zone = '+03:00'",
+                "SET @@lock_wait_timeout = 77",
+                "INSERT INTO t (tag) VALUES ('one')",
+                "SET NAMES latin1",
+                "SET collation_server = latin1_bin",
+                "INSERT INTO t (id) VALUES (1)",
+            ] {
+                twin.same(sql);
+                twin.same(CLEAR);
+                other.same("SELECT @@time_zone, @@lock_wait_timeout, @@collation_connection, @@sql_select_limit");
+                other.same("SELECT LAST_INSERT_ID(), @@collation_server");
+            }
+            twin.same("SET sql_select_limit = DEFAULT");
+            twin.same("SELECT @@time_zone, @@lock_wait_timeout, @@collation_connection, LAST_INSERT_ID()");
+        }
+    });
+}

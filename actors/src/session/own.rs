@@ -12,19 +12,22 @@ use crate::backend::exchange::{Batch, Outcome};
 use crate::backend::names;
 use crate::end::SessionEnd;
 
-/// What a session may have changed that no report gives exactly.
+/// What a session may have changed that no report gives exactly. A LIMIT of one's own, here and below, goes before
+/// the session's `sql_select_limit` (measured).
 const READ_BACK: &[u8] =
-    b"SELECT LAST_INSERT_ID(), @@character_set_client, @@character_set_results, @@collation_connection";
+    b"SELECT LAST_INSERT_ID(), @@character_set_client, @@character_set_results, @@collation_connection LIMIT 1";
 
 /// Variables that change each other unreported; the server's character set follows its collation.
-const PARTNERS: &[u8] = b"SELECT @@SESSION.collation_server, @@SESSION.max_join_size, @@SESSION.sql_big_selects";
+const PARTNERS: &[u8] =
+    b"SELECT @@SESSION.collation_server, @@SESSION.max_join_size, @@SESSION.sql_big_selects LIMIT 1";
 
 /// MariaDB: every variable that this session has set to something of its own.
 const SET_HERE: &[u8] = b"SELECT LOWER(VARIABLE_NAME), SESSION_VALUE FROM information_schema.SYSTEM_VARIABLES \
-    WHERE VARIABLE_SCOPE='SESSION' AND NOT BINARY SESSION_VALUE<=>BINARY GLOBAL_VALUE";
+    WHERE VARIABLE_SCOPE='SESSION' AND NOT BINARY SESSION_VALUE<=>BINARY GLOBAL_VALUE LIMIT 10000";
 
 /// MariaDB counts the triggers that ran in a session; one that ran in a failed statement left no other trace (measured).
-const TRIGGERS: &[u8] = b"SHOW SESSION STATUS LIKE 'Executed_triggers'";
+const TRIGGERS: &[u8] = b"SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.SESSION_STATUS \
+    WHERE VARIABLE_NAME='EXECUTED_TRIGGERS' LIMIT 1";
 
 impl Conversation {
     /// Gives the connection back if nothing holds it.
@@ -64,7 +67,7 @@ impl Conversation {
         self.previous.lose_sight();
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
         let mut batch = Batch::new(wire.card.capabilities);
-        batch.add(Command::Query, b"SELECT @@warning_count");
+        batch.add(Command::Query, b"SELECT @@warning_count LIMIT 1");
         let Ok(outcome) = batch.run(&mut wire.stream).await else { return false };
         let Some(Answer::Rows(rows)) = outcome.answers.first() else { return false };
         if rows.first().and_then(number) != Some(0) {

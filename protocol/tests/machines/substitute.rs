@@ -11,7 +11,11 @@ const KNOWN: Known =
 /// A function's name, and what stands for its call on MySQL and on MariaDB.
 const CALLS: [(&[u8], &[u8], &[u8]); 3] = [
     (b"ROW_COUNT", b"CAST('-00000000007777777777' AS SIGNED)", b"COALESCE(-7777777777,ROW_COUNT())"),
-    (b"FOUND_ROWS", b"CAST('000000000008888888888' AS SIGNED)", b"COALESCE(8888888888,FOUND_ROWS())"),
+    (
+        b"FOUND_ROWS",
+        b"COALESCE(CAST('000000000008888888888' AS SIGNED),FOUND_ROWS())",
+        b"COALESCE(8888888888,FOUND_ROWS())",
+    ),
     (
         b"CONNECTION_ID",
         b"CAST('000000000009999999999' AS UNSIGNED)",

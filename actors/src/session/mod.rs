@@ -16,6 +16,7 @@ mod login;
 mod own;
 mod previous;
 mod pump;
+mod reader;
 mod replication;
 mod reset;
 mod turn;

@@ -6,15 +6,15 @@ use greenroom_protocol::command::{Command, Expect};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::packet::{self, HEADER};
 use greenroom_protocol::reply::{Boundary, Legs, Reply};
-use greenroom_protocol::sql::{self, Classifier, Facts, Kind, PinReason, PinSet, Verdict};
+use greenroom_protocol::sql::{self, Facts, Kind, PinReason, PinSet, Verdict};
 use greenroom_protocol::track::ClientTrackers;
 
 use super::command::Incoming;
 use super::conversation::Conversation;
 use super::digest::Effects;
-use super::insight::Watches;
 use super::lease::NoLease;
 use super::pump::Fault;
+use super::reader::{Body, Reader};
 use crate::backend::exchange::Batch;
 use crate::buffer::Buffer;
 use crate::end::SessionEnd;
@@ -47,13 +47,6 @@ pub(super) struct Turn {
     pub(super) change: Vec<Change>,
 }
 
-/// Reads a statement's text in pieces.
-#[derive(Debug)]
-pub(super) struct Reader {
-    classifier: Classifier,
-    pub(super) watches: Watches,
-}
-
 impl Conversation {
     /// Runs a command that a server must answer.
     pub(super) async fn statement(&mut self, command: Command, incoming: Incoming) -> Result<(), SessionEnd> {
@@ -78,8 +71,7 @@ impl Conversation {
             return self.run(Turn { effects: Self::unread_effects(), ..Turn::new(command, incoming) }).await;
         };
         if !incoming.scanned.complete {
-            let classifier = Classifier::new(self.sql_mode());
-            let mut reader = Box::new(Reader { classifier, watches: Watches::default() });
+            let mut reader = Box::new(Reader::new(self.sql_mode()));
             reader.feed(text);
             return self.run(Turn { reader: Some(reader), ..Turn::new(command, incoming) }).await;
         }
@@ -430,19 +422,6 @@ impl Conversation {
     }
 }
 
-impl Reader {
-    fn feed(&mut self, text: &[u8]) {
-        self.classifier.feed(text);
-        self.watches.feed(text);
-    }
-
-    fn finish(self) -> Verdict {
-        let mut verdict = self.classifier.finish();
-        self.watches.finish(&mut verdict);
-        verdict
-    }
-}
-
 impl Turn {
     /// A command that does nothing to its session, sent as it came.
     pub(super) fn new(command: Command, incoming: Incoming) -> Self {
@@ -476,27 +455,4 @@ fn is_statement(command: Command) -> bool {
 
 fn executes(command: Command) -> bool {
     matches!(command, Command::StmtExecute | Command::StmtBulkExecute | Command::StmtFetch)
-}
-
-/// Finds the payload among the packet headers of a command that takes several.
-#[derive(Debug, Default)]
-struct Body {
-    left: usize,
-}
-
-impl Body {
-    fn each(&mut self, mut part: &[u8], mut take: impl FnMut(&[u8])) {
-        while !part.is_empty() {
-            if self.left == 0 {
-                let Some(header) = packet::header(part) else { return };
-                self.left = header.len;
-                part = part.get(HEADER..).unwrap_or_default();
-                continue;
-            }
-            let (text, rest) = part.split_at(self.left.min(part.len()));
-            take(text);
-            self.left -= text.len();
-            part = rest;
-        }
-    }
 }

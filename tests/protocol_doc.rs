@@ -83,7 +83,7 @@ fn every_flag_has_a_row_and_every_row_is_a_flag() {
         let asked = [
             (backend(none, none), "always"),
             (backend(all, none), "if the node has it"),
-            (backend(all, all), "if the client has it"),
+            (backend(all, key(all)), "if the client has it"),
         ];
         let in_key = if bits(key(all)) & flag != 0 { "yes" } else { "no" };
         [name, &flag.trailing_zeros().to_string(), to_clients, word(flag, asked), in_key].map(str::to_owned)

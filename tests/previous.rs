@@ -321,3 +321,26 @@ fn a_session_that_limits_its_selects_does_not_limit_what_is_asked_of_its_connect
         }
     });
 }
+
+#[test]
+fn a_ping_and_a_refused_command_count_as_statements_that_changed_no_row() {
+    each_server(|server| {
+        for mode in ["none", "session", "transaction"] {
+            let stage = Stage::new(server, "ping", SCHEMA);
+            let setup = Setup::new(server.address()).endpoint(&format!("pool = \"{mode}\""));
+            let proxy = setup.user(&stage.proxied.name, &stage.proxied.password).start();
+            let mut twin = stage.twin(&proxy, server, mode);
+            for held in ["COMMIT", "START TRANSACTION"] {
+                for command in [Command::COM_PING, Command::COM_TIME] {
+                    twin.all(&[held, "INSERT INTO t (tag) VALUES ('a'), ('b')"]);
+                    for wire in [&mut twin.proxied, &mut twin.direct] {
+                        wire.send(command, &[]).unwrap();
+                        wire.replies().unwrap();
+                    }
+                    twin.same("SELECT ROW_COUNT(), 'after a command'");
+                    twin.all(&["INSERT INTO t (tag) VALUES ('c'), ('d')", "SELECT ROW_COUNT()"]);
+                }
+            }
+        }
+    });
+}

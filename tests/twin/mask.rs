@@ -67,6 +67,7 @@ impl Mask {
                 return None;
             }
         }
+        cells = cells.into_iter().map(|cell| self.without_statements(cell)).collect();
         if let Some(id) = self.own_id {
             let shown = format!("'{id}'");
             cells.iter_mut().filter(|cell| **cell == shown).for_each(|cell| *cell = "(own id)".into());
@@ -85,12 +86,12 @@ impl Mask {
     }
 
     /// Rule `statement ids`: which number a prepared statement has is the server's choice.
+    fn without_statements(&self, text: String) -> String {
+        self.statements.iter().fold(text, |text, id| text.replace(&format!("({id})"), "(statement)"))
+    }
+
     pub(crate) fn error(&self, error: &ErrPacket) -> String {
-        let message = self
-            .statements
-            .iter()
-            .fold(error.message.clone(), |message, id| message.replace(&format!("({id})"), "(statement)"));
-        format!("error {} ({}) {message}", error.code, error.state)
+        format!("error {} ({}) {}", error.code, error.state, self.without_statements(error.message.clone()))
     }
 
     /// An EOF, which only old clients get. Rule `changed`: it has no room for what the flag announces.

@@ -1,7 +1,7 @@
 # Greenroom's commands. Each says what it installs; Rust itself comes from rust-toolchain.toml by rustup.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check mariadb mysql
+.PHONY: help demo test soak bench check fuzz mariadb mysql drivers
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,8 +10,12 @@ demo: mariadb ## a private server, Greenroom in front of it, 200 clients on a fe
 	cargo build --release
 	target/release/greenroom demo $(DEMO_ARGS)
 
-test: mariadb mysql ## every test, on real MariaDB and real MySQL
+test: mariadb mysql drivers ## every test, on real MariaDB and real MySQL, with real drivers
 	cargo test --workspace
+
+soak: mariadb mysql ## the twin test at length: SOAK_SEEDS (300) new scripts of SOAK_STEPS (150) lines, all differences shown
+	GREENROOM_TWIN_SEEDS=$${SOAK_SEEDS:-300} GREENROOM_TWIN_STEPS=$${SOAK_STEPS:-150} GREENROOM_TWIN_GO_ON=1 \
+		cargo test --test twin -- --nocapture
 
 bench: ## Greenroom beside haproxy and no proxy at all (BENCH_SECONDS, BENCH_ROUNDS, BENCH_THREADS)
 	scripts/bench
@@ -21,6 +25,9 @@ check: ## format, lints and documentation, warnings denied
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
 
+fuzz: ## every machine of protocol/ against a fuzzer (FUZZ_SECONDS each, FUZZ_TARGETS)
+	scripts/fuzz
+
 mariadb:
 	@scripts/install-mariadb
 
@@ -28,3 +35,7 @@ mariadb:
 mysql:
 	@scripts/fetch-mysql || { [ "$$GREENROOM_REQUIRE_MYSQL" != 1 ] && echo && \
 		echo '*** There is no MySQL here: every test on MySQL is SKIPPED; those on MariaDB run. ***' && echo; }
+
+# Likewise without a driver, unless GREENROOM_REQUIRE_DRIVERS=1. The script names what is not to be had.
+drivers:
+	@scripts/install-drivers || [ "$$GREENROOM_REQUIRE_DRIVERS" != 1 ]

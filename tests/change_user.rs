@@ -4,9 +4,10 @@
 
 mod support;
 
+use mysql_common::constants::Command;
 use support::{
     proxy::Setup,
-    servers::{Tenant, each_server},
+    servers::{Tenant, each_server, mariadb},
     wire::{ErrPacket, Login, Wire, WireError},
 };
 
@@ -75,4 +76,20 @@ fn a_change_that_fails_is_told_as_it_is_directly() {
             }
         }
     });
+}
+
+#[test]
+fn the_native_plugin_is_challenged_by_the_scramble_that_the_client_has() {
+    // MariaDB's client library answers by that one whatever the challenge says.
+    let server = mariadb();
+    let tenant = Tenant::new(server, "again");
+    let proxy = Setup::new(server.address()).user(&tenant.name, &tenant.password).start();
+    for address in [server.address(), proxy.address()] {
+        let mut wire = tenant.connect(address);
+        let plugin = b"mysql_native_password\0";
+        let challenge = [b"\xfe", &plugin[..], &wire.greeting.scramble, b"\0"].concat();
+        let body = [tenant.name.as_bytes(), b"\0\0\0\x2d\0", plugin, b"\0"].concat();
+        wire.send(Command::COM_CHANGE_USER, &body).unwrap();
+        assert_eq!(wire.packet().unwrap().payload, challenge);
+    }
 }

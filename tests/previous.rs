@@ -12,6 +12,7 @@
 mod support;
 
 use greenroom::demo::server::{Flavor, Server};
+use mysql_common::constants::Command;
 use support::{
     proxy::{Proxy, Setup},
     servers::each_server,
@@ -208,6 +209,111 @@ fn restoring_state_leaves_no_warning_behind() {
             other.same("SELECT 1");
             twin.same("SELECT @@warning_count");
             other.same("SHOW COUNT(*) WARNINGS");
+            other.init_db("{db}");
+            twin.init_db("{db}");
+            other.same("SELECT 1");
+            let [proxied, direct] = [&mut twin.proxied, &mut twin.direct].map(|wire| {
+                wire.send(Command::COM_SET_OPTION, &[0, 0]).unwrap();
+                wire.packet().unwrap()
+            });
+            assert_eq!(proxied, direct, "{sql}");
+        }
+    });
+}
+
+/// What may come between a statement and a question about it, without telling of rows itself.
+const BETWEEN: [&[&str]; 4] = [&["BEGIN"], &["BEGIN", "SAVEPOINT a"], &["SELECT nosuch"], &["USE {db}"]];
+
+#[test]
+fn a_connection_that_was_taken_since_knows_nothing_of_the_rows_before() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        let mut other = stage.twin(&proxy, server, "other");
+        let mut twin = stage.twin(&proxy, server, "one");
+        for between in BETWEEN {
+            twin.same("SELECT 1 UNION SELECT 2");
+            other.all(&["SELECT 1 UNION SELECT 2 UNION SELECT 3", "INSERT INTO plain VALUES (1), (2), (3), (4), (5)"]);
+            twin.all(between);
+            twin.all(&["SELECT FOUND_ROWS()", "COMMIT", CLEAR]);
+        }
+        // MariaDB's warnings outlive the SET, so that Greenroom looks for them in between.
+        twin.all(&["SELECT nosuch", "SET lock_wait_timeout = 7", "SELECT ROW_COUNT()", CLEAR]);
+        other.same("SELECT 1");
+    });
+}
+
+#[test]
+fn a_ping_and_a_reset_leave_what_they_leave_on_a_server() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        let mut other = stage.twin(&proxy, server, "other");
+        let mut twin = stage.twin(&proxy, server, "one");
+        let mut statements = vec!["SELECT 1 UNION SELECT 2", "SELECT tag FROM t", "SELECT tag FROM t WHERE tag = 'x'"];
+        if server.flavor() == Flavor::MariaDb {
+            statements.push("SET STATEMENT sql_mode = 'ANSI_QUOTES' FOR SELECT 1");
+        }
+        for sql in statements {
+            twin.same(sql);
+            let [proxied, direct] = [&mut twin.proxied, &mut twin.direct].map(|wire| wire.ok_ping());
+            assert_eq!(proxied, direct, "a ping after {sql}");
+            other.same("INSERT INTO plain VALUES (1), (2)");
+            twin.same("SELECT ROW_COUNT()");
+        }
+        for command in [Command::COM_FIELD_LIST, Command::COM_SET_OPTION] {
+            for sql in ["DO 0", "SELECT 1"] {
+                let body: &[u8] = if command == Command::COM_FIELD_LIST { b"plain\0" } else { &[0, 0] };
+                twin.same(sql);
+                for wire in [&mut twin.proxied, &mut twin.direct] {
+                    wire.send(command, body).unwrap();
+                    while !matches!(wire.packet().unwrap().payload[0], 0x00 | 0xFE) {}
+                }
+                twin.same("SELECT ROW_COUNT()");
+            }
+            twin.reset();
+        }
+        // Nobody has this id, though it looks like one of Greenroom's.
+        twin.all(&["KILL 4294967295", "SHOW WARNINGS", CLEAR]);
+        twin.same("SELECT 1 UNION SELECT 2");
+        twin.reset();
+        other.same("SELECT 1");
+        twin.all(&["SELECT FOUND_ROWS()", CLEAR, "SELECT ROW_COUNT()"]);
+    });
+}
+
+#[test]
+fn warnings_of_an_earlier_statement_of_a_string_are_kept_where_the_server_keeps_them() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        let mut other = stage.twin(&proxy, server, "other");
+        let mut twin = stage.twin(&proxy, server, "one");
+        for sql in ["SELECT CAST('x' AS SIGNED); SELECT 1", "SELECT CAST('x' AS SIGNED); DO 0; SELECT 1"] {
+            twin.same(sql);
+            twin.same("SHOW WARNINGS");
+            twin.same(CLEAR);
+            other.same("SELECT 1");
+        }
+    });
+}
+
+#[test]
+fn a_ping_and_a_refused_command_count_as_statements_that_changed_no_row() {
+    each_server(|server| {
+        for mode in ["none", "session", "transaction"] {
+            let stage = Stage::new(server, "ping", SCHEMA);
+            let setup = Setup::new(server.address()).endpoint(&format!("pool = \"{mode}\""));
+            let proxy = setup.user(&stage.proxied.name, &stage.proxied.password).start();
+            let mut twin = stage.twin(&proxy, server, mode);
+            for held in ["COMMIT", "START TRANSACTION"] {
+                for command in [Command::COM_PING, Command::COM_TIME] {
+                    twin.all(&[held, "INSERT INTO t (tag) VALUES ('a'), ('b')"]);
+                    for wire in [&mut twin.proxied, &mut twin.direct] {
+                        wire.send(command, &[]).unwrap();
+                        wire.replies().unwrap();
+                    }
+                    twin.same("SELECT ROW_COUNT(), 'after a command'");
+                    twin.all(&["INSERT INTO t (tag) VALUES ('c'), ('d')", "SELECT ROW_COUNT()"]);
+                }
+            }
         }
     });
 }

@@ -16,6 +16,12 @@ const PACKET_LIMIT: usize = 1 << 20;
 /// The most rows of such a reply, where nothing else is said.
 const ROW_LIMIT: usize = 1024;
 
+/// How many bytes a row may take on average, so that no server fills the memory with them.
+const ROW_BYTES: usize = 16 * 1024;
+
+/// The most columns that servers give a result set.
+const COLUMN_LIMIT: u64 = 4096;
+
 /// A text row; `None` is NULL.
 pub type Row = Vec<Option<Box<[u8]>>>;
 
@@ -48,6 +54,9 @@ pub enum AnswerError {
     /// More rows than such a reply may have.
     #[error("the server's reply has more rows than were asked for")]
     TooManyRows,
+    /// More bytes of rows than such replies may have.
+    #[error("the server's reply has longer rows than were asked for")]
+    TooMuch,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +73,14 @@ pub struct Answers {
     wanted: usize,
     done: Vec<Answer>,
     rows: Vec<Row>,
+    /// How many bytes all further rows may take.
+    room: usize,
     at: At,
     seq: u8,
     row_limit: usize,
     changes: Changes,
+    /// What was wrong; nothing behind it is an answer.
+    fault: Option<AnswerError>,
 }
 
 impl Answers {
@@ -78,23 +91,32 @@ impl Answers {
             wanted,
             done: Vec::with_capacity(wanted),
             rows: Vec::new(),
+            room: ROW_LIMIT * ROW_BYTES,
             at: At::Start,
             seq: 1,
             row_limit: ROW_LIMIT,
             changes: Changes::default(),
+            fault: None,
         }
     }
 
     /// Allows so many rows a reply.
     pub fn allow(&mut self, rows: usize) {
         self.row_limit = rows;
+        self.room = rows * ROW_BYTES;
     }
 
     /// Reads whole packets from the head of `buf` and says how many bytes it used.
     ///
     /// # Errors
-    /// [`AnswerError`]; the connection is then of no use to anybody.
+    /// [`AnswerError`], and from then on always; the connection is of no use to anybody.
     pub fn feed(&mut self, buf: &[u8]) -> Result<usize, AnswerError> {
+        let fed = self.fault.map_or_else(|| self.take(buf), Err);
+        self.fault = fed.err();
+        fed
+    }
+
+    fn take(&mut self, buf: &[u8]) -> Result<usize, AnswerError> {
         let mut used = 0;
         while !self.is_complete() {
             let rest = buf.get(used..).unwrap_or_default();
@@ -131,6 +153,9 @@ impl Answers {
             (At::Start, _) => {
                 let mut rest = ParseBuf(payload);
                 let columns = rest.checked_eat_lenenc_int().ok_or(AnswerError::Malformed)?;
+                if !(1..=COLUMN_LIMIT).contains(&columns) {
+                    return Err(AnswerError::Malformed);
+                }
                 // A byte behind it says that no definitions follow, where the client wants none.
                 self.at = if rest.0 == [0] { At::Rows(columns) } else { At::Columns(columns, columns) };
             }
@@ -149,6 +174,8 @@ impl Answers {
         if self.rows.len() == self.row_limit {
             return Err(AnswerError::TooManyRows);
         }
+        let held = payload.len() + size_of::<Row>() + columns as usize * size_of::<Option<Box<[u8]>>>();
+        self.room = self.room.checked_sub(held).ok_or(AnswerError::TooMuch)?;
         let (mut buf, mut row) = (ParseBuf(payload), Row::new());
         for _ in 0..columns {
             if buf.0.first() == Some(&0xfb) {
@@ -188,7 +215,8 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, AnswerError, Answers};
+    use super::{Answer, AnswerError, Answers, ROW_LIMIT};
+    use crate::packet;
 
     /// `SET` (OK with a schema entry), then `SELECT 'ab', NULL`, then an error.
     const WIRE: &[u8] = b"\x10\0\0\x01\0\0\0\x02\x40\0\0\0\x07\x01\x05\x04test\
@@ -226,5 +254,31 @@ mod tests {
         assert_eq!(Answers::new(1).feed(b"\x01\0\0\x01\0"), Err(AnswerError::Malformed));
         assert!(matches!(Answers::new(1).feed(b"\xff\xff\xff\x01"), Err(AnswerError::Packet(_))));
         assert_eq!(Answers::new(1).feed(b"\x01\0\0\x01\x01\x01\0\0\x02a\x01\0\0\x03\x05"), Err(AnswerError::Malformed));
+    }
+
+    #[test]
+    fn what_a_server_could_fill_the_memory_with_is_refused() {
+        let head = |columns: &[u8]| {
+            let mut wire = Vec::new();
+            packet::frame(&mut wire, 1, columns);
+            wire
+        };
+        for columns in [&b"\xfc\0\0"[..], b"\xfc\x01\x10", b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff"] {
+            assert_eq!(Answers::new(1).feed(&head(columns)), Err(AnswerError::Malformed), "{columns:?}");
+        }
+        for (value, error) in [
+            (&b"\xfb"[..], AnswerError::TooManyRows),
+            (&[&b"\xfd\0\0\x08"[..], &[b'x'; 1 << 19]].concat(), AnswerError::TooMuch),
+        ] {
+            let (mut answers, mut seq) = (Answers::new(1), 3);
+            assert_eq!(answers.feed(b"\x01\0\0\x01\x01\x01\0\0\x02a"), Ok(10));
+            let refused = (0..=ROW_LIMIT).find_map(|_| {
+                let mut row = Vec::new();
+                seq = packet::frame(&mut row, seq, value);
+                answers.feed(&row).err()
+            });
+            assert_eq!(refused, Some(error));
+            assert_eq!(answers.feed(b""), Err(error), "it stays");
+        }
     }
 }

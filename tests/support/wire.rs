@@ -16,7 +16,7 @@ use mysql_common::constants::{CapabilityFlags, Command};
 use socket2::{Domain, Socket, Type};
 
 pub(crate) use login::{AuthPath, Greeting, Login};
-pub(crate) use packet::{ErrPacket, OkPacket, Packet, Tracked};
+pub(crate) use packet::{ErrPacket, OkPacket, Packet, Reader, Tracked};
 pub(crate) use rows::{Column, Rows};
 pub(crate) use statement::{Param, Prepared, execute_body};
 

@@ -13,9 +13,6 @@ use super::exchange::{Batch, ExchangeError};
 use crate::node::Permit;
 use crate::wire::{Birth, Card, Wire};
 
-/// How long a reset may take; a server that needs longer has other troubles.
-const RESET_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a good-bye may wait for the server to close its end.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -25,9 +22,6 @@ pub(crate) enum Unclean {
     /// The exchange failed.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
-    /// The server took too long.
-    #[error("the reset took longer than {RESET_TIMEOUT:?}")]
-    Timeout,
     /// The server refused a step.
     #[error("the server refused to reset: {0}")]
     Refused(String),
@@ -85,8 +79,7 @@ pub(crate) async fn reset(mut wire: Box<Wire>) -> Result<Box<Wire>, Unclean> {
         return Err(Unclean::Different("what init_connect had set"));
     }
     let birth = Arc::clone(&wire.card.birth);
-    let outcome = timeout(RESET_TIMEOUT, batch(&birth, &wire.card).run(&mut wire.stream));
-    let outcome = outcome.await.map_err(|_| Unclean::Timeout)??;
+    let outcome = batch(&birth, &wire.card).run(&mut wire.stream).await?;
     for answer in &outcome.answers {
         if let Answer::Failed(error) = answer {
             return Err(Unclean::Refused(error.to_string()));

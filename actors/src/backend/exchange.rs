@@ -2,15 +2,21 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::time::Duration;
 
 use greenroom_protocol::answer::{Answer, AnswerError, Answers};
 use greenroom_protocol::command::{Command, attributes};
 use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::packet;
 use greenroom_protocol::track::Changes;
+use tokio::time::timeout;
 
 use crate::buffer;
 use crate::stream::Stream;
+
+/// How long an exchange may take: it waits for no lock, so a server that takes longer will not answer, and whoever waits
+/// for it holds a connection meanwhile.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Why an exchange did not come to its end; the connection is then of no use to anybody.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +30,9 @@ pub(crate) enum ExchangeError {
     /// The server's reply makes no sense.
     #[error(transparent)]
     Reply(#[from] AnswerError),
+    /// The server does not answer.
+    #[error("the server did not answer within {LIMIT:?}")]
+    Silent,
     /// The server said more than it was asked.
     #[error("the server sent more than its replies")]
     Surplus,
@@ -73,6 +82,10 @@ impl Batch {
 
     /// Sends all of it in one write and reads every reply.
     pub(crate) async fn run(self, stream: &mut Stream) -> Result<Outcome, ExchangeError> {
+        timeout(LIMIT, self.exchange(stream)).await.unwrap_or(Err(ExchangeError::Silent))
+    }
+
+    async fn exchange(self, stream: &mut Stream) -> Result<Outcome, ExchangeError> {
         stream.write_all(&self.bytes).await?;
         let mut answers = Answers::new(self.count);
         if let Some(rows) = self.rows {

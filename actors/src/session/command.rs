@@ -38,6 +38,7 @@ impl Conversation {
         let incoming = self.gather().await?;
         match incoming.inbound.first().and_then(Command::from_byte) {
             Some(Command::Quit) => Err(SessionEnd::Quit),
+            Some(command) if incoming.inbound.total() <= command.least() => self.cut_short(incoming).await,
             Some(Command::Ping) => self.ping(incoming).await,
             Some(Command::ChangeUser) => self.change(incoming).await,
             Some(Command::ResetConnection) => self.reset(incoming).await,
@@ -130,13 +131,22 @@ impl Conversation {
         }
         self.skip(&mut incoming).await?;
         // As after a statement that changed nothing (measured on both).
-        self.previous.row_count = 0;
+        self.previous.answered(0);
         self.send_ok(incoming.seq()).await
     }
 
     async fn refuse_command(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
         self.skip(&mut incoming).await?;
         self.send_error(incoming.seq(), &SqlError::unknown_command()).await
+    }
+
+    /// What has no reply must not get one from the server: the next command's would be taken for another's.
+    async fn cut_short(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
+        self.skip(&mut incoming).await?;
+        match self.flavor {
+            Flavor::MySql => self.send_error(incoming.seq(), &SqlError::malformed_packet()).await,
+            Flavor::MariaDb => Ok(()),
+        }
     }
 
     async fn change(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
@@ -194,6 +204,10 @@ impl Conversation {
     /// What a command other than a statement's text does.
     pub(super) fn plain_effects(command: Command, argument: &[u8]) -> Verdict {
         let mut effects = Verdict::default();
+        // MySQL's OK to these counts the warnings that are there, and leaves them (measured).
+        if matches!(command, Command::InitDb | Command::SetOption | Command::FieldList) {
+            effects.facts.insert(Facts::READS_DIAGNOSTICS);
+        }
         match command {
             Command::InitDb => effects.kind = Kind::Use,
             // Whether several statements are allowed is the connection's own from now on.

@@ -12,8 +12,9 @@ use greenroom_protocol::constants::{CapabilityFlags, MariadbCapabilities, Status
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::login::attributes::Attributes;
+use greenroom_protocol::login::scramble::{SCRAMBLE_LENGTH, Scramble};
 use greenroom_protocol::packet;
-use greenroom_protocol::reply::Summary;
+use greenroom_protocol::reply::{LASTING, Summary};
 use greenroom_protocol::sql::{Mode, PinSet};
 use greenroom_protocol::state::{Charset, SessionState};
 use greenroom_protocol::track::ClientTrackers;
@@ -23,6 +24,7 @@ use super::control::Control;
 use super::digest::Effects;
 use super::hold::Hold;
 use super::insight::Insight;
+use super::previous::Previous;
 use super::{Arrival, ClientSession};
 use crate::account::Account;
 use crate::buffer::Buffer;
@@ -40,13 +42,6 @@ use crate::tally::{ClientGauge, ClientState, EndpointTally};
 /// How long a client that broke the protocol may go on sending what nobody wants, so that it sees its error.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Flags of the session; the others are the last statement's own.
-const LASTING: StatusFlags = StatusFlags::SERVER_STATUS_IN_TRANS
-    .union(StatusFlags::SERVER_STATUS_AUTOCOMMIT)
-    .union(StatusFlags::SERVER_STATUS_IN_TRANS_READONLY)
-    .union(StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES)
-    .union(StatusFlags::SERVER_STATUS_ANSI_QUOTES);
-
 /// The client's end.
 pub(super) struct Client {
     pub(super) stream: Stream,
@@ -57,6 +52,8 @@ pub(super) struct Client {
     /// MariaDB's further ones.
     pub(super) further: MariadbCapabilities,
     pub(super) attributes: Arc<Attributes>,
+    /// What its last login was challenged with.
+    pub(super) scramble: Scramble,
     /// What it wants to hear of its session's state.
     pub(super) trackers: ClientTrackers,
 }
@@ -76,15 +73,6 @@ impl Client {
         }
         false
     }
-}
-
-/// Values of the previous statement that no other connection knows.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Previous {
-    /// `ROW_COUNT()`.
-    pub(super) row_count: i64,
-    /// `FOUND_ROWS()`.
-    pub(super) found_rows: u64,
 }
 
 /// What has to be asked of the server before the connection may go to somebody else.
@@ -108,6 +96,13 @@ pub(super) struct Debts {
     pub(super) failed_dml: bool,
     /// MariaDB never tells: whether a trigger ran is asked.
     pub(super) triggers: bool,
+}
+
+impl Debts {
+    /// Something that the client has set is known to the server alone.
+    pub(super) fn hide_state(&self) -> bool {
+        self.charset || self.server_collation || self.join_limits || self.unreported
+    }
 }
 
 /// Everything that a session owns.
@@ -183,6 +178,7 @@ impl Conversation {
                 stream,
                 peer,
                 inlet: None,
+                scramble: [0; SCRAMBLE_LENGTH],
                 capabilities: CapabilityFlags::empty(),
                 further: MariadbCapabilities::empty(),
                 attributes: Arc::default(),
@@ -259,7 +255,7 @@ impl Conversation {
     /// Sends an error of Greenroom's own; the session goes on.
     pub(super) async fn send_error(&mut self, seq: u8, error: &SqlError) -> Result<(), SessionEnd> {
         self.local.tally.error(error.code);
-        self.previous.row_count = -1;
+        self.previous.answered(-1);
         self.send(seq, &error.encode(self.client.capabilities)).await
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use greenroom_protocol::constants::StatusFlags;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::sql::{ClientCharset, Facts, Kind, Mode, PinReason, PinSet, Verdict};
 use greenroom_protocol::state::{Charset, SessionState, Unfit, absorb, restore};
@@ -20,6 +21,10 @@ const EXPLAINS: [PinReason; 5] = [
     PinReason::Role,
     PinReason::UntrackedState,
 ];
+
+/// Status flags that follow from `sql_mode`.
+const MODES: StatusFlags =
+    StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES.union(StatusFlags::SERVER_STATUS_ANSI_QUOTES);
 
 /// What pins in strict mode only, because the vendors' proxies do.
 const HARMLESS: PinSet = PinSet::of(&[PinReason::LargePacket, PinReason::MultiStatement]);
@@ -45,13 +50,12 @@ impl Conversation {
     /// Takes in what the reply to a command said, all of it relayed by now.
     pub(super) fn digest(&mut self, effects: Effects) {
         let changes = std::mem::take(&mut self.summary.changes);
-        self.remember_previous(effects);
         let failed = self.summary.error.is_some();
         let before = self.hold.pins;
         // No flag at all is a status too (nothing open, autocommit off), but an error that came first has none.
         let told = !failed && self.summary.results > 0;
         let status = Some(self.summary.status).filter(|status| told || !status.is_empty());
-        self.status = status.unwrap_or(self.status);
+        self.note_status(status, effects);
         self.hold.heed(status, &changes);
         // Neither is undone by a reset (measured).
         if (effects.facts.contains(Facts::SETS_ROLE) || effects.pins.contains(PinReason::SessionOption))
@@ -70,16 +74,11 @@ impl Conversation {
         self.summary.changes = changes;
     }
 
-    /// Values that functions about the previous statement give, wherever the next statement runs.
-    fn remember_previous(&mut self, effects: Effects) {
-        let summary = &self.summary;
-        self.previous.row_count = match summary {
-            summary if summary.error.is_some() || summary.had_result_set => -1,
-            summary => i64::try_from(summary.affected_rows).unwrap_or(i64::MAX),
-        };
-        if summary.had_result_set && summary.error.is_none() && matches!(effects.kind, Kind::Select | Kind::Show) {
-            self.previous.found_rows = summary.rows;
-        }
+    fn note_status(&mut self, status: Option<StatusFlags>, effects: Effects) {
+        // MariaDB's SET STATEMENT tells of the SQL mode that ends with it (measured).
+        let passing = if effects.facts.contains(Facts::TEMPORARY_VALUES) { MODES } else { StatusFlags::empty() };
+        let before = self.status & passing;
+        self.status = status.map_or(self.status, |status| (status - passing) | before);
     }
 
     fn absorb(&mut self, effects: Effects, changes: &Changes) {
@@ -175,7 +174,9 @@ impl Conversation {
         let read = effects.facts.contains(Facts::READS_DIAGNOSTICS) && had;
         let has = failed || self.summary.warnings > 0 || read;
         self.hold.set(PinReason::Diagnostics, has);
-        self.debts.warnings = !has && (had || self.debts.warnings) && self.flavor == Flavor::MariaDb;
+        // MariaDB keeps them while no statement with a table comes, also those of an earlier one in the same string.
+        let left = had || self.summary.warned || self.debts.warnings;
+        self.debts.warnings = !has && left && self.flavor == Flavor::MariaDb;
     }
 
     fn note_debts(&mut self, effects: Effects, failed: bool) {

@@ -27,7 +27,7 @@ impl Conversation {
     pub(super) async fn kill_process(&mut self, incoming: Incoming) -> Result<(), SessionEnd> {
         let id = self.argument(&incoming).first_chunk::<4>().map(|id| u32::from_le_bytes(*id));
         match id.and_then(|id| virtual_id(u64::from(id))) {
-            Some(id) => self.kill_statement(incoming, id, false).await,
+            Some(id) => self.kill_statement(Command::ProcessKill, incoming, id, false).await,
             None => self.statement(Command::ProcessKill, incoming).await,
         }
     }
@@ -35,6 +35,7 @@ impl Conversation {
     /// `KILL [QUERY] id`.
     pub(super) async fn kill_statement(
         &mut self,
+        command: Command,
         mut incoming: Incoming,
         id: u32,
         query: bool,
@@ -52,9 +53,11 @@ impl Conversation {
                 self.skip(&mut incoming).await?;
                 self.send_ok(incoming.seq()).await
             }
+            // 1094, as servers say where an id is nobody's, or nobody's that the asker may know of. The server says it
+            // itself, and so remembers it for SHOW WARNINGS.
+            Killed::Denied if command == Command::Query => self.run(Turn::new(command, incoming)).await,
             Killed::Denied => {
                 self.skip(&mut incoming).await?;
-                // 1094: as both servers say where an id is nobody's, or nobody's that the asker may know of.
                 let error = SqlError::new(1094, greenroom_protocol::error::GENERAL, format!("Unknown thread id: {id}"));
                 self.send_error(incoming.seq(), &error).await
             }
@@ -85,7 +88,7 @@ impl Conversation {
         }
         let Some(shot) = claim.fire() else {
             self.skip(&mut incoming).await?;
-            self.settle().await;
+            self.settle().await?;
             return self.send_ok(incoming.seq()).await;
         };
         let mut payload = vec![Command::Query.byte()];

@@ -14,7 +14,8 @@ use greenroom_protocol::sql::{PinReason, PinSet};
 use greenroom_protocol::state::{Charset, Restore, SessionState, restore};
 use tokio::sync::oneshot;
 
-use super::conversation::{Conversation, Previous};
+use super::conversation::Conversation;
+use super::previous::Previous;
 use crate::account::{Account, PoolKey};
 use crate::backend::exchange::Batch;
 use crate::backend::{Pin, Unpin, kill};
@@ -254,7 +255,8 @@ impl Conversation {
         self.prepared = PinSet::EMPTY;
         self.debts = super::conversation::Debts::default();
         self.soiled = false;
-        self.previous = Previous { row_count: -1, found_rows: 0 };
+        self.previous = Previous::default();
+        self.previous.answered(-1);
         self.control.set_running(None);
         if let Some(claim) = self.control.take_claim() {
             claim.void();

@@ -151,7 +151,7 @@ impl Conversation {
             collation: wish.charset,
             renew: true,
             offered: Plugin::CachingSha2,
-            scramble: random_scramble(),
+            scramble: self.client.scramble,
         };
         self.admit(wish, seq).await
     }
@@ -214,6 +214,7 @@ impl Conversation {
                     step = machine.step(&reply);
                 }
                 Step::Accept { prelude, proof } => {
+                    self.client.scramble = *machine.scramble();
                     if let Some(prelude) = prelude {
                         self.send(seq, &prelude).await?;
                         seq = seq.wrapping_add(1);

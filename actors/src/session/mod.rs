@@ -14,6 +14,7 @@ mod kill;
 mod lease;
 mod login;
 mod own;
+mod previous;
 mod pump;
 mod replication;
 mod reset;

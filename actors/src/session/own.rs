@@ -10,6 +10,7 @@ use greenroom_protocol::state::{Charset, SessionState, absorb};
 use super::conversation::{Conversation, Debts};
 use crate::backend::exchange::{Batch, Outcome};
 use crate::backend::names;
+use crate::end::SessionEnd;
 
 /// What a session may have changed that no report gives exactly.
 const READ_BACK: &[u8] =
@@ -27,28 +28,40 @@ const TRIGGERS: &[u8] = b"SHOW SESSION STATUS LIKE 'Executed_triggers'";
 
 impl Conversation {
     /// Gives the connection back if nothing holds it.
-    pub(super) async fn settle(&mut self) {
+    ///
+    /// # Errors
+    /// Where it is lost, and with it what the session's state had become: to go on as before would give wrong results.
+    pub(super) async fn settle(&mut self) -> Result<(), SessionEnd> {
         if !self.shares() || self.grant.is_none() || self.hold.holds() {
-            return;
+            return Ok(());
         }
+        let debts = self.debts;
         if self.debts.warnings && !self.look_for_warnings().await {
-            return self.lose();
+            return self.write_off(debts);
         }
         if self.hold.holds() {
-            return;
+            return Ok(());
         }
         if self.debts != Debts::default() && !self.pay().await {
-            return self.lose();
+            return self.write_off(debts);
         }
         if !self.hold.holds() {
             let condition = self.condition();
             self.release(condition);
         }
+        Ok(())
+    }
+
+    /// What was owed will never be known.
+    fn write_off(&mut self, debts: Debts) -> Result<(), SessionEnd> {
+        self.lose();
+        if debts.insert_id || debts.hide_state() { Err(SessionEnd::BackendLost) } else { Ok(()) }
     }
 
     /// Asks whether there still are warnings, before anything else, which might take them away.
     async fn look_for_warnings(&mut self) -> bool {
         self.debts.warnings = false;
+        self.previous.lose_sight();
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
         let mut batch = Batch::new(wire.card.capabilities);
         batch.add(Command::Query, b"SELECT @@warning_count");
@@ -65,6 +78,7 @@ impl Conversation {
     /// Asks; `false` where the connection is lost.
     async fn pay(&mut self) -> bool {
         let debts = std::mem::take(&mut self.debts);
+        self.previous.lose_sight();
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
         let mut batch = Batch::new(wire.card.capabilities);
         batch.add(Command::Query, READ_BACK);

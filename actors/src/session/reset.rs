@@ -6,7 +6,7 @@ use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::track::ClientTrackers;
 
 use super::command::Incoming;
-use super::conversation::{Conversation, Debts, Previous};
+use super::conversation::{Conversation, Debts};
 use super::lease::first_state;
 use super::turn::Turn;
 use crate::end::SessionEnd;
@@ -33,7 +33,7 @@ impl Conversation {
         // A reset keeps the database (measured on both).
         self.state = first_state(self.state.database(), self.collation);
         self.last_insert_id = 0;
-        self.previous = Previous::default();
+        self.previous.reset();
         self.debts = Debts::default();
         self.statements.clear();
         self.prepared = greenroom_protocol::sql::PinSet::EMPTY;

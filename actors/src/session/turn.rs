@@ -39,7 +39,7 @@ pub(super) struct Turn {
     pub(super) incoming: Incoming,
     /// What to send in place of what the client sent.
     pub(super) rewritten: Option<Vec<u8>>,
-    /// It came while the session had no connection: the previous statement's is somebody else's by now.
+    /// The previous statement of the connection that it gets is, or may be, somebody else's.
     pub(super) elsewhere: bool,
     /// Reads a statement that is longer than the inlet, as it passes.
     pub(super) reader: Option<Box<Reader>>,
@@ -62,10 +62,15 @@ impl Conversation {
         if !is_text {
             let mut effects = Self::plain_effects(command, argument);
             let id = self.statement_id(argument).filter(|_| executes(command));
-            if let Some(known) = id.and_then(|id| self.statements.get(&id)) {
-                let pins = effects.pins;
-                effects = *known;
-                effects.pins = effects.pins.union(pins);
+            match id.map(|id| self.statements.get(&id)) {
+                Some(Some(known)) => {
+                    let pins = effects.pins;
+                    effects = *known;
+                    effects.pins = effects.pins.union(pins);
+                }
+                // MySQL adds the error to the warnings that are there (measured).
+                Some(None) => effects.facts.insert(Facts::READS_DIAGNOSTICS),
+                None => {}
             }
             return self.run(Turn { effects, ..Turn::new(command, incoming) }).await;
         }
@@ -92,7 +97,7 @@ impl Conversation {
         if let (Command::Query, Kind::Kill { query, id: Some(id) }) = (command, effects.kind)
             && let Some(id) = super::kill::virtual_id(id)
         {
-            return self.kill_statement(incoming, id, query).await;
+            return self.kill_statement(command, incoming, id, query).await;
         }
         let rewritten = match self.rewrite(command, effects, head, text) {
             Ok(rewritten) => rewritten,
@@ -121,10 +126,14 @@ impl Conversation {
             return Ok(None);
         }
         // On the connection that ran the previous statement the server knows best.
-        let elsewhere = self.shares() && self.grant.is_none() && command == Command::Query;
+        let told = command == Command::Query;
+        let (row_count, found_rows) = self.previous.known(self.grant.is_some());
+        // A connection that is the session's own lacks only what Greenroom has answered itself.
+        let found_rows = found_rows.filter(|_| self.shares());
+        let elsewhere = told && self.shares() && (row_count.is_some() || found_rows.is_some());
         let known = sql::Known {
-            row_count: elsewhere.then_some(self.previous.row_count),
-            found_rows: elsewhere.then_some(self.previous.found_rows),
+            row_count: row_count.filter(|_| told),
+            found_rows: found_rows.filter(|_| told),
             connection_id: Some(u64::from(self.id)),
         };
         let mut payload = vec![command.byte()];
@@ -142,7 +151,10 @@ impl Conversation {
     pub(super) async fn run(&mut self, mut turn: Turn) -> Result<(), SessionEnd> {
         let begun = Instant::now();
         let bare = self.grant.is_none();
-        turn.elsewhere = bare && self.shares();
+        turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, None);
+        if bare {
+            self.previous.lose_sight();
+        }
         let mut retried = false;
         loop {
             match self.acquire_for_statement(retried).await {
@@ -197,8 +209,7 @@ impl Conversation {
         if self.grant.is_none() && self.hold.holds() {
             return Err(SessionEnd::BackendLost);
         }
-        self.settle().await;
-        Ok(())
+        self.settle().await
     }
 
     async fn finish_turn(&mut self, turn: &Turn) {
@@ -231,6 +242,7 @@ impl Conversation {
             effects.unpins.insert(PinReason::LongData);
         }
         let warned = self.hold.pins.contains(PinReason::Diagnostics);
+        self.previous.note(turn.command, &self.summary, effects);
         self.digest(effects);
         // What is no statement leaves the warnings of the last one where they are (measured).
         if warned && self.shares() && !is_statement(turn.command) {
@@ -402,7 +414,8 @@ impl Conversation {
         slog::info!(self.stage.log, "backend connection lost during a command"; "session" => self.id, "reason" => reason);
         let open = !bare && self.hold.is_open();
         let survivable = SURVIVABLE.iter().fold(self.hold.pins, |pins, reason| pins.difference(PinSet::of(&[*reason])));
-        let survives = self.mode() == PoolMode::Transaction && survivable.is_empty() && !begun;
+        let known = survivable.is_empty() && !self.debts.hide_state();
+        let survives = self.mode() == PoolMode::Transaction && known && !begun;
         self.lose();
         self.skip(&mut turn.incoming).await?;
         let error = if open { SqlError::transaction_lost(&node) } else { SqlError::outcome_unknown(&node) };

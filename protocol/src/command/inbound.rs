@@ -17,6 +17,8 @@ pub struct Inbound {
     total: usize,
     first: Option<u8>,
     limit: usize,
+    /// What was wrong; nothing behind it is a command.
+    fault: Option<InboundError>,
 }
 
 /// What a scan found.
@@ -54,14 +56,17 @@ impl Inbound {
     /// A scanner for the next command. `limit`: payload bytes that it may have over all its packets.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { seq: 0, skip: 0, continued: false, started: false, total: 0, first: None, limit }
+        Self { seq: 0, skip: 0, continued: false, started: false, total: 0, first: None, limit, fault: None }
     }
 
     /// Scans bytes that were not yet reported as `used`.
     ///
     /// # Errors
-    /// A packet out of order or a command over the limit, as soon as a header says so.
+    /// A packet out of order or a command over the limit, as soon as a header says so, and from then on always.
     pub fn scan(&mut self, buf: &[u8]) -> Result<Scanned, InboundError> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
         let mut used = 0;
         loop {
             let rest = buf.get(used..).unwrap_or_default();
@@ -75,7 +80,10 @@ impl Inbound {
             let (0, Some(head)) = (self.skip, header(buf.get(used..).unwrap_or_default())) else {
                 return Ok(Scanned { used, complete: false });
             };
-            self.enter(head)?;
+            if let Some(fault) = self.enter(head) {
+                self.fault = Some(fault);
+                return Err(fault);
+            }
             used += HEADER;
         }
     }
@@ -106,19 +114,19 @@ impl Inbound {
     }
 
     #[inline]
-    fn enter(&mut self, Header { len, seq }: Header) -> Result<(), InboundError> {
+    fn enter(&mut self, Header { len, seq }: Header) -> Option<InboundError> {
         if seq != self.seq {
-            return Err(InboundError::OutOfOrder { expected: self.seq, got: seq });
+            return Some(InboundError::OutOfOrder { expected: self.seq, got: seq });
         }
         self.total = self.total.saturating_add(len);
         if self.total > self.limit {
-            return Err(InboundError::TooLong { total: self.total, limit: self.limit });
+            return Some(InboundError::TooLong { total: self.total, limit: self.limit });
         }
         self.seq = seq.wrapping_add(1);
         self.skip = len;
         self.continued = len == MAX_PAYLOAD;
         self.started = true;
-        Ok(())
+        None
     }
 }
 

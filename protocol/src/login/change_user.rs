@@ -13,8 +13,8 @@ use crate::secret::Secret;
 /// The command byte.
 pub const COM_CHANGE_USER: u8 = 0x11;
 
-/// What the command carries. Both servers pay no heed to the authentication data and challenge with a
-/// fresh scramble (measured).
+/// What the command carries. Both servers pay no heed to the authentication data and challenge again: MySQL with a
+/// fresh scramble, MariaDB with the greeting's (measured).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeUser {
     /// User name as the client wrote it.

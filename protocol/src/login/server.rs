@@ -79,7 +79,7 @@ pub struct Terms {
     pub secure: bool,
     /// The plugin named in the greeting.
     pub offered: Plugin,
-    /// The scramble of the greeting.
+    /// The scramble that the client has: the greeting's, or at `COM_CHANGE_USER` the last one sent on this connection.
     pub scramble: Scramble,
     /// Another one, for the case that plugins are switched.
     pub fresh: Scramble,
@@ -87,7 +87,7 @@ pub struct Terms {
     pub rsa: Option<Arc<RsaKey>>,
     /// Obtain the password although the fast path would do: a server has asked for it.
     pub password_wanted: bool,
-    /// Challenge anew without a look at the answer, as both servers do for `COM_CHANGE_USER` (measured).
+    /// Challenge again without a look at the answer, as both servers do for `COM_CHANGE_USER` (measured).
     pub renew: bool,
 }
 

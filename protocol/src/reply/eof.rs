@@ -8,8 +8,9 @@ use crate::packet::header_bytes;
 /// Payload bytes of an EOF.
 pub(super) const EOF_PAYLOAD: usize = 5;
 
-/// Flags of the session, which hold before a statement's rows as they did after the statement before.
-const LASTING: StatusFlags = StatusFlags::SERVER_STATUS_IN_TRANS
+/// Flags of the session, not of a statement: they hold before the next one's rows, and for a ping, as they did after
+/// the last.
+pub const LASTING: StatusFlags = StatusFlags::SERVER_STATUS_IN_TRANS
     .union(StatusFlags::SERVER_STATUS_AUTOCOMMIT)
     .union(StatusFlags::SERVER_STATUS_IN_TRANS_READONLY)
     .union(StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES)

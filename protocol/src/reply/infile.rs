@@ -15,6 +15,8 @@ pub struct Upload {
     /// The last packet was full: an empty one now only ends that packet.
     continued: bool,
     ended: bool,
+    /// What was wrong; nothing behind it is the file.
+    fault: Option<InboundError>,
 }
 
 /// What of the client's bytes may be sent on.
@@ -29,14 +31,17 @@ pub struct Uploaded {
 
 impl Upload {
     pub(super) fn new(seq: u8, shift: u8) -> Self {
-        Self { seq, shift, skip: 0, continued: false, ended: false }
+        Self { seq, shift, skip: 0, continued: false, ended: false, fault: None }
     }
 
     /// Looks at bytes from the client that were not yet `used`, and rewrites the sequence ids in them.
     ///
     /// # Errors
-    /// A packet out of order.
+    /// A packet out of order, and from then on always.
     pub fn advance(&mut self, buf: &mut [u8]) -> Result<Uploaded, InboundError> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
         let mut used = 0;
         loop {
             let eaten = self.skip.min(buf.len() - used);
@@ -66,7 +71,9 @@ impl Upload {
         let Some(head) = header(rest) else { return Ok(None) };
         let expected = self.seq.wrapping_add(self.shift);
         if head.seq != expected {
-            return Err(InboundError::OutOfOrder { expected, got: head.seq });
+            let fault = InboundError::OutOfOrder { expected, got: head.seq };
+            self.fault = Some(fault);
+            return Err(fault);
         }
         if let Some(seq) = rest.get_mut(3) {
             *seq = self.seq;

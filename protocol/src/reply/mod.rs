@@ -39,6 +39,7 @@ use crate::{
 };
 
 pub use dump::{Dump, Dumped};
+pub use eof::LASTING;
 pub use infile::{Upload, Uploaded};
 pub use summary::{Prepared, ServerError, Summary};
 pub use violation::Violation;
@@ -101,6 +102,8 @@ pub struct Reply {
     tracked: bool,
     /// The client knows session state in OK packets.
     tracks: bool,
+    /// The client sends files.
+    files: bool,
     flavor: Flavor,
     /// The id of the server's next packet.
     seq: u8,
@@ -137,6 +140,8 @@ enum Phase {
     Fields,
     /// None: the client sends.
     Infile,
+    /// None: the server has broken the protocol.
+    Broken(Violation),
     /// None.
     Done,
 }
@@ -173,6 +178,7 @@ impl Reply {
             legacy: !legs.client.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF),
             tracked: legs.server.contains(CapabilityFlags::CLIENT_SESSION_TRACK),
             tracks: legs.client.contains(CapabilityFlags::CLIENT_SESSION_TRACK),
+            files: legs.client.contains(CapabilityFlags::CLIENT_LOCAL_FILES),
             flavor: legs.flavor,
             seq,
             shift: 0,
@@ -186,7 +192,7 @@ impl Reply {
     /// may be rewritten in place; `out` gets the client's bytes when packets had to be inserted.
     ///
     /// # Errors
-    /// A server that breaks the protocol. Nothing of `buf` may be forwarded then.
+    /// A server that breaks the protocol, and from then on always. Nothing of `buf` may be forwarded then.
     pub fn advance(
         &mut self,
         buf: &mut [u8],
@@ -206,10 +212,13 @@ impl Reply {
             match self.phase {
                 Phase::Done => break Boundary::Done,
                 Phase::Infile => break Boundary::InfileRequested,
+                Phase::Broken(violation) => return Err(violation),
                 _ => {}
             }
-            if self.step(&mut emit, &mut notes)? == Step::Wait {
-                break Boundary::More;
+            match self.step(&mut emit, &mut notes) {
+                Ok(Step::Next) => {}
+                Ok(Step::Wait) => break Boundary::More,
+                Err(violation) => self.phase = Phase::Broken(violation),
             }
         };
         Ok(emit.finish(boundary))
@@ -268,6 +277,7 @@ impl Reply {
             Phase::FirstRow => self.first_row(head, first, emit, notes),
             Phase::Params { .. } | Phase::StatementColumns { .. } => Ok(self.definition(head, emit)),
             Phase::Fields => self.field(head, first, emit, notes),
+            Phase::Broken(violation) => Err(violation),
             Phase::ParamsEnd { .. } | Phase::StatementColumnsEnd | Phase::Infile | Phase::Done => {
                 Err(Violation::Unexpected { first, place: "where no packet was due" })
             }
@@ -280,7 +290,10 @@ impl Reply {
             (Expect::Text, _) => self.text(head, emit),
             (Expect::Prepared, OK) => self.prepared(head, emit, notes),
             (Expect::Ok, OK | EOF) | (Expect::Results | Expect::BinaryResults, OK) => self.ok(head, emit, notes),
-            (Expect::Results | Expect::BinaryResults, INFILE) => self.infile(head, emit),
+            (Expect::Results | Expect::BinaryResults, INFILE) if self.files => self.infile(head, emit),
+            (Expect::Results | Expect::BinaryResults, INFILE) => {
+                Err(Violation::Unexpected { first, place: "for a client that sends no files" })
+            }
             (Expect::Results | Expect::BinaryResults, _) => self.column_count(head, emit, notes),
             _ => Err(Violation::Unexpected { first, place: "at the head of a reply" }),
         }

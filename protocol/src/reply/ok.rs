@@ -97,6 +97,7 @@ impl Fields {
         summary.affected_rows = self.affected_rows;
         summary.last_insert_id = self.last_insert_id;
         summary.warnings = self.warnings;
+        summary.warned |= self.warnings > 0;
         if self.last_insert_id != 0 {
             summary.generated_insert_id = Some(self.last_insert_id);
         }

@@ -17,6 +17,8 @@ pub struct Summary {
     pub generated_insert_id: Option<u64>,
     /// Warnings of the last result.
     pub warnings: u16,
+    /// Some result had warnings.
+    pub warned: bool,
     /// Rows of the last result set.
     pub rows: u64,
     /// A row took more than one packet.
@@ -67,6 +69,7 @@ impl Summary {
         self.last_insert_id = 0;
         self.generated_insert_id = None;
         self.warnings = 0;
+        self.warned = false;
         self.rows = 0;
         self.large_row = false;
         self.results = 0;

@@ -143,8 +143,10 @@ fn a_prepare_reply_may_leave_the_definitions_out() {
 
 #[test]
 fn a_file_is_renumbered_for_the_server_and_ends_with_an_empty_packet() {
-    let old = CapabilityFlags::empty();
+    let old = CapabilityFlags::CLIENT_LOCAL_FILES;
     let server = wire(&[b"\x01", b"\x03def", b"\x011", b"\xfe\0\0\x0a\0\0\0", b"\xfbname"]);
+    let refused = run(&mut reply(Expect::Results, MODERN), &server, 4).unwrap_err();
+    assert!(matches!(refused, Violation::Unexpected { first: INFILE, .. }), "nobody has offered a file");
     let mut reply = reply(Expect::Results, old);
     assert_eq!(run(&mut reply, &server, 4).unwrap().2, Boundary::InfileRequested);
     let mut upload = reply.upload();

@@ -100,7 +100,8 @@ fn write_edited(sql: &[u8], mode: Mode, known: &Known, edits: &[Edit], out: &mut
 }
 
 /// A constant of the function's own type and width, also for expressions made of it (measured). MySQL gives a
-/// string of 21 digits the width of a BIGINT; MariaDB takes over that of the function, which it never calls.
+/// string of 21 digits the width of a BIGINT; MariaDB takes over that of the function, which it never calls. MySQL
+/// warns of `FOUND_ROWS()` wherever it stands (measured).
 fn write_value(mode: Mode, known: &Known, function: Kw, out: &mut Vec<u8>) -> Option<()> {
     let maria = mode.is_mariadb();
     match function {
@@ -110,7 +111,8 @@ fn write_value(mode: Mode, known: &Known, function: Kw, out: &mut Vec<u8>) -> Op
         }),
         Kw::FoundRows => known.found_rows.map(|value| match maria {
             true => write!(out, "COALESCE({value},FOUND_ROWS())"),
-            false => write!(out, "CAST('{value:021}' AS SIGNED)"),
+            // The call stays for its warning.
+            false => write!(out, "COALESCE(CAST('{value:021}' AS SIGNED),FOUND_ROWS())"),
         }),
         Kw::ConnectionId => known.connection_id.map(|value| match maria {
             true => write!(out, "COALESCE(CAST({value} AS UNSIGNED),CONNECTION_ID())"),

@@ -19,7 +19,7 @@ pub use wants::{ClientTrackers, Names, Transaction};
 /// What changed during one command, gathered over all its OK packets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// System variables and their new values, in the order in which they were reported. `statement_id`, which
+    /// System variables and their last values, in the order in which those were reported. `statement_id`, which
     /// MySQL 9.7 reports with every statement, is left out.
     pub variables: Vec<Variable>,
     /// The default database; empty when the current one was dropped.
@@ -35,6 +35,11 @@ pub struct Changes {
     /// An entry came whose type is not known: something changed that cannot be restored.
     pub unknown: bool,
 }
+
+/// The most variables that one command may report, and the most bytes that they may take: more than servers have, but a
+/// client can set one a million times in one string, and a broken server can make names up.
+const VARIABLES: usize = 1024;
+const VARIABLES_BYTES: usize = 4 << 20;
 
 /// A system variable's name and its value, as text.
 pub type Variable = (Box<[u8]>, Box<[u8]>);
@@ -85,7 +90,8 @@ impl Changes {
     /// Adds all entries of one OK packet's session state.
     ///
     /// # Errors
-    /// When the data is cut short or an entry's body is not what its type says.
+    /// When the data is cut short, an entry's body is not what its type says, or there are more variables than any server
+    /// has.
     pub fn read(&mut self, mut data: &[u8]) -> Result<(), Malformed> {
         while let Some(entry) = Entry::first(data)? {
             self.note(&entry)?;
@@ -121,10 +127,28 @@ impl Changes {
             let (value, rest) = string(rest).ok_or_else(|| entry.malformed())?;
             body = rest;
             if name != b"statement_id" {
-                self.variables.push((name.into(), value.into()));
+                self.note_variable(name, value).ok_or_else(|| entry.malformed())?;
             }
         }
         Ok(())
+    }
+
+    /// The last value counts, behind all that were reported before it: servers have several names for some.
+    fn note_variable(&mut self, name: &[u8], value: &[u8]) -> Option<()> {
+        let (mut before, mut held) = (None, name.len() + value.len());
+        for (at, (known, old)) in self.variables.iter().enumerate() {
+            held += known.len() + old.len();
+            if **known == *name {
+                before = Some(at);
+            }
+        }
+        match before {
+            Some(at) => drop(self.variables.remove(at)),
+            None if self.variables.len() == VARIABLES || held > VARIABLES_BYTES => return None,
+            None => {}
+        }
+        self.variables.push((name.into(), value.into()));
+        Some(())
     }
 }
 

@@ -89,3 +89,22 @@ fn the_default_list_is_known_in_any_order() {
     assert_eq!(Names::parse(b"a,*"), Names::All);
     assert_eq!(Names::parse(b""), Names::List(vec![]));
 }
+
+#[test]
+fn a_variable_is_noted_once_whatever_comes_of_it() {
+    let set = |name: &str, value: &str| {
+        let body = [&[name.len() as u8], name.as_bytes(), &[value.len() as u8], value.as_bytes()].concat();
+        [&[0, body.len() as u8], &body[..]].concat()
+    };
+    let mut changes = Changes::default();
+    for round in 0..100_000 {
+        changes.read(&set("sql_mode", if round % 2 == 0 { "" } else { "ANSI" })).unwrap();
+        changes.read(&set("autocommit", "ON")).unwrap();
+    }
+    changes.read(&set("sql_mode", "last")).unwrap();
+    let noted: Vec<_> = changes.variables.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(noted, [(&b"autocommit"[..], &b"ON"[..]), (b"sql_mode", b"last")]);
+    // Names made up without end are no server's.
+    let refused = (0..100_000).find(|number| changes.read(&set(&format!("made_up_{number}"), "1")).is_err());
+    assert_eq!(refused, Some(VARIABLES - 2));
+}

@@ -116,7 +116,8 @@ impl Names {
     }
 
     fn want(&self, body: &[u8]) -> bool {
-        string(body).is_some_and(|(name, _)| self.contains(name))
+        // Whoever wants all wants the entry as it is, be there a name in it or not.
+        *self == Self::All || string(body).is_some_and(|(name, _)| self.contains(name))
     }
 }
 

@@ -45,13 +45,16 @@ pub(crate) const FLAVORS: [(&str, Flavor); 2] = [("mysql", Flavor::MySql), ("mar
 /// The capabilities of a recording, as far as the machine looks at them.
 pub(crate) fn capabilities(settings: &str) -> CapabilityFlags {
     let (track, eof) = (CapabilityFlags::CLIENT_SESSION_TRACK, CapabilityFlags::CLIENT_DEPRECATE_EOF);
-    match settings {
+    // Every recording client sends files.
+    let files = CapabilityFlags::CLIENT_LOCAL_FILES;
+    let others = match settings {
         "all" | "default" => track | eof,
         "untracked" => eof,
         "legacy" => track,
         "old" => CapabilityFlags::empty(),
         _ => panic!("no recording {settings}"),
-    }
+    };
+    files | others
 }
 
 pub(crate) fn load(server: &str, settings: &str) -> Vec<Wire> {

@@ -48,7 +48,7 @@ pub(crate) struct ErrPacket {
 
 impl OkPacket {
     /// `payload` begins with 0x00 or, where it ends a result set, 0xFE.
-    pub(super) fn parse(payload: &[u8], capabilities: CapabilityFlags) -> Result<Self, WireError> {
+    pub(crate) fn parse(payload: &[u8], capabilities: CapabilityFlags) -> Result<Self, WireError> {
         let mut read = Reader(payload);
         read.int(1)?;
         let (affected_rows, last_insert_id) = (read.lenenc()?, read.lenenc()?);
@@ -72,7 +72,7 @@ impl OkPacket {
     }
 
     /// An EOF packet of before `CLIENT_DEPRECATE_EOF`.
-    pub(super) fn parse_eof(payload: &[u8]) -> Result<Self, WireError> {
+    pub(crate) fn parse_eof(payload: &[u8]) -> Result<Self, WireError> {
         let mut read = Reader(payload);
         read.int(1)?;
         Ok(Self { warnings: read.int(2)? as u16, status: read.int(2)? as u16, ..Self::default() })
@@ -104,7 +104,7 @@ impl OkPacket {
 
 impl ErrPacket {
     /// `payload` begins with 0xFF.
-    pub(super) fn parse(payload: &[u8]) -> Result<Self, WireError> {
+    pub(crate) fn parse(payload: &[u8]) -> Result<Self, WireError> {
         let mut read = Reader(payload);
         read.int(1)?;
         let code = read.int(2)? as u16;
@@ -150,10 +150,10 @@ fn tracked(bytes: &[u8]) -> Result<Vec<Tracked>, WireError> {
 }
 
 /// What is left of a payload.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], WireError> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], WireError> {
         let Some((taken, rest)) = self.0.split_at_checked(length) else {
             return malformed(format!("{length} bytes were due, {} are left", self.0.len()));
         };
@@ -162,12 +162,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A little-endian integer of 1 to 8 bytes.
-    pub(super) fn int(&mut self, width: usize) -> Result<u64, WireError> {
+    pub(crate) fn int(&mut self, width: usize) -> Result<u64, WireError> {
         Ok(self.take(width)?.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
     /// A length-encoded integer.
-    pub(super) fn lenenc(&mut self) -> Result<u64, WireError> {
+    pub(crate) fn lenenc(&mut self) -> Result<u64, WireError> {
         match self.int(1)? {
             0xFC => self.int(2),
             0xFD => self.int(3),
@@ -178,18 +178,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Length-encoded bytes.
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], WireError> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], WireError> {
         let length = self.lenenc()? as usize;
         self.take(length)
     }
 
     /// Length-encoded bytes, as text.
-    pub(super) fn text(&mut self) -> Result<String, WireError> {
+    pub(crate) fn text(&mut self) -> Result<String, WireError> {
         Ok(String::from_utf8_lossy(self.bytes()?).into_owned())
     }
 
     /// Bytes up to a zero, which is taken too; all that is left when there is none.
-    pub(super) fn until_zero(&mut self) -> &'a [u8] {
+    pub(crate) fn until_zero(&mut self) -> &'a [u8] {
         let end = self.0.iter().position(|byte| *byte == 0);
         let taken = &self.0[..end.unwrap_or(self.0.len())];
         self.0 = &self.0[end.map_or(self.0.len(), |end| end + 1)..];

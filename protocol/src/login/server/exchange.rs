@@ -35,6 +35,7 @@ pub struct ClientLogin {
     rsa: Option<Arc<RsaKey>>,
     password_wanted: bool,
     can_switch: bool,
+    renew: bool,
     phase: Phase,
 }
 
@@ -60,7 +61,7 @@ impl ClientLogin {
         let plugin = known.plugin(named, offered, secure);
         let phase = Phase::Switched(plugin);
         let can_switch = answer.plugin.is_some();
-        let mut login = Self { known, secure, scramble, fresh, rsa, password_wanted, can_switch, phase };
+        let mut login = Self { known, secure, scramble, fresh, rsa, password_wanted, can_switch, renew, phase };
         // A client whose plugin is not the one offered may have sent nothing yet rather than an empty password.
         let unsure = plugin != offered && answer.auth.is_empty();
         let step = if named != Some(plugin) || (can_switch && (renew || unsure)) {
@@ -94,7 +95,11 @@ impl ClientLogin {
         }
         // One switch is all that clients take, and only this plugin can ask for a changed password.
         let plugin = if matches!(self.known, Known::Remembered(_)) { Plugin::CachingSha2 } else { plugin };
-        self.scramble = self.fresh;
+        // The native plugin of MariaDB's client library answers a COM_CHANGE_USER by the scramble that it has, whatever
+        // the switch says; MariaDB repeats that one (measured).
+        if !(self.renew && plugin == Plugin::Native) {
+            self.scramble = self.fresh;
+        }
         self.phase = Phase::Switched(plugin);
         Step::Send(switch_to(plugin, &self.scramble))
     }

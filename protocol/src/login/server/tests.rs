@@ -229,6 +229,15 @@ fn a_changed_user_is_challenged_anew() {
 }
 
 #[test]
+fn a_changed_user_is_challenged_by_the_scramble_that_its_native_plugin_has() {
+    let terms = Terms { renew: true, ..terms(Known::Password(secret()), Plugin::Native, false) };
+    let scramble = terms.scramble;
+    let (mut login, step) = begin(terms, Plugin::Native, "app-secret");
+    assert_eq!(step, Step::Send(switch_to(Plugin::Native, &scramble)));
+    assert_eq!(login.step(&answer(Plugin::Native, &scramble, "app-secret")), accepted(Proof::Password(secret())));
+}
+
+#[test]
 fn a_client_without_plugins_has_the_native_one_only() {
     let auth = answer(Plugin::Native, &greeting(MYSQL_GREETING).scramble, "app-secret");
     let begin = |known| {

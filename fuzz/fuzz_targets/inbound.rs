@@ -1,0 +1,5 @@
+//! See `protocol/tests/machines/inbound.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| greenroom_fuzz::machines::inbound::check(data));

@@ -1,0 +1,34 @@
+//! What must hold of each machine for any bytes at all, as functions of those bytes: `tests/any_bytes.rs` calls them
+//! with recorded wires that it damages, `fuzz/` with what a fuzzer finds. Each panics where its machine is wrong.
+
+#![allow(dead_code, reason = "every user of this has its own part")]
+#![allow(missing_docs, unreachable_pub, reason = "the modules' heads say what each checks")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a check fails by panicking")]
+
+pub mod answers;
+pub mod client_login;
+pub mod inbound;
+pub mod input;
+pub mod node_login;
+pub mod packet;
+pub mod reply;
+pub mod sql;
+pub mod substitute;
+pub mod tracker;
+pub mod upload;
+
+/// A machine's check.
+pub type Check = fn(&[u8]);
+
+/// Every check by the name of its fuzz target.
+pub const ALL: [(&str, Check); 9] = [
+    ("answers", answers::check),
+    ("client_login", client_login::check),
+    ("inbound", inbound::check),
+    ("node_login", node_login::check),
+    ("packet", packet::check),
+    ("reply", reply::check),
+    ("sql", sql::check),
+    ("tracker", tracker::check),
+    ("upload", upload::check),
+];

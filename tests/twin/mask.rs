@@ -1,0 +1,138 @@
+//! What may differ between the twins: every rule has its name here, and nothing else is forgiven.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::support::wire::{ErrPacket, OkPacket, Tracked};
+
+/// Rows of SHOW VARIABLES about the connection or the moment, not the session.
+const OWN_VARIABLES: [&str; 8] = [
+    "error_count",
+    "last_gtid",
+    "pseudo_thread_id",
+    "rand_seed1",
+    "rand_seed2",
+    "statement_id",
+    "timestamp",
+    "warning_count",
+];
+
+/// Rows of SHOW VARIABLES that follow the default database.
+const DATABASES_OWN: [&str; 2] = ["character_set_database", "collation_database"];
+
+/// The session's state has changed.
+const CHANGED: u16 = 0x4000;
+/// More results, no good index, no index, in a transaction, in one that only reads.
+const EARLY: u16 = 0x2039;
+const ANSI_QUOTES: u16 = 0x8000;
+
+/// The rules for one statement's answers.
+#[derive(Debug)]
+pub(crate) struct Mask {
+    /// Where the statement asks for it, the thread id of the session's greeting.
+    own_id: Option<u32>,
+    /// Ids of prepared statements, which errors name.
+    pub(crate) statements: Vec<u32>,
+    variables: bool,
+    /// The session was reset and has not selected a database since.
+    was_reset: bool,
+    pub(crate) ping: bool,
+    /// The statement sets variables for itself alone.
+    sets_for_itself: bool,
+    collations: Collations,
+}
+
+/// The character set of every collation that the server has a number for.
+pub(crate) type Collations = Arc<BTreeMap<u16, String>>;
+
+impl Mask {
+    /// For a statement of a session with that thread id.
+    pub(crate) fn new(sql: &str, id: u32, collations: &Collations, was_reset: bool) -> Self {
+        let sets_for_itself = sql.starts_with("SET STATEMENT");
+        let own_id = sql.to_ascii_lowercase().contains("connection_id").then_some(id);
+        let variables = sql.starts_with("SHOW SESSION VARIABLES");
+        let collations = Arc::clone(collations);
+        Self { own_id, statements: Vec::new(), variables, was_reset, sets_for_itself, collations, ping: false }
+    }
+
+    /// Rule `own id`: a session's `CONNECTION_ID()` is the id it was greeted with, whatever that is.
+    /// Rule `database's collation`: after a reset MariaDB keeps the database, but names the server's collation for its.
+    /// Rule `own variables`: see [`OWN_VARIABLES`]; trackers are the proxy's business.
+    pub(crate) fn cells(&self, mut cells: Vec<String>) -> Option<Vec<String>> {
+        if self.was_reset && cells.iter().any(|cell| DATABASES_OWN.contains(&cell.trim_matches('\''))) {
+            return None;
+        }
+        if self.variables {
+            let name = cells.first().map(|name| name.trim_matches('\'')).unwrap_or_default();
+            if OWN_VARIABLES.contains(&name) || name.starts_with("session_track_") {
+                return None;
+            }
+        }
+        if let Some(id) = self.own_id {
+            let shown = format!("'{id}'");
+            cells.iter_mut().filter(|cell| **cell == shown).for_each(|cell| *cell = "(own id)".into());
+        }
+        Some(cells)
+    }
+
+    /// Rule `own id`, in a row of the binary protocol.
+    pub(crate) fn binary(&self, row: &[u8]) -> Vec<u8> {
+        let Some(id) = self.own_id else { return row.to_vec() };
+        let needle = id.to_le_bytes();
+        match row.windows(needle.len()).rposition(|bytes| bytes == needle) {
+            Some(at) => [&row[..at], b"(id)", &row[at + needle.len()..]].concat(),
+            None => row.to_vec(),
+        }
+    }
+
+    /// Rule `statement ids`: which number a prepared statement has is the server's choice.
+    pub(crate) fn error(&self, error: &ErrPacket) -> String {
+        let message = self
+            .statements
+            .iter()
+            .fold(error.message.clone(), |message, id| message.replace(&format!("({id})"), "(statement)"));
+        format!("error {} ({}) {message}", error.code, error.state)
+    }
+
+    /// An EOF, which only old clients get. Rule `changed`: it has no room for what the flag announces.
+    /// Rule `behind columns`: behind an old client's column definitions servers know already that another result will
+    /// follow, that no index is used, that a transaction begins, what SET STATEMENT has set, and what the parser warns
+    /// of; the proxy, whose own server tells it behind the rows, can not.
+    pub(crate) fn eof(&self, eof: &OkPacket, behind_columns: bool) -> String {
+        let masked = match (behind_columns, self.sets_for_itself) {
+            (false, _) => CHANGED,
+            (true, false) => CHANGED | EARLY,
+            (true, true) => CHANGED | EARLY | ANSI_QUOTES,
+        };
+        let warnings = if behind_columns { String::new() } else { format!(" warnings {}", eof.warnings) };
+        format!("eof status {:#06x}{warnings}", eof.status & !masked)
+    }
+
+    /// Everything that an OK says.
+    ///
+    /// Rule `ping`: MySQL says again how many warnings the last statement left.
+    /// Rule `transaction state`: MySQL reports some of it to those who did not ask; the proxy imitates the usual cases.
+    /// Rule `changed`: the flag alone, with nothing behind it, tells nothing.
+    /// Rule `order of variables`: it is that of a hash table.
+    pub(crate) fn ok(&self, ok: &OkPacket) -> String {
+        let OkPacket { affected_rows, last_insert_id, status, warnings, info, tracked } = ok;
+        let told = tracked.iter().filter(|entry| !matches!(entry, Tracked::Transaction(_)));
+        let mut told: Vec<String> = told.map(told_as).collect();
+        told.sort_unstable();
+        let status = if told.is_empty() { status & !CHANGED } else { *status };
+        let warnings = if self.ping { "(ping)".to_owned() } else { warnings.to_string() };
+        let head = format!("ok affected {affected_rows} id {last_insert_id} status {status:#06x} warnings {warnings}");
+        format!("{head} {info:?}{}", told.concat())
+    }
+
+    /// Rule `collations`: of a character set all are the same to who reads its results.
+    pub(crate) fn collation(&self, collation: u16) -> String {
+        self.collations.get(&collation).cloned().unwrap_or_else(|| collation.to_string())
+    }
+}
+
+fn told_as(entry: &Tracked) -> String {
+    match entry {
+        Tracked::Variable { name, value } => format!(" [{name} = {value:?}]"),
+        other => format!(" [{other:?}]"),
+    }
+}

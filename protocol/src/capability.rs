@@ -76,6 +76,7 @@ pub fn offered(node: Capabilities) -> Capabilities {
 /// serves every client, but of what is fixed only what this client has.
 #[must_use]
 pub fn backend(node: Capabilities, key: Capabilities) -> Capabilities {
+    let key = self::key(key);
     let further = node.further & key.further;
     let mut flags = node.flags & (OURS | RELAYED | key.flags);
     // Bit 0 clear announces MariaDB's further capabilities.

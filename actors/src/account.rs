@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use greenroom_protocol::capability::Capabilities;
 use greenroom_protocol::login::client::BackendSecret;
 
 use crate::settings::PoolMode;
@@ -32,7 +33,7 @@ pub(crate) struct PoolKey {
     /// The account's id.
     pub(crate) account: u32,
     /// The capabilities that the server fixes at login.
-    pub(crate) capabilities: u32,
+    pub(crate) capabilities: Capabilities,
     /// The client's address, in session mode and where the endpoint wants it.
     pub(crate) client: Option<IpAddr>,
     /// The database, in session mode.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use actix::Addr;
-use greenroom_protocol::constants::CapabilityFlags;
+use greenroom_protocol::capability::Capabilities;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::login::greeting::Greeting;
 use greenroom_protocol::login::rsa::NodeKey;
@@ -27,7 +27,7 @@ pub(crate) struct Facts {
     /// The version as a number: 90704, 101119.
     pub(crate) number: u32,
     /// What it can do.
-    pub(crate) capabilities: CapabilityFlags,
+    pub(crate) capabilities: Capabilities,
     /// Its default collation, as the greeting gives it.
     pub(crate) charset: u8,
     /// The authentication plugin that its greeting names.

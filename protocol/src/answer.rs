@@ -151,11 +151,13 @@ impl Answers {
             }
             (At::Start, [0, rest @ ..]) => self.ok(rest, Answer::Ok)?,
             (At::Start, _) => {
-                let columns = ParseBuf(payload).checked_eat_lenenc_int().ok_or(AnswerError::Malformed)?;
+                let mut rest = ParseBuf(payload);
+                let columns = rest.checked_eat_lenenc_int().ok_or(AnswerError::Malformed)?;
+                // A byte behind it says that no definitions follow, where the client wants none.
                 if !(1..=COLUMN_LIMIT).contains(&columns) {
                     return Err(AnswerError::Malformed);
                 }
-                self.at = At::Columns(columns, columns);
+                self.at = if rest.0 == [0] { At::Rows(columns) } else { At::Columns(columns, columns) };
             }
             (At::Columns(1, columns), _) => self.at = At::Rows(columns),
             (At::Columns(left, columns), _) => self.at = At::Columns(left - 1, columns),
@@ -237,6 +239,13 @@ mod tests {
             assert_eq!(done[1], Answer::Rows(vec![vec![Some(Box::from(&b"ab"[..])), None]]));
             assert!(matches!(&done[2], Answer::Failed(error) if error.code == 1049));
         }
+    }
+
+    #[test]
+    fn rows_may_come_without_definitions() {
+        let mut answers = Answers::new(1);
+        answers.feed(b"\x02\0\0\x01\x01\0\x02\0\0\x02\x01a\x07\0\0\x03\xfe\0\0\x02\0\0\0").unwrap();
+        assert_eq!(answers.finish().0, [Answer::Rows(vec![vec![Some(Box::from(&b"a"[..]))]])]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Commands: the first byte of what a client sends, and the shape of the reply that it asks for.
 
+pub mod attributes;
 pub mod inbound;
 
 use mysql_common::constants::Command as Byte;

@@ -19,5 +19,5 @@ pub mod track;
 
 /// The protocol's constants, as mysql_common has them.
 pub mod constants {
-    pub use mysql_common::constants::{CapabilityFlags, StatusFlags};
+    pub use mysql_common::constants::{CapabilityFlags, MariadbCapabilities, StatusFlags};
 }

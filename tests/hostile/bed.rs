@@ -39,7 +39,7 @@ impl Bed {
         let proxy = Setup::new(server.address())
             .first_node(address, &[&limit, "connect_timeout = \"3s\""])
             .user(&tenant.name, &tenant.password)
-            .server("max_packet = \"20MiB\"")
+            .server("max_packet = \"1MiB\"")
             .endpoint(&format!("pool = \"{pool}\""))
             // Longer than a silent server holds a connection.
             .endpoint("lease_timeout = \"30s\"")

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::exchange::{Batch, ExchangeError};
 use crate::node::Permit;
-use crate::wire::{Birth, Wire};
+use crate::wire::{Birth, Card, Wire};
 
 /// How long a good-bye may wait for the server to close its end.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(100);
@@ -79,7 +79,7 @@ pub(crate) async fn reset(mut wire: Box<Wire>) -> Result<Box<Wire>, Unclean> {
         return Err(Unclean::Different("what init_connect had set"));
     }
     let birth = Arc::clone(&wire.card.birth);
-    let outcome = batch(&birth, wire.card.tracked).run(&mut wire.stream).await?;
+    let outcome = batch(&birth, &wire.card).run(&mut wire.stream).await?;
     for answer in &outcome.answers {
         if let Answer::Failed(error) = answer {
             return Err(Unclean::Refused(error.to_string()));
@@ -94,8 +94,8 @@ pub(crate) async fn reset(mut wire: Box<Wire>) -> Result<Box<Wire>, Unclean> {
 
 /// One write: a reset keeps the database and the role, switches the trackers off and, on MySQL,
 /// forgets the handshake's character set (all measured).
-fn batch(birth: &Birth, tracked: bool) -> Batch {
-    let mut batch = Batch::default();
+fn batch(birth: &Birth, card: &Card) -> Batch {
+    let mut batch = Batch::new(card.capabilities);
     batch.add(Command::ResetConnection, b"");
     if let Some(database) = birth.state.database() {
         batch.add(Command::InitDb, database);
@@ -104,7 +104,7 @@ fn batch(birth: &Birth, tracked: bool) -> Batch {
     if let Ok(Restore { set: Some(set), .. }) = restore(&birth.state, &unknown, &[], None) {
         batch.add(Command::Query, &set);
     }
-    if tracked {
+    if card.tracked {
         batch.add(Command::Query, TRACKERS);
     }
     batch.add(Command::Query, WHOAMI);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greenroom_protocol::capability;
+use greenroom_protocol::capability::{self, Capabilities};
 use greenroom_protocol::command::Command;
 use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::error::SqlError;
@@ -38,8 +38,10 @@ pub(crate) struct Blueprint {
     /// Collation id for the handshake.
     pub(crate) collation: u16,
     /// Those of the client that the server fixes at login.
-    pub(crate) capabilities: CapabilityFlags,
+    pub(crate) capabilities: Capabilities,
     pub(crate) mode: PoolMode,
+    /// The connection attributes of the client, where the connection is its own to the end.
+    pub(crate) attributes: Option<Arc<Attributes>>,
 }
 
 impl Blueprint {
@@ -49,8 +51,9 @@ impl Blueprint {
             account: Arc::clone(&ticket.account),
             database: ticket.state.database().map(Box::from),
             collation: ticket.collation,
-            capabilities: CapabilityFlags::from_bits_truncate(ticket.key.capabilities),
+            capabilities: ticket.key.capabilities,
             mode: ticket.key.mode,
+            attributes: ticket.attributes.clone(),
         }
     }
 }
@@ -167,13 +170,17 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
     let secure = stream.is_private();
     let mut packets = Packets::new(&mut stream);
     let greeting = greeting(&mut packets, permit.node()).await?;
+    if capability::misshapen(greeting.capabilities, blueprint.capabilities) {
+        return Err((BackendEnd::Refused, Refusal::Server(too_old(&settings.name))).into());
+    }
     let capabilities = capability::backend(greeting.capabilities, blueprint.capabilities);
     login(&mut packets, &greeting, blueprint, capabilities, secure, permit.node()).await?;
     let tracked = blueprint.mode == PoolMode::Transaction;
     let flavor = Facts::of(&greeting).flavor;
-    let (whoami, defaults) = look(&mut stream, tracked, flavor).await?;
+    let (whoami, defaults) = look(&mut stream, capabilities.flags, tracked, flavor).await?;
     let retire = settings.max_lifetime.map(|age| Instant::now() + spread(age, greeting.thread_id));
     let (collation, account) = (blueprint.collation, blueprint.account.id);
+    let capabilities = capabilities.flags;
     Ok((stream, Draft { greeting, capabilities, whoami, defaults, collation, tracked, retire, account }))
 }
 
@@ -198,7 +205,7 @@ async fn login(
     packets: &mut Packets<'_>,
     greeting: &Greeting,
     blueprint: &Blueprint,
-    capabilities: CapabilityFlags,
+    capabilities: Capabilities,
     secure: bool,
     node: &Node,
 ) -> Result<(), Attempt> {
@@ -208,7 +215,7 @@ async fn login(
         database: blueprint.database.as_deref().map(<[u8]>::to_vec),
         charset: blueprint.collation,
         capabilities,
-        attributes: Attributes::default(),
+        attributes: attributes(blueprint),
     };
     let (mut machine, first) = NodeLogin::new(greeting, identity, secure, node.rsa_key());
     let mut send = Some(Secret::new(first));
@@ -236,8 +243,13 @@ async fn login(
     }
 }
 
-async fn look(stream: &mut Stream, tracked: bool, flavor: Flavor) -> Result<(Whoami, Box<[Variable]>), Failure> {
-    let mut batch = Batch::default();
+async fn look(
+    stream: &mut Stream,
+    agreed: CapabilityFlags,
+    tracked: bool,
+    flavor: Flavor,
+) -> Result<(Whoami, Box<[Variable]>), Failure> {
+    let mut batch = Batch::new(agreed);
     if tracked {
         batch.add(Command::Query, TRACKERS);
     }
@@ -289,6 +301,22 @@ fn refused(error: SqlError) -> Failure {
 
 /// The login can not succeed, and it is not the client's password that is wrong.
 pub(crate) const UNABLE: u16 = 1105;
+
+/// A client with these capabilities can not be served by this node, though it was by the one that greeted it.
+fn too_old(node: &str) -> SqlError {
+    let text = format!("node '{node}' lacks a capability that the session was offered by another node; connect again");
+    SqlError::new(UNABLE, greenroom_protocol::error::GENERAL, text)
+}
+
+/// Those of the client, and what says that Greenroom stands between.
+fn attributes(blueprint: &Blueprint) -> Attributes {
+    let mut attributes = blueprint.attributes.as_deref().cloned().unwrap_or_default();
+    for (name, value) in [("proxy_name", "greenroom"), ("proxy_version", env!("CARGO_PKG_VERSION"))] {
+        // Without room they are left out, as a server leaves out what is too much.
+        attributes.push(name, value);
+    }
+    attributes
+}
 
 fn unable(error: &NodeLoginError) -> SqlError {
     SqlError::new(

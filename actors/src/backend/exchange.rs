@@ -5,7 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use greenroom_protocol::answer::{Answer, AnswerError, Answers};
-use greenroom_protocol::command::Command;
+use greenroom_protocol::command::{Command, attributes};
+use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::packet;
 use greenroom_protocol::track::Changes;
 use tokio::time::timeout;
@@ -38,8 +39,10 @@ pub(crate) enum ExchangeError {
 }
 
 /// Commands to be sent in one write.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Batch {
+    /// The server looks for query attributes before every statement.
+    attributes: bool,
     bytes: Vec<u8>,
     count: usize,
     rows: Option<usize>,
@@ -53,10 +56,19 @@ pub(crate) struct Outcome {
 }
 
 impl Batch {
+    /// For a connection whose login agreed on these capabilities.
+    pub(crate) fn new(agreed: CapabilityFlags) -> Self {
+        let attributes = agreed.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES);
+        Self { attributes, bytes: Vec::new(), count: 0, rows: None }
+    }
+
     /// Adds a command.
     pub(crate) fn add(&mut self, command: Command, argument: &[u8]) {
-        let mut payload = Vec::with_capacity(argument.len() + 1);
+        let mut payload = Vec::with_capacity(argument.len() + 1 + attributes::NONE.len());
         payload.push(command.byte());
+        if self.attributes && command == Command::Query {
+            payload.extend_from_slice(&attributes::NONE);
+        }
         payload.extend_from_slice(argument);
         packet::frame(&mut self.bytes, 0, &payload);
         self.count += 1;

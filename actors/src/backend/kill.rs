@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use greenroom_protocol::capability::Capabilities;
 use greenroom_protocol::command::Command;
-use greenroom_protocol::constants::CapabilityFlags;
 use slog::Logger;
 
 use super::connect::{Blueprint, Start, begin};
@@ -21,13 +21,14 @@ pub(crate) async fn kill(permit: Permit, account: Arc<Account>, statement: Strin
         account,
         database: None,
         collation: 0,
-        capabilities: CapabilityFlags::empty(),
+        capabilities: Capabilities::NONE,
+        attributes: None,
         mode: PoolMode::None,
     };
     let start = Start::Open { permit, blueprint: Box::new(blueprint) };
     match begin(start, Local::here()).await {
         Ok(mut wire) => {
-            let mut batch = Batch::default();
+            let mut batch = Batch::new(wire.card.capabilities);
             batch.add(Command::Query, statement.as_bytes());
             // It may have ended by itself: then the server knows no such id, which is as well.
             let _ = batch.run(&mut wire.stream).await;

@@ -66,7 +66,7 @@ pub(super) async fn survey(wire: &mut Wire, log: &Logger) -> Result<(), Exchange
     let account = wire.card.account;
     let claim = wire.card.claim.take().or_else(|| node.surveys().claim(account).filter(|_| wire.card.tracked));
     let (Some(claim), Some(facts)) = (claim, node.facts()) else { return Ok(()) };
-    let mut batch = Batch::default().rows(MOST + 1);
+    let mut batch = Batch::new(wire.card.capabilities).rows(MOST + 1);
     for (_, query) in QUERIES {
         batch.add(Command::Query, format!("{query} LIMIT {}", MOST + 1).as_bytes());
     }

@@ -93,6 +93,7 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
+    use greenroom_protocol::capability::Capabilities;
     use std::time::Duration;
 
     use super::Keys;
@@ -104,7 +105,7 @@ mod tests {
             node: 0,
             mode: PoolMode::Transaction,
             account,
-            capabilities: 0,
+            capabilities: Capabilities::NONE,
             client: None,
             database: None,
             idle_timeout: Duration::from_secs(10),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Addr, Message};
+use greenroom_protocol::login::attributes::Attributes;
 use greenroom_protocol::sql::PinReason;
 use greenroom_protocol::state::{Charset, SessionState};
 use tokio::sync::oneshot;
@@ -40,6 +41,8 @@ pub(crate) struct Ticket {
     pub(crate) last: Option<BackendId>,
     /// Only a newly opened connection will do.
     pub(crate) fresh: bool,
+    /// The client's connection attributes, where the connection will be its own to the end.
+    pub(crate) attributes: Option<Arc<Attributes>>,
 }
 
 /// A session asks for a connection. The answer is the lease itself, sent by the connection.

@@ -2,7 +2,8 @@
 
 use std::future::poll_fn;
 
-use greenroom_protocol::command::{Command, Expect, Inbound, InboundError, Scanned};
+use greenroom_protocol::command::{Command, Expect, Inbound, InboundError, Scanned, attributes};
+use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet::HEADER;
@@ -12,6 +13,9 @@ use super::conversation::{Conversation, client_failed};
 use super::turn::Turn;
 use crate::buffer;
 use crate::end::SessionEnd;
+
+/// The id by which a client of MariaDB's means the statement that it has prepared last, without waiting for its id.
+const LATEST: u32 = u32::MAX;
 
 /// A command that has begun to arrive.
 #[derive(Debug)]
@@ -154,7 +158,7 @@ impl Conversation {
 
     /// Closing a statement has no reply; the connection may be free after it.
     async fn close_statement(&mut self, incoming: Incoming) -> Result<(), SessionEnd> {
-        let id = self.argument(&incoming).first_chunk::<4>().map(|id| u32::from_le_bytes(*id));
+        let id = self.statement_id(self.argument(&incoming));
         let known = id.is_some_and(|id| self.statements.remove(&id).is_some());
         if self.grant.is_none() || (self.shares() && !known) {
             let mut incoming = incoming;
@@ -168,6 +172,28 @@ impl Conversation {
             self.tell_pins(before);
         }
         self.run(Turn::new(Command::StmtClose, incoming)).await
+    }
+
+    /// Which prepared statement a command is about. MariaDB's clients may mean the one prepared last.
+    pub(super) fn statement_id(&self, argument: &[u8]) -> Option<u32> {
+        match argument.first_chunk::<4>().map(|id| u32::from_le_bytes(*id)) {
+            Some(LATEST) if self.flavor == Flavor::MariaDb => self.latest,
+            id => id,
+        }
+    }
+
+    /// Splits what follows the command byte where its text begins. `None` where nobody can tell: the attributes before
+    /// it are broken, or do not end in the inlet.
+    pub(super) fn split_text<'a>(&self, command: Command, argument: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let attributed = self.client.capabilities.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES);
+        let at = if attributed && command == Command::Query { attributes::text_at(argument) } else { Some(0) };
+        argument.split_at_checked(at?)
+    }
+
+    /// What a statement may do that nobody has read: anything.
+    pub(super) fn unread_effects() -> Verdict {
+        let facts = Facts::SETS_ROLE | Facts::MAY_RUN_ROUTINE;
+        Verdict { facts, pins: PinSet::of(&[PinReason::UntrackedState]), ..Verdict::default() }
     }
 
     /// What a command other than a statement's text does.

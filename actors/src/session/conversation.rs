@@ -8,9 +8,10 @@ use std::task::Context;
 use std::time::{Duration, Instant};
 
 use actix::Addr;
-use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
+use greenroom_protocol::constants::{CapabilityFlags, MariadbCapabilities, StatusFlags};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
+use greenroom_protocol::login::attributes::Attributes;
 use greenroom_protocol::login::scramble::{SCRAMBLE_LENGTH, Scramble};
 use greenroom_protocol::packet;
 use greenroom_protocol::reply::{LASTING, Summary};
@@ -48,6 +49,9 @@ pub(super) struct Client {
     /// Bytes read and not yet used; none while idle.
     pub(super) inlet: Option<Buffer>,
     pub(super) capabilities: CapabilityFlags,
+    /// MariaDB's further ones.
+    pub(super) further: MariadbCapabilities,
+    pub(super) attributes: Arc<Attributes>,
     /// What its last login was challenged with.
     pub(super) scramble: Scramble,
     /// What it wants to hear of its session's state.
@@ -134,6 +138,8 @@ pub(super) struct Conversation {
     pub(super) insight: Insight,
     /// What each open prepared statement does when it is executed.
     pub(super) statements: FxHashMap<u32, Effects>,
+    /// The id of the one prepared last.
+    pub(super) latest: Option<u32>,
     pub(super) grant: Option<Grant>,
     pub(super) leased_at: Option<Instant>,
     pub(super) last: Option<BackendId>,
@@ -174,6 +180,8 @@ impl Conversation {
                 inlet: None,
                 scramble: [0; SCRAMBLE_LENGTH],
                 capabilities: CapabilityFlags::empty(),
+                further: MariadbCapabilities::empty(),
+                attributes: Arc::default(),
                 trackers: ClientTrackers::everything(),
             },
             id,
@@ -193,6 +201,7 @@ impl Conversation {
             soiled: false,
             insight: Insight::default(),
             statements: FxHashMap::default(),
+            latest: None,
             grant: None,
             leased_at: None,
             last: None,

@@ -73,7 +73,8 @@ impl Conversation {
         }
         self.look_around();
         if let Command::Query | Command::StmtPrepare = turn.command {
-            let (mode, text) = (self.sql_mode(), self.argument(&turn.incoming));
+            let (mode, argument) = (self.sql_mode(), self.argument(&turn.incoming));
+            let text = self.split_text(turn.command, argument).map_or(argument, |(_, text)| text);
             match turn.reader.as_mut() {
                 Some(reader) => reader.watches = self.watches(mode, text),
                 None => self.add_hidden(&mut turn.effects, text, mode),

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use greenroom_protocol::command::Command;
+use greenroom_protocol::command::{Command, attributes};
+use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet;
@@ -108,6 +109,9 @@ impl Conversation {
             return self.send_ok(incoming.seq()).await;
         };
         let mut payload = vec![Command::Query.byte()];
+        if self.client.capabilities.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES) {
+            payload.extend_from_slice(&attributes::NONE);
+        }
         payload.extend_from_slice(statement.as_bytes());
         let mut framed = Vec::new();
         packet::frame(&mut framed, 0, &payload);

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use greenroom_protocol::answer::Answer;
-use greenroom_protocol::capability;
+use greenroom_protocol::capability::{self, Capabilities};
 use greenroom_protocol::command::Command;
 use greenroom_protocol::constants::StatusFlags;
 use greenroom_protocol::error::SqlError;
@@ -114,6 +114,7 @@ impl Conversation {
             collation: self.collation,
             last: self.last,
             fresh: fresh || self.mode() == PoolMode::None,
+            attributes: (self.mode() == PoolMode::None).then(|| Arc::clone(&self.client.attributes)),
         };
         let (reply, answer) = oneshot::channel();
         let Some(shard) = self.stage.shard(self.worker()) else { return Err(SessionEnd::Drained.into()) };
@@ -166,7 +167,10 @@ impl Conversation {
             node: 0,
             mode: settings.pool,
             account: account.id,
-            capabilities: capability::key(self.client.capabilities).bits(),
+            capabilities: capability::key(Capabilities {
+                flags: self.client.capabilities,
+                further: self.client.further,
+            }),
             client: self.client.peer.filter(|_| session || settings.pool_by_client_ip),
             database: self.state.database().filter(|_| session).map(Arc::from),
             idle_timeout: settings.idle_timeout,
@@ -303,7 +307,7 @@ enum Adapted {
 
 /// Nothing of the client's has been sent yet, so a connection that fails here costs nobody anything.
 async fn carry_out(plan: Restore, wire: &mut Wire) -> Adapted {
-    let mut batch = Batch::default();
+    let mut batch = Batch::new(wire.card.capabilities);
     let selects = plan.database.is_some();
     if let Some(database) = &plan.database {
         batch.add(Command::InitDb, database);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greenroom_protocol::capability;
+use greenroom_protocol::capability::{self, Capabilities};
 use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::login::change_user::ChangeUser;
@@ -67,7 +67,7 @@ impl Conversation {
             version: facts.version.clone(),
             thread_id: self.id,
             scramble: random_scramble(),
-            capabilities: capability::offered(facts.capabilities),
+            capabilities: self.offered(&facts),
             charset: facts.charset,
             status: StatusFlags::SERVER_STATUS_AUTOCOMMIT,
             plugin: offered.name().to_owned(),
@@ -87,7 +87,9 @@ impl Conversation {
                 return Err(SessionEnd::Violation);
             }
         };
-        self.client.capabilities = request.capabilities & greeting.capabilities;
+        let agreed = request.capabilities.common(greeting.capabilities);
+        (self.client.capabilities, self.client.further) = (agreed.flags, agreed.further);
+        self.client.attributes = Arc::new(request.attributes);
         self.client.trackers =
             if self.shares() { ClientTrackers::defaults(self.flavor) } else { ClientTrackers::everything() };
         let collation = u16::from(request.charset);
@@ -102,6 +104,13 @@ impl Conversation {
             scramble: greeting.scramble,
         };
         self.admit(wish, seq).await
+    }
+
+    /// What every node of the endpoint can do, as far as they are known: any of them may serve the session.
+    fn offered(&self, facts: &Facts) -> Capabilities {
+        let others = self.endpoint.nodes.iter().filter_map(|node| node.facts());
+        let all = others.map(|facts| facts.capabilities).fold(facts.capabilities, Capabilities::common);
+        capability::offered(all)
     }
 
     /// What the endpoint's node is; asked now if nobody has yet.
@@ -124,6 +133,7 @@ impl Conversation {
             self.send_error(seq, &SqlError::unknown_command()).await?;
             return Err(SessionEnd::Violation);
         };
+        self.client.attributes = Arc::new(wish.attributes);
         self.leave(SessionEnd::Quit).await;
         self.lose();
         self.sticky = PinSet::EMPTY;

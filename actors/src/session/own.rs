@@ -62,9 +62,9 @@ impl Conversation {
     async fn look_for_warnings(&mut self) -> bool {
         self.debts.warnings = false;
         self.previous.lose_sight();
-        let mut batch = Batch::default();
-        batch.add(Command::Query, b"SELECT @@warning_count");
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
+        let mut batch = Batch::new(wire.card.capabilities);
+        batch.add(Command::Query, b"SELECT @@warning_count");
         let Ok(outcome) = batch.run(&mut wire.stream).await else { return false };
         let Some(Answer::Rows(rows)) = outcome.answers.first() else { return false };
         if rows.first().and_then(number) != Some(0) {
@@ -79,7 +79,8 @@ impl Conversation {
     async fn pay(&mut self) -> bool {
         let debts = std::mem::take(&mut self.debts);
         self.previous.lose_sight();
-        let mut batch = Batch::default();
+        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
+        let mut batch = Batch::new(wire.card.capabilities);
         batch.add(Command::Query, READ_BACK);
         if debts.triggers {
             batch.add(Command::Query, TRIGGERS);
@@ -90,7 +91,6 @@ impl Conversation {
         if debts.unreported {
             batch.add(Command::Query, SET_HERE);
         }
-        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
         match batch.run(&mut wire.stream).await {
             Ok(outcome) => self.take_back(debts, &outcome),
             Err(fault) => {

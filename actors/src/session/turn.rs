@@ -61,7 +61,8 @@ impl Conversation {
         let argument = self.argument(&incoming);
         if !is_text {
             let mut effects = Self::plain_effects(command, argument);
-            match statement_id(command, argument).map(|id| self.statements.get(&id)) {
+            let id = self.statement_id(argument).filter(|_| executes(command));
+            match id.map(|id| self.statements.get(&id)) {
                 Some(Some(known)) => {
                     let pins = effects.pins;
                     effects = *known;
@@ -73,21 +74,24 @@ impl Conversation {
             }
             return self.run(Turn { effects, ..Turn::new(command, incoming) }).await;
         }
+        let Some((head, text)) = self.split_text(command, argument) else {
+            return self.run(Turn { effects: Self::unread_effects(), ..Turn::new(command, incoming) }).await;
+        };
         if !incoming.scanned.complete {
             let classifier = Classifier::new(self.sql_mode());
             let mut reader = Box::new(Reader { classifier, watches: Watches::default() });
-            reader.feed(argument);
+            reader.feed(text);
             return self.run(Turn { reader: Some(reader), ..Turn::new(command, incoming) }).await;
         }
         #[cfg(feature = "faults")]
-        if argument == b"greenroom: panic" {
+        if text == b"greenroom: panic" {
             #[expect(clippy::panic, reason = "a test asks for it")]
             {
                 panic!("asked for by a test");
             }
         }
-        let mut effects = sql::classify(argument, self.sql_mode());
-        if effects.unpins.contains(PinReason::UserLock) && !releases_all(argument) {
+        let mut effects = sql::classify(text, self.sql_mode());
+        if effects.unpins.contains(PinReason::UserLock) && !releases_all(text) {
             effects.unpins.remove(PinReason::UserLock);
         }
         if let (Command::Query, Kind::Kill { query, id: Some(id) }) = (command, effects.kind)
@@ -96,10 +100,10 @@ impl Conversation {
             return self.kill_statement(command, incoming, id, query).await;
         }
         // The server would kill the connection beneath, which need not be the session's end.
-        if command == Command::Query && super::kill::is_own(argument) {
+        if command == Command::Query && super::kill::is_own(text) {
             return self.kill_statement(command, incoming, self.id, false).await;
         }
-        let rewritten = match self.rewrite(command, effects, argument) {
+        let rewritten = match self.rewrite(command, effects, head, text) {
             Ok(rewritten) => rewritten,
             Err(error) => {
                 let mut incoming = incoming;
@@ -114,7 +118,13 @@ impl Conversation {
     ///
     /// # Errors
     /// Where that can not be done without a doubt, and the server at hand would answer for somebody else's statement.
-    fn rewrite(&self, command: Command, effects: Effects, text: &[u8]) -> Result<Option<Vec<u8>>, SqlError> {
+    fn rewrite(
+        &self,
+        command: Command,
+        effects: Effects,
+        head: &[u8],
+        text: &[u8],
+    ) -> Result<Option<Vec<u8>>, SqlError> {
         let previous = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS;
         if !effects.facts.intersects(previous | Facts::READS_CONNECTION_ID) {
             return Ok(None);
@@ -131,6 +141,7 @@ impl Conversation {
             connection_id: Some(u64::from(self.id)),
         };
         let mut payload = vec![command.byte()];
+        payload.extend_from_slice(head);
         if sql::substitute(text, self.sql_mode(), &known, &mut payload) {
             let mut framed = Vec::with_capacity(payload.len() + HEADER);
             packet::frame(&mut framed, 0, &payload);
@@ -225,6 +236,7 @@ impl Conversation {
         if turn.command == Command::StmtPrepare {
             // The text does its work when it is executed.
             effects = Verdict::default();
+            self.latest = self.summary.prepare.map(|prepared| prepared.id);
             if let Some(prepared) = self.summary.prepare {
                 self.statements.insert(prepared.id, turn.effects);
                 effects.pins.insert(PinReason::PreparedStatement);
@@ -362,7 +374,7 @@ impl Conversation {
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
             return Err(SessionEnd::BackendLost);
         };
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(wire.card.capabilities);
         batch.add(Command::Query, CLEAR);
         batch.run(&mut wire.stream).await.map(drop).map_err(|_| SessionEnd::BackendLost)
     }
@@ -375,7 +387,7 @@ impl Conversation {
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
             return Err(SessionEnd::BackendLost);
         };
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(wire.card.capabilities);
         batch.add(Command::Query, HAND_OVER);
         if batch.run(&mut wire.stream).await.is_err() {
             return Err(SessionEnd::BackendLost);
@@ -451,9 +463,8 @@ fn releases_all(text: &[u8]) -> bool {
     matches!(bare.strip_suffix(b";").unwrap_or(&bare), b"SELECTRELEASE_ALL_LOCKS()" | b"DORELEASE_ALL_LOCKS()")
 }
 
-fn statement_id(command: Command, argument: &[u8]) -> Option<u32> {
-    let executes = matches!(command, Command::StmtExecute | Command::StmtBulkExecute | Command::StmtFetch);
-    executes.then(|| argument.first_chunk::<4>().map(|id| u32::from_le_bytes(*id))).flatten()
+fn executes(command: Command) -> bool {
+    matches!(command, Command::StmtExecute | Command::StmtBulkExecute | Command::StmtFetch)
 }
 
 /// Finds the payload among the packet headers of a command that takes several.

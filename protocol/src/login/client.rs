@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use mysql_common::constants::CapabilityFlags;
-
 use super::{
     LoginError,
     attributes::Attributes,
@@ -13,6 +11,7 @@ use super::{
     switch::Welcome,
 };
 use crate::{
+    capability::Capabilities,
     error::SqlError,
     secret::{Secret, SecretHash},
 };
@@ -47,7 +46,7 @@ pub struct Identity {
     /// collation (0) and the caller sends `SET NAMES … COLLATE …`.
     pub charset: u16,
     /// See [`crate::capability::backend`].
-    pub capabilities: CapabilityFlags,
+    pub capabilities: Capabilities,
     /// Connection attributes.
     pub attributes: Attributes,
 }

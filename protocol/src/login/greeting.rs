@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use mysql_common::constants::{CapabilityFlags, StatusFlags};
+use mysql_common::constants::{CapabilityFlags, MariadbCapabilities, StatusFlags};
 
 use super::{
     LoginError,
     fields::{Fields, put_nul_ended},
     scramble::{SCRAMBLE_LENGTH, Scramble},
 };
+use crate::capability::Capabilities;
 use crate::error::{ERR_HEADER, SqlError};
 
 /// Protocol version of every server since MySQL 3.21.
@@ -16,6 +17,9 @@ const PROTOCOL_VERSION: u8 = 10;
 
 /// Bytes of the scramble before the capabilities; the rest comes after the filler.
 const FIRST_PART: usize = 8;
+
+/// Bytes that mean nothing, before MariaDB's further capabilities.
+const FILLER: usize = 6;
 
 /// What a server says of itself before the client has said anything.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,8 +30,8 @@ pub struct Greeting {
     pub thread_id: u32,
     /// What the client is to mix its password with.
     pub scramble: Scramble,
-    /// What the server can do. MariaDB clears `CLIENT_LONG_PASSWORD`; it is always set in ours.
-    pub capabilities: CapabilityFlags,
+    /// What the server can do. MariaDB clears `CLIENT_LONG_PASSWORD`, which says that further capabilities follow.
+    pub capabilities: Capabilities,
     /// Lower 8 bits of the id of the server's collation.
     pub charset: u8,
     /// Status as in an OK packet.
@@ -73,23 +77,24 @@ impl Greeting {
         let charset = fields.u8("the character set")?;
         let status = StatusFlags::from_bits_truncate(fields.u16("the status")?);
         let high = fields.u16("the capabilities")?;
-        let capabilities = CapabilityFlags::from_bits_truncate(u32::from(high) << 16 | u32::from(low));
-        require(capabilities)?;
+        let flags = CapabilityFlags::from_bits_truncate(u32::from(high) << 16 | u32::from(low));
+        require(flags)?;
         let scramble_length = fields.u8("the scramble's length")?;
-        // MariaDB's extended capabilities lie in the last four of these ten.
-        fields.take(10, "the filler")?;
+        fields.take(FILLER, "the filler")?;
+        let further = further(flags, fields.u32("the filler")?);
         let scramble = join(first, fields.take(SCRAMBLE_LENGTH - FIRST_PART, "the scramble")?);
         // At least a NUL, and whatever else a longer scramble has.
         let rest = usize::from(scramble_length).saturating_sub(SCRAMBLE_LENGTH).max(1);
         fields.take(rest, "the scramble")?;
         let plugin = text(fields.nul_or_end());
+        let capabilities = Capabilities { flags, further };
         Ok(Self { version, thread_id, scramble, capabilities, charset, status, plugin })
     }
 
-    /// The payload. MariaDB's extended capabilities are zeros, bit 0 is set.
+    /// The payload.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let capabilities = (self.capabilities | CapabilityFlags::CLIENT_LONG_PASSWORD).bits().to_le_bytes();
+        let capabilities = self.capabilities.flags.bits().to_le_bytes();
         let (first, second) = self.scramble.split_at(FIRST_PART);
         let mut payload = vec![PROTOCOL_VERSION];
         put_nul_ended(&mut payload, self.version.as_bytes());
@@ -99,17 +104,24 @@ impl Greeting {
         payload.extend([capabilities[0], capabilities[1], self.charset]);
         payload.extend(self.status.bits().to_le_bytes());
         payload.extend([capabilities[2], capabilities[3], SCRAMBLE_LENGTH as u8 + 1]);
-        payload.extend([0; 10]);
+        payload.extend([0; FILLER]);
+        payload.extend(self.capabilities.further.bits().to_le_bytes());
         put_nul_ended(&mut payload, second);
         put_nul_ended(&mut payload, self.plugin.as_bytes());
         payload
     }
 
-    /// Whether MariaDB greets: it alone leaves bit 0 to its extended capabilities.
+    /// Whether MariaDB greets: it alone leaves bit 0 to its further capabilities.
     #[must_use]
     pub fn is_mariadb(&self) -> bool {
-        !self.capabilities.contains(CapabilityFlags::CLIENT_LONG_PASSWORD) || self.version.contains("MariaDB")
+        !self.capabilities.flags.contains(CapabilityFlags::CLIENT_LONG_PASSWORD) || self.version.contains("MariaDB")
     }
+}
+
+/// MariaDB's further capabilities, where the others say that there are any.
+pub(super) fn further(flags: CapabilityFlags, bits: u32) -> MariadbCapabilities {
+    let none = flags.contains(CapabilityFlags::CLIENT_LONG_PASSWORD);
+    MariadbCapabilities::from_bits_truncate(if none { 0 } else { bits })
 }
 
 /// What no server of the last twenty years lacks and our answer is written for.

@@ -6,17 +6,19 @@ use super::{
     LoginError,
     attributes::Attributes,
     fields::{Fields, put_counted, put_nul_ended},
+    greeting::further,
 };
+use crate::capability::Capabilities;
 use crate::secret::Secret;
 
-/// Bytes that servers ignore; MariaDB's clients put extended capabilities into the last four.
-const FILLER: usize = 23;
+/// Bytes that servers ignore, before the further capabilities of MariaDB's clients.
+const FILLER: usize = 19;
 
 /// A client's wish to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginRequest {
     /// What the client can do, and the server shall do; the optional fields follow it when encoding.
-    pub capabilities: Flags,
+    pub capabilities: Capabilities,
     /// The longest packet that the client wants, in bytes. Both servers ignore it.
     pub max_packet: u32,
     /// Collation id. Both servers read this one byte and ignore the next (measured), take 0 and, with a
@@ -50,6 +52,7 @@ impl LoginRequest {
         let max_packet = fields.u32("the packet size")?;
         let charset = fields.u8("the character set")?;
         fields.take(FILLER, "the filler")?;
+        let further = further(capabilities, fields.u32("the filler")?);
         // Servers look at the flag, not at the length: with it, what follows this is TLS.
         if capabilities.contains(Flags::CLIENT_SSL) {
             return Err(LoginError::TlsNotOffered);
@@ -59,6 +62,7 @@ impl LoginRequest {
         let database = database(&mut fields, capabilities)?;
         let plugin = capabilities.contains(Flags::CLIENT_PLUGIN_AUTH).then(|| fields.nul_or_end().to_vec());
         let attributes = attributes(&mut fields, capabilities)?;
+        let capabilities = Capabilities { flags: capabilities, further };
         Ok(Self { capabilities, max_packet, charset, user, auth, database, plugin, attributes })
     }
 
@@ -70,6 +74,7 @@ impl LoginRequest {
         payload.extend(self.max_packet.to_le_bytes());
         payload.push(self.charset);
         payload.extend([0; FILLER]);
+        payload.extend(self.capabilities.further.bits().to_le_bytes());
         put_nul_ended(&mut payload, &self.user);
         let lenenc = capabilities.contains(Flags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA);
         put_counted(&mut payload, self.auth.expose(), lenenc);
@@ -86,7 +91,7 @@ impl LoginRequest {
     }
 
     fn present(&self) -> Flags {
-        let mut capabilities = self.capabilities | Flags::CLIENT_PROTOCOL_41 | Flags::CLIENT_SECURE_CONNECTION;
+        let mut capabilities = self.capabilities.flags | Flags::CLIENT_PROTOCOL_41 | Flags::CLIENT_SECURE_CONNECTION;
         capabilities.set(Flags::CLIENT_CONNECT_WITH_DB, self.database.is_some());
         capabilities.set(Flags::CLIENT_PLUGIN_AUTH, self.plugin.is_some());
         if self.attributes.is_empty() {

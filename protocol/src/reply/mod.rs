@@ -51,8 +51,8 @@ pub const WHOLE_MAX: usize = 1 << 20;
 /// What the two sides have agreed on, each with Greenroom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Legs {
-    /// With the server. `DEPRECATE_EOF` is taken for granted, and that `OPTIONAL_RESULTSET_METADATA` is absent:
-    /// it would put a byte before the column count. MariaDB's `CACHE_METADATA` must be the same on both legs.
+    /// With the server. `DEPRECATE_EOF` is taken for granted. `OPTIONAL_RESULTSET_METADATA` and MariaDB's further
+    /// capabilities must be the same on both legs.
     pub server: CapabilityFlags,
     /// With the client.
     pub client: CapabilityFlags,
@@ -131,7 +131,7 @@ enum Phase {
     /// A parameter definition of a prepared statement.
     Params { left: u16, columns: u16 },
     /// None: the last parameter definition is through.
-    ParamsEnd { columns: u16 },
+    ParamsEnd { columns: u16, definitions: bool },
     /// A column definition of a prepared statement.
     StatementColumns { left: u16 },
     /// None: the last column definition is through.

@@ -6,8 +6,9 @@ use super::{EOF, Emit, Expect, Notes, Phase, Reply, Step, Violation, WHOLE_MAX, 
 use crate::packet::{HEADER, Header, MAX_PAYLOAD, header};
 
 impl Reply {
-    /// The packet that tells how many columns follow. With MariaDB's `CACHE_METADATA` a byte behind the count says
-    /// whether their definitions do: 0 when the client has them from prepare (measured on 10.11).
+    /// The packet that tells how many columns follow. With MariaDB's `CACHE_METADATA` and MySQL's
+    /// `OPTIONAL_RESULTSET_METADATA` a byte behind the count says whether their definitions do: 0 when the client has
+    /// them from prepare, or wants none (measured on 10.11 and 9.7; MySQL's manual puts the byte before the count).
     pub(super) fn column_count(
         &mut self,
         head: Header,

@@ -128,6 +128,20 @@ fn cached_metadata_leaves_the_definitions_out() {
 }
 
 #[test]
+fn a_prepare_reply_may_leave_the_definitions_out() {
+    let ok = |with: &'static [u8]| [b"\0\x03\0\0\0\x02\0\x01\0\0\0\0", with].concat();
+    let none = wire(&[&ok(b"\0")]);
+    let (down, summary, end) = run(&mut reply(Expect::Prepared, MODERN), &none, 3).unwrap();
+    assert_eq!((down, summary.prepare.map(|prepared| prepared.columns), end), (none.clone(), Some(2), Boundary::Done));
+    // An old client gets the EOF of each list all the same (measured on 9.7).
+    let eof = b"\xfe\0\0\x02\0";
+    let (down, ..) = run(&mut reply(Expect::Prepared, CapabilityFlags::empty()), &none, 3).unwrap();
+    assert_eq!(down, wire(&[&ok(b"\0"), eof, eof]));
+    let full = wire(&[&ok(b"\x01"), b"\x03def", b"\x03def", b"\x03def"]);
+    assert_eq!(run(&mut reply(Expect::Prepared, MODERN), &full, 3).unwrap().0, full);
+}
+
+#[test]
 fn a_file_is_renumbered_for_the_server_and_ends_with_an_empty_packet() {
     let old = CapabilityFlags::CLIENT_LOCAL_FILES;
     let server = wire(&[b"\x01", b"\x03def", b"\x011", b"\xfe\0\0\x0a\0\0\0", b"\xfbname"]);

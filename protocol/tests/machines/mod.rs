@@ -7,6 +7,7 @@
 
 pub mod answers;
 pub mod client_login;
+pub mod dump;
 pub mod inbound;
 pub mod input;
 pub mod node_login;
@@ -21,9 +22,10 @@ pub mod upload;
 pub type Check = fn(&[u8]);
 
 /// Every check by the name of its fuzz target.
-pub const ALL: [(&str, Check); 9] = [
+pub const ALL: [(&str, Check); 10] = [
     ("answers", answers::check),
     ("client_login", client_login::check),
+    ("dump", dump::check),
     ("inbound", inbound::check),
     ("node_login", node_login::check),
     ("packet", packet::check),

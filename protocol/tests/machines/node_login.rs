@@ -2,8 +2,7 @@
 //! exchange ends, and stays ended.
 
 use greenroom_protocol::{
-    capability,
-    constants::CapabilityFlags,
+    capability::{self, Capabilities},
     login::{
         attributes::Attributes,
         client::{BackendSecret, Identity, NodeLogin, NodeStep},
@@ -44,7 +43,7 @@ pub fn check(data: &[u8]) {
         secret,
         database: None,
         charset: 45,
-        capabilities: capability::backend(greeting.capabilities, CapabilityFlags::empty()),
+        capabilities: capability::backend(greeting.capabilities, Capabilities::NONE),
         attributes: Attributes::default(),
     };
     let (mut login, request) = NodeLogin::new(&greeting, identity, secure, None);

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::{BackendSecret, Identity, NodeLogin, NodeLoginError, NodeStep};
 use crate::{
+    capability::Capabilities,
     error::SqlError,
     login::{
         LoginError,
@@ -37,7 +38,10 @@ fn begin(wire: &str, secret: BackendSecret, secure: bool, key: Option<NodeKey>) 
         secret,
         database: Some(b"app".into()),
         charset: 45,
-        capabilities: Flags::CLIENT_PROTOCOL_41 | Flags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA,
+        capabilities: Capabilities {
+            flags: Flags::CLIENT_PROTOCOL_41 | Flags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA,
+            ..Capabilities::NONE
+        },
         attributes: Attributes::default(),
     };
     let (login, payload) = NodeLogin::new(&greeting(wire), identity, secure, key);

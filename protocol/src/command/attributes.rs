@@ -1,0 +1,89 @@
+//! Query attributes: what stands before the text of a `COM_QUERY` where both sides have `CLIENT_QUERY_ATTRIBUTES`.
+
+use mysql_common::constants::ColumnType;
+use mysql_common::io::ParseBuf;
+
+/// The block that says that there are none: no parameters, in one set.
+pub const NONE: [u8; 2] = [0, 1];
+
+/// Where the text begins in what follows the command byte. `None` where the block ends too soon, or is one that
+/// MySQL refuses with error 1835.
+#[must_use]
+pub fn text_at(argument: &[u8]) -> Option<usize> {
+    if argument.starts_with(&NONE) {
+        return Some(NONE.len());
+    }
+    let mut rest = ParseBuf(argument);
+    let count = usize::try_from(rest.checked_eat_lenenc_int()?).ok()?;
+    let sets = rest.checked_eat_lenenc_int()?;
+    // A block with values must name their types: there is no earlier one that has.
+    let nulls = rest.checked_eat(count.div_ceil(8))?;
+    if sets != 1 || count > 0 && rest.checked_eat_u8()? != 1 {
+        return None;
+    }
+    let mut kinds = rest;
+    for _ in 0..count {
+        rest.checked_eat_u16_le()?;
+        rest.checked_eat_lenenc_str()?;
+    }
+    for index in 0..count {
+        let kind = kinds.checked_eat_u16_le()?;
+        kinds.checked_eat_lenenc_str()?;
+        if nulls.get(index / 8)? & 1 << (index % 8) == 0 {
+            skip_value(&mut rest, kind.to_le_bytes()[0])?;
+        }
+    }
+    Some(argument.len() - rest.len())
+}
+
+/// Passes over a value of that type, as the binary protocol writes it.
+fn skip_value(rest: &mut ParseBuf<'_>, kind: u8) -> Option<()> {
+    use ColumnType as Kind;
+    let size = match Kind::try_from(kind).ok()? {
+        Kind::MYSQL_TYPE_NULL => 0,
+        Kind::MYSQL_TYPE_TINY => 1,
+        Kind::MYSQL_TYPE_SHORT | Kind::MYSQL_TYPE_YEAR => 2,
+        Kind::MYSQL_TYPE_LONG | Kind::MYSQL_TYPE_INT24 | Kind::MYSQL_TYPE_FLOAT => 4,
+        Kind::MYSQL_TYPE_LONGLONG | Kind::MYSQL_TYPE_DOUBLE => 8,
+        Kind::MYSQL_TYPE_DATE | Kind::MYSQL_TYPE_DATETIME | Kind::MYSQL_TYPE_TIMESTAMP | Kind::MYSQL_TYPE_TIME => {
+            return rest.checked_eat_u8_str().map(drop);
+        }
+        _ => return rest.checked_eat_lenenc_str().map(drop),
+    };
+    rest.checked_eat(size).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::text_at;
+
+    #[test]
+    fn the_text_is_found_behind_the_attributes() {
+        assert_eq!(text_at(b"\0\x01SELECT 1"), Some(2));
+        let one = b"\x01\x01\0\x01\xfe\0\x01k\x03valSELECT 1";
+        assert_eq!(one.get(text_at(one).unwrap()..), Some(&b"SELECT 1"[..]));
+        // NULL, a BIGINT, a TIME, a DOUBLE.
+        let mut four = b"\x04\x01\x01\x01\xfd\0\x01a\x08\x80\x01b\x0b\0\0\x05\0\x01d12345678\x08abcdefgh".to_vec();
+        four.extend(b"87654321DO 1");
+        assert_eq!(four.get(text_at(&four).unwrap()..), Some(&b"DO 1"[..]));
+    }
+
+    #[test]
+    fn what_the_server_refuses_and_what_is_cut_short_has_no_text() {
+        for refused in [&b""[..], b"\0", b"\0\0SELECT 1", b"\0\x02SELECT 1", b"\x01\x01\0\0\xfe\0\x01k\x03val"] {
+            assert_eq!(text_at(refused), None, "{}", refused.escape_ascii());
+        }
+        let one = b"\x01\x01\0\x01\xfe\0\x01k\x03val";
+        assert!((0..one.len()).all(|cut| text_at(&one[..cut]).is_none()));
+        assert_eq!(text_at(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_a_text_within_them_or_none(bytes: Vec<u8>) {
+            prop_assert!(text_at(&bytes).is_none_or(|at| at <= bytes.len()));
+        }
+    }
+}

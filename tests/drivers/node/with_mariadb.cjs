@@ -11,9 +11,7 @@ const parts = (result) => {
 
 main(async (login) => {
     const { charset, ...others } = login;
-    // MariaDB's own word for JSON columns, and its bulk command, are capabilities that Greenroom does not offer.
-    const json = { jsonStrings: true, autoJsonMap: false };
-    const usual = { ...json, allowPublicKeyRetrieval: true, multipleStatements: true, collation: charset || 'UTF8MB4_GENERAL_CI' };
+    const usual = { allowPublicKeyRetrieval: true, multipleStatements: true, collation: charset || 'UTF8MB4_GENERAL_CI' };
     const conn = await mariadb.createConnection({ ...usual, ...others });
     // What an idle connection says when it ends is nobody's error.
     conn.on('error', () => {});

@@ -11,9 +11,7 @@ const parts = ([rows, fields]) => {
 };
 
 main(async (login) => {
-    // MariaDB's own word for JSON columns is among the capabilities that Greenroom does not offer.
-    const json = { jsonStrings: true };
-    const usual = { ...json, charset: 'UTF8MB4_GENERAL_CI', supportBigNumbers: true, bigNumberStrings: true };
+    const usual = { charset: 'UTF8MB4_GENERAL_CI', supportBigNumbers: true, bigNumberStrings: true };
     const conn = await mysql.createConnection({ ...usual, multipleStatements: true, ...login });
     return {
         text: async (sql) => parts(await conn.query(sql)),

@@ -102,7 +102,8 @@ fn a_warm_connection_is_kept_and_replaced() {
             .start();
         let mut wires = [(); 4].map(|()| tenant.connect(proxy.address()));
         wires.iter_mut().for_each(|wire| drop(wire.ok("START TRANSACTION")));
-        assert_eq!(root.connections(&tenant.name).len(), 4);
+        // The warm ones may be on their way beside them.
+        assert!(root.connections(&tenant.name).len() >= 4);
         wires.iter_mut().for_each(|wire| drop(wire.ok("COMMIT")));
         // Those beyond the two are closed, and the two stay well past their time.
         let kept = root.wait_for(&tenant.name, 2);

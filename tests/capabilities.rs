@@ -178,7 +178,8 @@ impl Party {
             packets.extend(exchange(&self.wire, &packet(0, &command)));
         }
         for (_, payload) in packets.iter_mut().filter(|(_, payload)| payload[0] == 0xFF) {
-            *payload = String::from_utf8_lossy(payload).replace(&format!("({id})"), "(that)").into_bytes();
+            let text = String::from_utf8_lossy(payload).replace(&format!("({id})"), "(that)");
+            *payload = text.replace(&format!("({})", id + NOBODYS), "(nobody's)").into_bytes();
         }
         packets.extend(exchange(&self.wire, &packet(0, &[&[0x19][..], &id.to_le_bytes()].concat())));
         packets
@@ -224,6 +225,9 @@ impl Party {
         told.collect()
     }
 }
+
+/// What makes of a statement's number one that no statement has.
+const NOBODYS: u32 = 9;
 
 fn limited(server: &Server, mode: &str, connections: usize, tenant: &Tenant) -> Proxy {
     let limit = format!("max_connections = {connections}");
@@ -407,10 +411,7 @@ fn bulk_operations_and_the_latest_statement_work() {
         let assign = |id| [&[0x17][..], &u32::to_le_bytes(id), &[0, 1, 0, 0, 0]].concat();
         let [through, direct] = parties.each_ref().map(|party| {
             let mut packets =
-                party.prepared(insert, |id| vec![bulk(id, &rows), bulk(LATEST, &rows[..3]), bulk(id + 9, &rows)]);
-            packets.retain(|(_, payload)| {
-                !payload.starts_with(b"\xFF") || !String::from_utf8_lossy(payload).contains("nknown prepared")
-            });
+                party.prepared(insert, |id| vec![bulk(id, &rows), bulk(LATEST, &rows[..3]), bulk(id + NOBODYS, &rows)]);
             packets.extend(party.run(&Sql("SELECT COUNT(*), COUNT(b), SUM(a) FROM l")));
             // All at once, as MariaDB's own driver does.
             let prepare = packet(0, b"\x16SELECT @kept := a FROM l WHERE a = 2999");

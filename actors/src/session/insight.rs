@@ -115,10 +115,11 @@ impl Conversation {
         }
         let now = Instant::now();
         let due = self.insight.surveys().flatten().any(|survey| survey.is_due(now));
-        let Some(card) = self.grant.as_mut().and_then(|grant| grant.wire()).filter(|_| due) else {
+        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()).filter(|_| due) else {
             return Condition::Clean;
         };
-        card.card.claim = card.card.permit.node().surveys().claim(card.card.account);
-        if card.card.claim.is_some() { Condition::Used } else { Condition::Clean }
+        let card = &mut wire.card;
+        card.claim = card.permit.node().surveys().claim(card.account);
+        if card.claim.is_some() { Condition::Used } else { Condition::Clean }
     }
 }

@@ -11,7 +11,6 @@ use greenroom_protocol::packet;
 use super::claim::Claim;
 use super::command::Incoming;
 use super::conversation::Conversation;
-use super::lease::NoLease;
 use super::turn::Turn;
 use super::{Kill, Killed, What};
 use crate::backend::kill;
@@ -95,13 +94,8 @@ impl Conversation {
             return self.kill_on(node, statement, claim, incoming).await;
         }
         // First the lease, which may take its time, then the question whether the statement still runs.
-        match self.acquire_for_statement(false).await {
-            Ok(()) => {}
-            Err(NoLease::Ended(end)) => return Err(end),
-            Err(NoLease::Refused(error)) => {
-                self.skip(&mut incoming).await?;
-                return self.send_error(incoming.seq(), &error).await;
-            }
+        if !self.acquire_or_refuse(&mut incoming).await? {
+            return Ok(());
         }
         let Some(shot) = claim.fire() else {
             self.skip(&mut incoming).await?;

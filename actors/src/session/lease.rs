@@ -14,6 +14,7 @@ use greenroom_protocol::sql::{PinReason, PinSet};
 use greenroom_protocol::state::{Charset, Restore, SessionState, restore};
 use tokio::sync::oneshot;
 
+use super::command::Incoming;
 use super::conversation::Conversation;
 use super::previous::Previous;
 use crate::account::{Account, PoolKey};
@@ -100,6 +101,18 @@ impl Conversation {
                 self.acquire(fresh).await
             }
             done => done,
+        }
+    }
+
+    /// The same before a command is looked at. `false`: there is none, and the client has been told.
+    pub(super) async fn acquire_or_refuse(&mut self, incoming: &mut Incoming) -> Result<bool, SessionEnd> {
+        match self.acquire_for_statement(false).await {
+            Ok(()) => Ok(true),
+            Err(NoLease::Ended(end)) => Err(end),
+            Err(NoLease::Refused(error)) => {
+                self.skip(incoming).await?;
+                self.send_error(incoming.seq(), &error).await.map(|()| false)
+            }
         }
     }
 

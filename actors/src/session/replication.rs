@@ -13,7 +13,6 @@ use greenroom_protocol::sql::PinReason;
 
 use super::command::Incoming;
 use super::conversation::{Conversation, client_failed};
-use super::lease::NoLease;
 use super::pump::Fault;
 use super::turn::Turn;
 use crate::buffer::{self, Buffer};
@@ -29,13 +28,8 @@ enum Event {
 impl Conversation {
     /// `COM_REGISTER_SLAVE`, `COM_BINLOG_DUMP`, `COM_BINLOG_DUMP_GTID`.
     pub(super) async fn replicate(&mut self, command: Command, mut incoming: Incoming) -> Result<(), SessionEnd> {
-        match self.acquire_for_statement(false).await {
-            Ok(()) => {}
-            Err(NoLease::Ended(end)) => return Err(end),
-            Err(NoLease::Refused(error)) => {
-                self.skip(&mut incoming).await?;
-                return self.send_error(incoming.seq(), &error).await;
-            }
+        if !self.acquire_or_refuse(&mut incoming).await? {
+            return Ok(());
         }
         self.dedicate();
         let turn = Turn::new(command, incoming);

@@ -82,7 +82,8 @@ impl Batch {
 
     /// Sends all of it in one write and reads every reply.
     pub(crate) async fn run(self, stream: &mut Stream) -> Result<Outcome, ExchangeError> {
-        timeout(LIMIT, self.exchange(stream)).await.unwrap_or(Err(ExchangeError::Silent))
+        // On the heap for as long as it takes: in the futures of those who ask it would take up their memory for good.
+        timeout(LIMIT, Box::pin(self.exchange(stream))).await.unwrap_or(Err(ExchangeError::Silent))
     }
 
     async fn exchange(self, stream: &mut Stream) -> Result<Outcome, ExchangeError> {

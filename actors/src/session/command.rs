@@ -33,25 +33,26 @@ impl Incoming {
 }
 
 impl Conversation {
-    /// Serves the command whose head is in the inlet.
+    /// Serves the command whose head is in the inlet. What is rare lives on the heap meanwhile: a session's future is as
+    /// large as the largest that it may have to hold, also while it is idle.
     pub(super) async fn command(&mut self) -> Result<(), SessionEnd> {
         let incoming = self.gather().await?;
         match incoming.inbound.first().and_then(Command::from_byte) {
             Some(Command::Quit) => Err(SessionEnd::Quit),
-            Some(command) if incoming.inbound.total() <= command.least() => self.cut_short(incoming).await,
-            Some(Command::Ping) => self.ping(incoming).await,
-            Some(Command::ChangeUser) => self.change(incoming).await,
-            Some(Command::ResetConnection) => self.reset(incoming).await,
-            Some(Command::StmtClose) => self.close_statement(incoming).await,
-            Some(Command::ProcessKill) => self.kill_process(incoming).await,
+            Some(command) if incoming.inbound.total() <= command.least() => Box::pin(self.cut_short(incoming)).await,
+            Some(Command::Ping) => Box::pin(self.ping(incoming)).await,
+            Some(Command::ChangeUser) => Box::pin(self.change(incoming)).await,
+            Some(Command::ResetConnection) => Box::pin(self.reset(incoming)).await,
+            Some(Command::StmtClose) => Box::pin(self.close_statement(incoming)).await,
+            Some(Command::ProcessKill) => Box::pin(self.kill_process(incoming)).await,
             Some(command @ (Command::RegisterSlave | Command::BinlogDump | Command::BinlogDumpGtid)) => {
-                self.replicate(command, incoming).await
+                Box::pin(self.replicate(command, incoming)).await
             }
             Some(command) => match command.expect() {
-                Expect::Refused | Expect::Endless | Expect::Login => self.refuse_command(incoming).await,
+                Expect::Refused | Expect::Endless | Expect::Login => Box::pin(self.refuse_command(incoming)).await,
                 _ => self.statement(command, incoming).await,
             },
-            None => self.refuse_command(incoming).await,
+            None => Box::pin(self.refuse_command(incoming)).await,
         }
     }
 

@@ -152,13 +152,14 @@ impl Conversation {
     /// Talks to a client from its arrival to its end.
     pub(super) async fn hold(arrival: Arrival, control: Rc<Control>, me: Addr<ClientSession>) -> SessionEnd {
         let mut talk = Self::new(arrival, control, me);
-        let end = match talk.login().await {
+        // Freed when it is done: the rest of the session's life needs less room.
+        let end = match Box::pin(talk.login()).await {
             Ok(()) => talk.serve().await,
             Err(end) => end,
         };
         talk.leave(end).await;
         if end == SessionEnd::Violation {
-            talk.client.stream.linger(LINGER).await;
+            Box::pin(talk.client.stream.linger(LINGER)).await;
         }
         end
     }

@@ -89,11 +89,11 @@ impl Conversation {
         if let (Command::Query, Kind::Kill { query, id: Some(id) }) = (command, effects.kind)
             && let Some(id) = super::kill::virtual_id(id)
         {
-            return self.kill_statement(command, incoming, id, query).await;
+            return Box::pin(self.kill_statement(command, incoming, id, query)).await;
         }
         // The server would kill the connection beneath, which need not be the session's end.
         if command == Command::Query && super::kill::is_own(text) {
-            return self.kill_statement(command, incoming, self.id, false).await;
+            return Box::pin(self.kill_statement(command, incoming, self.id, false)).await;
         }
         let rewritten = match self.rewrite(command, effects, head, text) {
             Ok(rewritten) => rewritten,
@@ -188,13 +188,15 @@ impl Conversation {
                     self.lose();
                     retried = true;
                 }
-                Err(Fault::Unsent(reason)) => return self.lost(&mut turn, bare, false, &reason).await,
+                Err(Fault::Unsent(reason)) => return Box::pin(self.lost(&mut turn, bare, false, &reason)).await,
                 // It can not have run, or running it twice does no harm; and nothing of its reply has been seen.
                 Err(Fault::Backend { begun: false, .. }) if bare && !retried && turn.may_run_again() => {
                     self.lose();
                     retried = true;
                 }
-                Err(Fault::Backend { begun, reason }) => return self.lost(&mut turn, bare, begun, &reason).await,
+                Err(Fault::Backend { begun, reason }) => {
+                    return Box::pin(self.lost(&mut turn, bare, begun, &reason)).await;
+                }
             }
         }
         self.finish_turn(&turn).await;
@@ -282,7 +284,7 @@ impl Conversation {
                 Boundary::InfileRequested => {
                     self.consume_turn(turn);
                     turn.incoming.scanned.used = 0;
-                    self.upload(&mut reply).await?;
+                    Box::pin(self.upload(&mut reply)).await?;
                 }
                 Boundary::Done | Boundary::More => {}
             }

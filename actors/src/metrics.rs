@@ -10,6 +10,8 @@ pub const BACKEND_CONNECTIONS: &str = "greenroom_backend_connections";
 pub const LEASES: &str = "greenroom_leases_total";
 /// Leases before which a session's state had to be restored.
 pub const ADAPTS: &str = "greenroom_adapts_total";
+/// Statements that were prepared anew on a connection that lacked them.
+pub const PREPARES: &str = "greenroom_prepares_total";
 /// Backend connections opened.
 pub const OPENS: &str = "greenroom_backend_opens_total";
 /// How long opening took.
@@ -51,6 +53,7 @@ pub fn describe() {
     describe_gauge!(BACKEND_CONNECTIONS, "Backend connections, by node and state");
     describe_counter!(LEASES, "Leases granted, by how the connection was found");
     describe_counter!(ADAPTS, "Leases before which the session's state had to be restored");
+    describe_counter!(PREPARES, "Statements prepared anew on a backend connection that lacked them");
     describe_counter!(OPENS, "Backend connections opened");
     describe_histogram!(OPEN_SECONDS, Unit::Seconds, "Time to open a backend connection");
     describe_counter!(ENDS, "Backend connections ended, by reason");

@@ -52,6 +52,9 @@ impl Facts {
     }
 }
 
+/// `max_prepared_stmt_count` of a server that nobody has changed; its own value is read at each login.
+const STATEMENTS: usize = 16_382;
+
 /// One server.
 pub(crate) struct Node {
     /// Its place in the configuration.
@@ -66,6 +69,9 @@ pub(crate) struct Node {
     limit: AtomicUsize,
     open: AtomicUsize,
     leased: AtomicUsize,
+    /// Statements that are prepared on its connections, and how many may be.
+    statements: AtomicUsize,
+    statement_limit: AtomicUsize,
     seats: Box<[Seat]>,
     rsa_key: RwLock<Option<NodeKey>>,
     surveys: Surveys,
@@ -82,7 +88,11 @@ struct Seat {
 }
 
 /// The right to one socket to a node. It counts until dropped, and so lives inside the connection.
-pub(crate) struct Permit(Arc<Node>);
+pub(crate) struct Permit {
+    node: Arc<Node>,
+    /// Statements prepared over it.
+    statements: usize,
+}
 
 impl Node {
     pub(crate) fn new(index: u16, settings: Arc<NodeSettings>, workers: usize) -> Self {
@@ -96,6 +106,8 @@ impl Node {
             retired: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             leased: AtomicUsize::new(0),
+            statements: AtomicUsize::new(0),
+            statement_limit: AtomicUsize::new(STATEMENTS),
             seats: (0..workers).map(|_| Seat::default()).collect(),
             rsa_key: RwLock::new(None),
             surveys: Surveys::default(),
@@ -211,7 +223,23 @@ impl Node {
         let limit = self.limit();
         let admitted =
             self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < limit).then_some(open + 1));
-        admitted.ok().map(|_| Permit(Arc::clone(self)))
+        admitted.ok().map(|_| Permit { node: Arc::clone(self), statements: 0 })
+    }
+
+    /// How many statements the server lets all its clients prepare (`max_prepared_stmt_count`).
+    pub(crate) fn statement_limit(&self) -> usize {
+        self.statement_limit.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the server says of that.
+    pub(crate) fn limit_statements(&self, limit: usize) {
+        self.statement_limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Whether another statement is only prepared where one is let go. A quarter is left to others, and to those that
+    /// sessions have to themselves.
+    pub(crate) fn is_full_of_statements(&self) -> bool {
+        self.statements.load(Ordering::Relaxed) >= self.statement_limit() / 4 * 3
     }
 
     /// Says how many wait in a shard and how many connections idle there.
@@ -240,12 +268,22 @@ impl Node {
 impl Permit {
     /// Whether the limit, which a reload may have lowered, still allows as many as there are.
     pub(crate) fn is_within_limit(&self) -> bool {
-        self.0.open.load(Ordering::Relaxed) <= self.0.limit()
+        self.node.open.load(Ordering::Relaxed) <= self.node.limit()
     }
 
     /// The node that it leads to.
     pub(crate) fn node(&self) -> &Arc<Node> {
-        &self.0
+        &self.node
+    }
+
+    /// So many statements are prepared over this socket now.
+    pub(crate) fn count_statements(&mut self, count: usize) {
+        let before = std::mem::replace(&mut self.statements, count);
+        if count >= before {
+            self.node.statements.fetch_add(count - before, Ordering::Relaxed);
+        } else {
+            self.node.statements.fetch_sub(before - count, Ordering::Relaxed);
+        }
     }
 }
 
@@ -257,12 +295,13 @@ impl fmt::Debug for Node {
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Permit({})", self.0.index)
+        write!(f, "Permit({})", self.node.index)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.count_statements(0);
+        self.node.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -18,6 +18,7 @@ use crate::spread::Spread;
 pub(crate) struct Tally {
     leases: [Cell<u64>; 4],
     adapts: Cell<u64>,
+    prepares: Cell<u64>,
     opens: Cell<u64>,
     timeouts: Cell<u64>,
     open_time: Spread,
@@ -156,6 +157,10 @@ impl Tally {
         add(&self.adapts, 1);
     }
 
+    pub(crate) fn prepared(&self) {
+        add(&self.prepares, 1);
+    }
+
     pub(crate) fn opened(&self, time: Duration) {
         add(&self.opens, 1);
         self.open_time.add(time);
@@ -212,6 +217,7 @@ impl Tally {
             counter!(names::LEASES, "found" => found).increment(cell.take());
         }
         counter!(names::ADAPTS).increment(self.adapts.take());
+        counter!(names::PREPARES).increment(self.prepares.take());
         counter!(names::OPENS).increment(self.opens.take());
         counter!(names::LEASE_TIMEOUTS).increment(self.timeouts.take());
         self.open_time.flush(&histogram!(names::OPEN_SECONDS));

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::state::{SessionState, Variable};
+use greenroom_protocol::statement::Cache;
 
 use crate::node::Permit;
 use crate::stream::{Crated, Stream};
@@ -36,6 +37,8 @@ pub(crate) struct Card {
     pub(crate) state: Arc<SessionState>,
     /// What `LAST_INSERT_ID()` gives on it.
     pub(crate) last_insert_id: u64,
+    /// What is prepared on it, in transaction mode.
+    pub(crate) statements: Cache,
     /// The trackers are on: it serves transaction mode.
     pub(crate) tracked: bool,
     /// MariaDB's count of triggers that ran, when it was last read.

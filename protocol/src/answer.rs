@@ -8,6 +8,7 @@ use mysql_common::io::ParseBuf;
 
 use crate::error::SqlError;
 use crate::packet::{self, PacketError};
+use crate::reply::{Prepared, parse_prepared};
 use crate::track::{Changes, Malformed};
 
 /// The longest packet of such a reply: an OK with every tracker entry, or a row of variables.
@@ -32,6 +33,8 @@ pub enum Answer {
     Ok,
     /// A result set.
     Rows(Vec<Row>),
+    /// A statement is prepared.
+    Prepared(Prepared),
     /// Refused.
     Failed(SqlError),
 }
@@ -65,6 +68,8 @@ enum At {
     /// Column definitions still to come, and the number of columns.
     Columns(u64, u64),
     Rows(u64),
+    /// Definitions of a prepared statement still to come.
+    Definitions(u64, Prepared),
 }
 
 /// Reads the replies to a known number of commands, in whatever pieces they come.
@@ -78,6 +83,8 @@ pub struct Answers {
     at: At,
     seq: u8,
     row_limit: usize,
+    /// Which of the commands prepares a statement.
+    prepare: Option<usize>,
     changes: Changes,
     /// What was wrong; nothing behind it is an answer.
     fault: Option<AnswerError>,
@@ -95,6 +102,7 @@ impl Answers {
             at: At::Start,
             seq: 1,
             row_limit: ROW_LIMIT,
+            prepare: None,
             changes: Changes::default(),
             fault: None,
         }
@@ -104,6 +112,11 @@ impl Answers {
     pub fn allow(&mut self, rows: usize) {
         self.row_limit = rows;
         self.room = rows * ROW_BYTES;
+    }
+
+    /// Says that the command at this place prepares a statement.
+    pub fn prepares(&mut self, index: usize) {
+        self.prepare = Some(index);
     }
 
     /// Reads whole packets from the head of `buf` and says how many bytes it used.
@@ -149,6 +162,9 @@ impl Answers {
                 let error = SqlError::parse(payload).map_err(|_| AnswerError::Malformed)?;
                 self.close(Answer::Failed(error));
             }
+            (At::Start, _) if self.prepare == Some(self.done.len()) => self.prepared(payload)?,
+            (At::Definitions(1, prepared), _) => self.close(Answer::Prepared(prepared)),
+            (At::Definitions(left, prepared), _) => self.at = At::Definitions(left - 1, prepared),
             (At::Start, [0, rest @ ..]) => self.ok(rest, Answer::Ok)?,
             (At::Start, _) => {
                 let mut rest = ParseBuf(payload);
@@ -166,6 +182,16 @@ impl Answers {
                 self.ok(rest, Answer::Rows(rows))?;
             }
             (At::Rows(columns), _) => self.row(columns, payload)?,
+        }
+        Ok(())
+    }
+
+    fn prepared(&mut self, payload: &[u8]) -> Result<(), AnswerError> {
+        let (prepared, defined) =
+            parse_prepared(payload).filter(|_| payload.starts_with(&[0])).ok_or(AnswerError::Malformed)?;
+        match u64::from(prepared.params) + u64::from(prepared.columns) {
+            left if left > 0 && defined => self.at = At::Definitions(left, prepared),
+            _ => self.close(Answer::Prepared(prepared)),
         }
         Ok(())
     }
@@ -239,6 +265,24 @@ mod tests {
             assert_eq!(done[1], Answer::Rows(vec![vec![Some(Box::from(&b"ab"[..])), None]]));
             assert!(matches!(&done[2], Answer::Failed(error) if error.code == 1049));
         }
+    }
+
+    #[test]
+    fn a_statement_is_prepared_between_others() {
+        let wire = b"\x07\0\0\x01\0\0\0\x02\0\0\0\
+            \x0c\0\0\x01\0\x05\0\0\0\x01\0\x02\0\0\0\0\x01\0\0\x02p\x01\0\0\x03p\x01\0\0\x04c\
+            \x07\0\0\x01\0\0\0\x02\0\0\0";
+        let mut answers = Answers::new(3);
+        answers.prepares(1);
+        assert_eq!(answers.feed(wire), Ok(wire.len()));
+        let done = answers.finish().0;
+        assert!(
+            matches!(&done[1], Answer::Prepared(prepared) if (prepared.id, prepared.params, prepared.columns) == (5, 2, 1))
+        );
+        assert_eq!((&done[0], &done[2]), (&Answer::Ok, &Answer::Ok));
+        let mut answers = Answers::new(1);
+        answers.prepares(0);
+        assert_eq!(answers.feed(b"\x04\0\0\x01\0\0\0\0"), Err(AnswerError::Malformed));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod reply;
 pub mod secret;
 pub mod sql;
 pub mod state;
+pub mod statement;
 pub mod track;
 
 /// The protocol's constants, as mysql_common has them.

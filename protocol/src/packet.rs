@@ -86,7 +86,8 @@ pub fn take(buf: &[u8], limit: usize) -> Result<Option<Taken>, PacketError> {
 }
 
 /// The header of a packet with `len` bytes of payload. Only the lower three bytes of `len` count.
-pub(crate) fn header_bytes(len: usize, seq: u8) -> [u8; HEADER] {
+#[must_use]
+pub fn header_bytes(len: usize, seq: u8) -> [u8; HEADER] {
     debug_assert!(len <= MAX_PAYLOAD);
     let [a, b, c, ..] = len.to_le_bytes();
     [a, b, c, seq]

@@ -89,6 +89,8 @@ pub(crate) async fn reset(mut wire: Box<Wire>) -> Result<Box<Wire>, Unclean> {
     prove(&whoami, &birth)?;
     wire.card.state = Arc::new(birth.state.clone());
     wire.card.last_insert_id = 0;
+    wire.card.statements.clear();
+    wire.card.permit.count_statements(0);
     Ok(wire)
 }
 

@@ -15,6 +15,7 @@ use greenroom_protocol::login::client::{Identity, NodeLogin, NodeLoginError, Nod
 use greenroom_protocol::login::greeting::{Greeting, Opening};
 use greenroom_protocol::secret::Secret;
 use greenroom_protocol::state::{Charset, SessionState, Variable};
+use greenroom_protocol::statement::Cache;
 use tokio::time::timeout;
 
 use super::clean::{TRACKERS, WHOAMI, Whoami};
@@ -177,7 +178,7 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
     login(&mut packets, &greeting, blueprint, capabilities, secure, permit.node()).await?;
     let tracked = blueprint.mode == PoolMode::Transaction;
     let flavor = Facts::of(&greeting).flavor;
-    let (whoami, defaults) = look(&mut stream, capabilities.flags, tracked, flavor).await?;
+    let (whoami, defaults) = look(&mut stream, capabilities.flags, tracked, flavor, permit.node()).await?;
     let retire = settings.max_lifetime.map(|age| Instant::now() + spread(age, greeting.thread_id));
     let (collation, account) = (blueprint.collation, blueprint.account.id);
     let capabilities = capabilities.flags;
@@ -248,6 +249,7 @@ async fn look(
     agreed: CapabilityFlags,
     tracked: bool,
     flavor: Flavor,
+    node: &Node,
 ) -> Result<(Whoami, Box<[Variable]>), Failure> {
     let mut batch = Batch::new(agreed);
     if tracked {
@@ -256,7 +258,11 @@ async fn look(
     batch.add(Command::Query, defaults::query(flavor).as_bytes());
     batch.add(Command::Query, WHOAMI);
     let outcome = batch.run(stream).await.map_err(|error| failed(error.to_string()))?;
-    let defaults = defaults::read(outcome.answers.iter().rev().nth(1), flavor);
+    let values = outcome.answers.iter().rev().nth(1);
+    if let Some(limit) = defaults::statement_limit(values) {
+        node.limit_statements(limit);
+    }
+    let defaults = defaults::read(values, flavor);
     let whoami = Whoami::read(outcome.answers.last());
     whoami.map(|whoami| (whoami, defaults)).ok_or_else(|| {
         failed("the server does not tell its session's state; is it older than MySQL 8.0 or MariaDB 10.2?".into())
@@ -277,6 +283,7 @@ fn finish(stream: Stream, draft: Draft, permit: Permit) -> Result<Box<Wire>, Fai
         birth: Arc::new(birth),
         state: Arc::new(state),
         last_insert_id: 0,
+        statements: Cache::default(),
         tracked,
         triggers: 0,
         tainted: false,

@@ -22,8 +22,14 @@ fn names(flavor: Flavor) -> impl Iterator<Item = &'static str> {
 
 /// The query.
 pub(super) fn query(flavor: Flavor) -> String {
-    let names: Vec<_> = names(flavor).map(|name| format!("@@SESSION.{name}")).collect();
-    format!("SELECT {}", names.join(","))
+    let names: String = names(flavor).map(|name| format!("@@SESSION.{name},")).collect();
+    format!("SELECT {names}@@GLOBAL.max_prepared_stmt_count")
+}
+
+/// How many prepared statements the server allows, from the same answer.
+pub(super) fn statement_limit(answer: Option<&Answer>) -> Option<usize> {
+    let Some(Answer::Rows(rows)) = answer else { return None };
+    std::str::from_utf8(rows.first()?.last()?.as_deref()?).ok()?.parse().ok()
 }
 
 /// Its answer; nothing where the server does not know one of them, which costs a needless SET and no more.

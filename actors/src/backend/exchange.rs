@@ -46,6 +46,8 @@ pub(crate) struct Batch {
     bytes: Vec<u8>,
     count: usize,
     rows: Option<usize>,
+    /// Which of them prepares a statement.
+    prepare: Option<usize>,
 }
 
 /// What came of a batch.
@@ -59,11 +61,14 @@ impl Batch {
     /// For a connection whose login agreed on these capabilities.
     pub(crate) fn new(agreed: CapabilityFlags) -> Self {
         let attributes = agreed.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES);
-        Self { attributes, bytes: Vec::new(), count: 0, rows: None }
+        Self { attributes, bytes: Vec::new(), count: 0, rows: None, prepare: None }
     }
 
     /// Adds a command.
     pub(crate) fn add(&mut self, command: Command, argument: &[u8]) {
+        if command == Command::StmtPrepare {
+            self.prepare = Some(self.count);
+        }
         let mut payload = Vec::with_capacity(argument.len() + 1 + attributes::NONE.len());
         payload.push(command.byte());
         if self.attributes && command == Command::Query {
@@ -72,6 +77,11 @@ impl Batch {
         payload.extend_from_slice(argument);
         packet::frame(&mut self.bytes, 0, &payload);
         self.count += 1;
+    }
+
+    /// Lets commands go along that have no reply.
+    pub(crate) fn silent(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
     }
 
     /// Allows so many rows a reply.
@@ -91,6 +101,9 @@ impl Batch {
         let mut answers = Answers::new(self.count);
         if let Some(rows) = self.rows {
             answers.allow(rows);
+        }
+        if let Some(index) = self.prepare {
+            answers.prepares(index);
         }
         let mut slot = None;
         while !answers.is_complete() {

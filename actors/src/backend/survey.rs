@@ -107,6 +107,6 @@ fn read(answers: &[Answer], mode: &Mode) -> Option<Hidden> {
 fn rows(answer: &Answer) -> Option<&[Row]> {
     match answer {
         Answer::Rows(rows) => Some(rows),
-        Answer::Ok | Answer::Failed(_) => None,
+        Answer::Ok | Answer::Prepared(_) | Answer::Failed(_) => None,
     }
 }

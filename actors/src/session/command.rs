@@ -10,12 +10,8 @@ use greenroom_protocol::packet::HEADER;
 use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, Verdict};
 
 use super::conversation::{Conversation, client_failed};
-use super::turn::Turn;
 use crate::buffer;
 use crate::end::SessionEnd;
-
-/// The id by which a client of MariaDB's means the statement that it has prepared last, without waiting for its id.
-const LATEST: u32 = u32::MAX;
 
 /// A command that has begun to arrive.
 #[derive(Debug)]
@@ -162,32 +158,6 @@ impl Conversation {
         self.change_user(&payload, incoming.seq()).await
     }
 
-    /// Closing a statement has no reply; the connection may be free after it.
-    async fn close_statement(&mut self, incoming: Incoming) -> Result<(), SessionEnd> {
-        let id = self.statement_id(self.argument(&incoming));
-        let known = id.is_some_and(|id| self.statements.remove(&id).is_some());
-        if self.grant.is_none() || (self.shares() && !known) {
-            let mut incoming = incoming;
-            return self.skip(&mut incoming).await;
-        }
-        if self.shares() && self.statements.is_empty() {
-            let before = self.hold.pins;
-            let with_them = PinSet::of(&[PinReason::PreparedStatement, PinReason::Cursor, PinReason::LongData]);
-            self.hold.pins = self.hold.pins.difference(with_them);
-            self.stick();
-            self.tell_pins(before);
-        }
-        self.run(Turn::new(Command::StmtClose, incoming)).await
-    }
-
-    /// Which prepared statement a command is about. MariaDB's clients may mean the one prepared last.
-    pub(super) fn statement_id(&self, argument: &[u8]) -> Option<u32> {
-        match argument.first_chunk::<4>().map(|id| u32::from_le_bytes(*id)) {
-            Some(LATEST) if self.flavor == Flavor::MariaDb => self.latest,
-            id => id,
-        }
-    }
-
     /// Splits what follows the command byte where its text begins. `None` where nobody can tell: the attributes before
     /// it are broken, or do not end in the inlet.
     pub(super) fn split_text<'a>(&self, command: Command, argument: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
@@ -203,7 +173,7 @@ impl Conversation {
     }
 
     /// What a command other than a statement's text does.
-    pub(super) fn plain_effects(command: Command, argument: &[u8]) -> Verdict {
+    pub(super) fn plain_effects(command: Command) -> Verdict {
         let mut effects = Verdict::default();
         // MySQL's OK to these counts the warnings that are there, and leaves them (measured).
         if matches!(command, Command::InitDb | Command::SetOption | Command::FieldList) {
@@ -213,10 +183,6 @@ impl Conversation {
             Command::InitDb => effects.kind = Kind::Use,
             // Whether several statements are allowed is the connection's own from now on.
             Command::SetOption => effects.pins.insert(PinReason::SessionOption),
-            Command::StmtSendLongData => effects.pins.insert(PinReason::LongData),
-            Command::StmtExecute if argument.get(4).is_some_and(|flags| flags & 7 != 0) => {
-                effects.pins.insert(PinReason::Cursor);
-            }
             _ => {}
         }
         effects

@@ -18,13 +18,12 @@ use greenroom_protocol::reply::{LASTING, Summary};
 use greenroom_protocol::sql::{Mode, PinSet};
 use greenroom_protocol::state::{Charset, SessionState};
 use greenroom_protocol::track::ClientTrackers;
-use rustc_hash::FxHashMap;
 
 use super::control::Control;
-use super::digest::Effects;
 use super::hold::Hold;
 use super::insight::Insight;
 use super::previous::Previous;
+use super::statements::Statements;
 use super::{Arrival, ClientSession};
 use crate::account::Account;
 use crate::buffer::Buffer;
@@ -136,10 +135,8 @@ pub(super) struct Conversation {
     pub(super) soiled: bool,
     /// What is stored in the servers, as far as it matters to statements.
     pub(super) insight: Insight,
-    /// What each open prepared statement does when it is executed.
-    pub(super) statements: FxHashMap<u32, Effects>,
-    /// The id of the one prepared last.
-    pub(super) latest: Option<u32>,
+    /// Its prepared statements.
+    pub(super) statements: Statements,
     pub(super) grant: Option<Grant>,
     pub(super) leased_at: Option<Instant>,
     pub(super) last: Option<BackendId>,
@@ -201,8 +198,7 @@ impl Conversation {
             debts: Debts::default(),
             soiled: false,
             insight: Insight::default(),
-            statements: FxHashMap::default(),
-            latest: None,
+            statements: Statements::default(),
             grant: None,
             leased_at: None,
             last: None,

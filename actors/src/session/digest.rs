@@ -145,7 +145,9 @@ impl Conversation {
         let alone = !effects.facts.intersects(Facts::MULTI | Facts::MAY_RUN_ROUTINE);
         let explained = EXPLAINS.iter().any(|reason| pins.contains(*reason))
             || alone && (!effects.unpins.is_empty() || effects.kind == Kind::Use)
-            || effects.facts.intersects(Facts::SETS_ONLY_VARIABLES | Facts::TEMPORARY_VALUES);
+            || effects.facts.intersects(Facts::SETS_ONLY_VARIABLES | Facts::TEMPORARY_VALUES)
+            // MariaDB goes to the database of a prepared statement and back, and tells so (measured).
+            || alone && effects.facts.contains(Facts::READ_ONLY) && changes.schema.is_some();
         // Nor does it explain what MySQL still has to say of a trigger in the failed statement before.
         let belated = !failed && std::mem::take(&mut self.debts.failed_dml);
         if changes.unknown || changes.state_changed && (!explained || belated) {

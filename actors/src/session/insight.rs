@@ -23,6 +23,11 @@ pub(super) struct Insight {
 pub(super) struct Watches(Vec<(Watch, Option<Arc<Survey>>)>);
 
 impl Insight {
+    /// Grows with every change of what is known.
+    pub(super) fn stamp(&self) -> u64 {
+        self.nodes.iter().fold(0, |stamp, (generation, _)| stamp.wrapping_add(generation.wrapping_add(1)))
+    }
+
     fn surveys(&self) -> impl Iterator<Item = &Option<Arc<Survey>>> {
         self.nodes.iter().map(|(_, survey)| survey)
     }
@@ -80,10 +85,11 @@ impl Conversation {
                 None => self.add_hidden(&mut turn.effects, text, mode),
             }
         }
+        self.reveal_statement(turn);
         turn.change = self.change_stored(turn.effects);
     }
 
-    fn add_hidden(&self, effects: &mut Effects, text: &[u8], mode: Mode) {
+    pub(super) fn add_hidden(&self, effects: &mut Effects, text: &[u8], mode: Mode) {
         for survey in self.insight.surveys() {
             match survey {
                 Some(survey) => survey.hidden.add_to(effects, text, mode),

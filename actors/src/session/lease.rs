@@ -264,7 +264,9 @@ impl Conversation {
         self.tell_pins(before);
         self.grant = None;
         self.leased_at = None;
-        self.statements.clear();
+        if !self.shares() {
+            self.statements.clear();
+        }
         self.prepared = PinSet::EMPTY;
         self.debts = super::conversation::Debts::default();
         self.soiled = false;

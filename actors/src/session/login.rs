@@ -136,6 +136,7 @@ impl Conversation {
         self.client.attributes = Arc::new(wish.attributes);
         self.leave(SessionEnd::Quit).await;
         self.lose();
+        self.statements.clear();
         self.sticky = PinSet::EMPTY;
         self.adrift = None;
         self.last_insert_id = 0;

@@ -14,11 +14,14 @@ mod kill;
 mod lease;
 mod login;
 mod own;
+mod prepared;
 mod previous;
 mod pump;
 mod reader;
+mod ready;
 mod replication;
 mod reset;
+mod statements;
 mod turn;
 mod wait;
 

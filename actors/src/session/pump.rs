@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
+use greenroom_protocol::error::SqlError;
 use greenroom_protocol::reply::{Boundary, Forward, Reply};
 
 use super::conversation::{Conversation, client_failed};
@@ -23,6 +24,8 @@ pub(super) enum Fault {
     Unsent(String),
     /// The statement asks for what nobody can tell it there; a part of it has been sent.
     Unanswerable,
+    /// Nothing was sent: the client is told why, as of a statement that failed.
+    Refused(SqlError),
     /// The session is over; the server's end is in the middle of the reply.
     Client(SessionEnd),
     /// The session is over, and the reply had come to its end.

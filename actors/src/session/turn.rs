@@ -5,7 +5,7 @@ use std::time::Instant;
 use greenroom_protocol::command::{Command, Expect};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::packet::{self, HEADER};
-use greenroom_protocol::reply::{Boundary, Legs, Reply};
+use greenroom_protocol::reply::{Boundary, Legs, Reply, ServerError};
 use greenroom_protocol::sql::{self, Facts, Kind, PinReason, PinSet, Verdict};
 use greenroom_protocol::track::ClientTrackers;
 
@@ -13,6 +13,7 @@ use super::command::Incoming;
 use super::conversation::Conversation;
 use super::digest::Effects;
 use super::lease::NoLease;
+use super::prepared::{Draft, executes};
 use super::pump::Fault;
 use super::reader::{Body, Reader};
 use crate::backend::exchange::Batch;
@@ -45,35 +46,43 @@ pub(super) struct Turn {
     pub(super) reader: Option<Box<Reader>>,
     /// It changes what is stored in the server, triggers for one.
     pub(super) change: Vec<Change>,
+    /// The prepared statement that it is about, by the client's id; in a transaction pool only.
+    pub(super) statement: Option<u32>,
+    /// The text that it prepares; in a transaction pool only.
+    pub(super) draft: Option<Box<Draft>>,
 }
 
 impl Conversation {
     /// Runs a command that a server must answer.
     pub(super) async fn statement(&mut self, command: Command, incoming: Incoming) -> Result<(), SessionEnd> {
-        let is_text = matches!(command, Command::Query | Command::StmtPrepare);
-        let argument = self.argument(&incoming);
-        if !is_text {
-            let mut effects = Self::plain_effects(command, argument);
-            let id = self.statement_id(argument).filter(|_| executes(command));
-            match id.map(|id| self.statements.get(&id)) {
-                Some(Some(known)) => {
-                    let pins = effects.pins;
-                    effects = *known;
-                    effects.pins = effects.pins.union(pins);
-                }
-                // MySQL adds the error to the warnings that are there (measured).
-                Some(None) => effects.facts.insert(Facts::READS_DIAGNOSTICS),
-                None => {}
+        match command {
+            Command::Query | Command::StmtPrepare => {}
+            Command::StmtExecute
+            | Command::StmtBulkExecute
+            | Command::StmtFetch
+            | Command::StmtReset
+            | Command::StmtSendLongData => return self.about_statement(command, incoming).await,
+            _ => {
+                let effects = Self::plain_effects(command);
+                return self.run(Turn { effects, ..Turn::new(command, incoming) }).await;
             }
-            return self.run(Turn { effects, ..Turn::new(command, incoming) }).await;
         }
+        if command == Command::StmtPrepare
+            && let Some(error) = self.too_many_statements()
+        {
+            let mut incoming = incoming;
+            self.skip(&mut incoming).await?;
+            return self.send_error(incoming.seq(), &error).await;
+        }
+        let argument = self.argument(&incoming);
         let Some((head, text)) = self.split_text(command, argument) else {
             return self.run(Turn { effects: Self::unread_effects(), ..Turn::new(command, incoming) }).await;
         };
         if !incoming.scanned.complete {
             let mut reader = Box::new(Reader::new(self.sql_mode()));
             reader.feed(text);
-            return self.run(Turn { reader: Some(reader), ..Turn::new(command, incoming) }).await;
+            let draft = self.draft_of(command, Effects::default(), None);
+            return self.run(Turn { reader: Some(reader), draft, ..Turn::new(command, incoming) }).await;
         }
         #[cfg(feature = "faults")]
         if text == b"greenroom: panic" {
@@ -103,7 +112,9 @@ impl Conversation {
                 return self.send_error(incoming.seq(), &error).await;
             }
         };
-        self.run(Turn { effects, rewritten, ..Turn::new(command, incoming) }).await
+        let sent = rewritten.as_deref().map_or(Some(text), |framed| framed.get(HEADER + 1..));
+        let draft = self.draft_of(command, effects, sent);
+        self.run(Turn { effects, rewritten, draft, ..Turn::new(command, incoming) }).await
     }
 
     /// Puts values that only Greenroom knows into a statement that asks for them.
@@ -172,13 +183,14 @@ impl Conversation {
             match self.exchange(&mut turn).await {
                 Ok(()) => break,
                 Err(Fault::ClientAfter(end)) => {
-                    self.finish_turn(&turn).await;
+                    self.finish_turn(&mut turn).await;
                     return Err(end);
                 }
                 Err(Fault::Client(end)) => {
                     self.abandon();
                     return Err(end);
                 }
+                Err(Fault::Refused(error)) => break Box::pin(self.fail_turn(&mut turn, &error)).await?,
                 Err(Fault::Unanswerable) => {
                     self.lose();
                     self.skip(&mut turn.incoming).await?;
@@ -199,7 +211,7 @@ impl Conversation {
                 }
             }
         }
-        self.finish_turn(&turn).await;
+        self.finish_turn(&mut turn).await;
         // While it waited for its connection, or ran, triggers may have come to be that nobody looked for in its text.
         self.look_around();
         turn.change.clear();
@@ -210,7 +222,7 @@ impl Conversation {
         self.settle().await
     }
 
-    async fn finish_turn(&mut self, turn: &Turn) {
+    async fn finish_turn(&mut self, turn: &mut Turn) {
         self.consume_turn(turn);
         self.control.set_running(None);
         if let Some(claim) = self.control.take_claim()
@@ -220,24 +232,15 @@ impl Conversation {
             // The kill may still arrive: it must not meet somebody else here.
             wire.card.tainted = true;
         }
+        let pin = self.note_statements(turn);
         // What has no reply is no statement: warnings and row counts of the last one stay.
         if matches!(turn.command.expect(), Expect::Nothing) {
-            let before = self.hold.pins;
-            self.hold.pins = self.hold.pins.union(turn.effects.pins);
-            return self.tell_pins(before);
+            return;
         }
         let mut effects = turn.effects;
         if turn.command == Command::StmtPrepare {
             // The text does its work when it is executed.
-            effects = Verdict::default();
-            self.latest = self.summary.prepare.map(|prepared| prepared.id);
-            if let Some(prepared) = self.summary.prepare {
-                self.statements.insert(prepared.id, turn.effects);
-                effects.pins.insert(PinReason::PreparedStatement);
-            }
-        }
-        if matches!(turn.command, Command::StmtExecute | Command::StmtReset) {
-            effects.unpins.insert(PinReason::LongData);
+            effects = Verdict { pins: pin.map(PinSet::from).unwrap_or_default(), ..Verdict::default() };
         }
         self.previous.note(turn.command, &self.summary, effects);
         let warned = self.hold.pins.contains(PinReason::Diagnostics);
@@ -254,6 +257,14 @@ impl Conversation {
         if turn.incoming.scanned.complete {
             self.consume(turn.incoming.scanned.used);
         }
+    }
+
+    /// A part of the command that Greenroom does itself was refused by the server: as if that had been the command.
+    async fn fail_turn(&mut self, turn: &mut Turn, error: &SqlError) -> Result<(), SessionEnd> {
+        self.skip(&mut turn.incoming).await?;
+        turn.incoming.scanned.used = 0;
+        self.summary.error = Some(ServerError { code: error.code, state: error.state });
+        self.refuse_turn(turn, error).await
     }
 
     async fn refuse_turn(&mut self, turn: &Turn, error: &SqlError) -> Result<(), SessionEnd> {
@@ -273,12 +284,17 @@ impl Conversation {
     /// Sends the command and relays its whole reply.
     async fn exchange(&mut self, turn: &mut Turn) -> Result<(), Fault> {
         self.summary.clear();
+        if let Some(own) = turn.statement {
+            self.make_ready(turn, own).await?;
+        }
         self.send_turn(turn).await?;
         let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) else {
             return Err(Fault::Backend { begun: false, reason: "there is no connection".to_owned() });
         };
         let legs = Legs { server: card.capabilities, client: self.client.capabilities, flavor: self.flavor };
-        let mut reply = Reply::new(turn.command.expect(), legs, turn.incoming.seq(), self.status);
+        let statement = turn.draft.as_ref().map(|draft| draft.id);
+        let mut reply =
+            Reply::new(turn.command.expect(), legs, turn.incoming.seq(), self.status).with_statement(statement);
         while !reply.is_done() {
             match self.pump(&mut reply).await? {
                 Boundary::InfileRequested => {
@@ -300,6 +316,7 @@ impl Conversation {
         let mut body = Body::default();
         // The reader has had the first part.
         let mut fed = true;
+        let mut first = true;
         loop {
             let filled = self.client.inlet.as_ref().map_or(&[][..], Buffer::filled);
             let part = filled.get(..turn.incoming.scanned.used).unwrap_or_default();
@@ -322,11 +339,14 @@ impl Conversation {
                     return Err(Fault::Unanswerable);
                 }
             }
-            let bytes = turn.rewritten.as_deref().unwrap_or(part);
+            let bytes = turn.rewritten.as_deref().filter(|_| first).unwrap_or(part);
             let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
                 return Err(Fault::Backend { begun: false, reason: "there is no connection".to_owned() });
             };
-            let sent = wire.stream.write_all(bytes).await;
+            let sent = match std::mem::take(&mut first) && wire.card.statements.has_closing() {
+                true => wire.stream.write_all(&wire.card.statements.before(bytes)).await,
+                false => wire.stream.write_all(bytes).await,
+            };
             sent.map_err(|error| Fault::Unsent(error.to_string()))?;
             if turn.incoming.scanned.complete {
                 break;
@@ -428,12 +448,23 @@ impl Turn {
     /// A command that does nothing to its session, sent as it came.
     pub(super) fn new(command: Command, incoming: Incoming) -> Self {
         let effects = Verdict::default();
-        Self { command, effects, incoming, rewritten: None, elsewhere: false, reader: None, change: Vec::new() }
+        Self {
+            command,
+            effects,
+            incoming,
+            rewritten: None,
+            elsewhere: false,
+            reader: None,
+            change: Vec::new(),
+            statement: None,
+            draft: None,
+        }
     }
 
     /// Whether nothing is lost by sending it again.
     fn may_run_again(&self) -> bool {
-        let read_only = self.command == Command::Query && self.effects.facts.contains(Facts::READ_ONLY);
+        let runs = matches!(self.command, Command::Query | Command::StmtExecute);
+        let read_only = runs && self.effects.facts.contains(Facts::READ_ONLY);
         self.incoming.scanned.complete && (read_only || matches!(self.command, Command::InitDb | Command::StmtPrepare))
     }
 }
@@ -453,8 +484,4 @@ fn releases_all(text: &[u8]) -> bool {
 
 fn is_statement(command: Command) -> bool {
     executes(command) || matches!(command, Command::Query | Command::StmtPrepare)
-}
-
-fn executes(command: Command) -> bool {
-    matches!(command, Command::StmtExecute | Command::StmtBulkExecute | Command::StmtFetch)
 }

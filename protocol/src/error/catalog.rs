@@ -7,6 +7,8 @@
 use std::time::Duration;
 
 use super::{GENERAL, SqlError, cut};
+use crate::command::Command;
+use crate::flavor::Flavor;
 
 /// SQLSTATE "communication link failure".
 const LINK: [u8; 5] = *b"08S01";
@@ -50,6 +52,44 @@ impl SqlError {
     #[must_use]
     pub fn unknown_command() -> Self {
         Self::new(1047, LINK, "Unknown command")
+    }
+
+    /// 1210: an execution whose parameters have no types.
+    #[must_use]
+    pub fn wrong_arguments() -> Self {
+        Self::new(1210, GENERAL, "Incorrect arguments to mysqld_stmt_execute")
+    }
+
+    /// 1243: no such prepared statement.
+    #[must_use]
+    pub fn unknown_statement(id: u32, command: Command) -> Self {
+        let function = match command {
+            Command::StmtFetch => "mysqld_stmt_fetch",
+            Command::StmtReset => "mysqld_stmt_reset",
+            Command::StmtBulkExecute => "mysqld_stmt_bulk_execute",
+            _ => "mysqld_stmt_execute",
+        };
+        Self::new(1243, GENERAL, format!("Unknown prepared statement handler ({id}) given to {function}"))
+    }
+
+    /// 1421: a fetch where nothing is to be fetched.
+    #[must_use]
+    pub fn no_open_cursor(id: u32, flavor: Flavor) -> Self {
+        let end = if flavor == Flavor::MySql { "." } else { "" };
+        Self::new(1421, GENERAL, format!("The statement ({id}) has no open cursor{end}"))
+    }
+
+    /// 1461: a session has as many prepared statements as its server allows all sessions together.
+    #[must_use]
+    pub fn too_many_statements(limit: usize) -> Self {
+        let text = format!("Can't create more than max_prepared_stmt_count statements (current value: {limit})");
+        Self::new(1461, *b"42000", text)
+    }
+
+    /// 1615: what a statement was prepared from is not there any more.
+    #[must_use]
+    pub fn needs_prepare() -> Self {
+        Self::new(1615, GENERAL, "Prepared statement needs to be re-prepared")
     }
 
     /// 1049: no such database.

@@ -41,6 +41,7 @@ use crate::{
 pub use dump::{Dump, Dumped};
 pub use eof::LASTING;
 pub use infile::{Upload, Uploaded};
+pub(crate) use prepare::parse as parse_prepared;
 pub use summary::{Prepared, ServerError, Summary};
 pub use violation::Violation;
 
@@ -115,6 +116,8 @@ pub struct Reply {
     continued: bool,
     /// Status flags as last told, for EOF packets of our own.
     status: StatusFlags,
+    /// By which id the client is to know the statement that is prepared.
+    statement: Option<u32>,
 }
 
 /// What the next packet is.
@@ -185,7 +188,14 @@ impl Reply {
             skip: 0,
             continued: false,
             status,
+            statement: None,
         }
+    }
+
+    /// The same, where the client is to know the statement that is prepared by another id than the server's.
+    #[must_use]
+    pub fn with_statement(self, id: Option<u32>) -> Self {
+        Self { statement: id, ..self }
     }
 
     /// Looks at `buf`, bytes from the server that were not yet `used`, and says what may be forwarded. Packets in it

@@ -3,7 +3,7 @@
 use mysql_common::{constants::StatusFlags, io::ParseBuf};
 
 use super::{Emit, Notes, Phase, Prepared, Reply, Step, Violation, whole};
-use crate::packet::Header;
+use crate::packet::{HEADER, Header};
 
 impl Reply {
     pub(super) fn prepared(
@@ -14,6 +14,11 @@ impl Reply {
     ) -> Result<Step, Violation> {
         let Some(payload) = whole(head, emit, "prepare reply")? else { return Ok(Step::Wait) };
         let (prepared, definitions) = parse(payload).ok_or(Violation::Malformed("prepare reply"))?;
+        if let Some(id) = self.statement
+            && let Some(slot) = emit.rest_mut(HEADER + 5).last_chunk_mut::<4>()
+        {
+            *slot = id.to_le_bytes();
+        }
         notes.summary.prepare = Some(prepared);
         notes.summary.warnings = prepared.warnings;
         self.phase = match prepared {
@@ -55,7 +60,7 @@ impl Reply {
 
 /// 0x00, id, columns, parameters, a filler and the warnings, which very old servers leave out. With
 /// `OPTIONAL_RESULTSET_METADATA` a last byte says whether definitions follow.
-fn parse(payload: &[u8]) -> Option<(Prepared, bool)> {
+pub(crate) fn parse(payload: &[u8]) -> Option<(Prepared, bool)> {
     let mut rest = ParseBuf(payload.get(1..)?);
     let id = rest.checked_eat_u32_le()?;
     let columns = rest.checked_eat_u16_le()?;

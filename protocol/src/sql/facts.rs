@@ -68,11 +68,19 @@ facts! {
     MAY_LEAK = 22;
     /// Creates, changes or renames triggers, views or functions.
     CHANGES_STORED = 23;
+    /// Names a user variable.
+    USES_USER_VARIABLES = 24;
 }
 
 impl Facts {
     /// No fact.
     pub const NONE: Self = Self(0);
+
+    /// Both together.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 
     /// Adds those of `other`.
     pub const fn insert(&mut self, other: Self) {

@@ -109,6 +109,14 @@ impl SessionState {
         self.print = print::of(self);
     }
 
+    /// Notes that a variable is as at a login again.
+    pub fn forget_variable(&mut self, name: &[u8]) {
+        if let Ok(at) = self.position(name) {
+            self.variables.remove(at);
+            self.print = print::of(self);
+        }
+    }
+
     fn position(&self, name: &[u8]) -> Result<usize, usize> {
         self.variables.binary_search_by(|(known, _)| known.as_ref().cmp(name))
     }

@@ -47,6 +47,7 @@ impl Scan {
 
     /// The variables of these kinds are set by the statement, or may be.
     fn user_var(&mut self) {
+        self.statement.fact(Facts::USES_USER_VARIABLES);
         if matches!(self.statement.kind, Kind::Call | Kind::GetDiagnostics | Kind::Load) {
             self.statement.pin(PinReason::UserVariable);
         }

@@ -13,7 +13,10 @@ impl PinReason {
             return SESSION_END;
         }
         match self {
-            Self::PreparedStatement | Self::MultiStatement => "not at all",
+            Self::PreparedStatement => {
+                "not at all, unless it asks for what stands on its connection: until it is closed"
+            }
+            Self::MultiStatement => "not at all",
             Self::LargePacket => "not at all; the packet is streamed",
             Self::Call => "not at all, unless the procedure may change what cannot be restored",
             Self::SqlPrepare => "until every statement prepared by PREPARE is deallocated",
@@ -43,7 +46,7 @@ impl PinReason {
     #[must_use]
     pub const fn remedy(self) -> &'static str {
         match self {
-            Self::PreparedStatement => "let the driver prepare on the client's side",
+            Self::PreparedStatement => "ask for user variables, ROW_COUNT(), FOUND_ROWS() and warnings by text",
             Self::SqlPrepare => "use the driver's prepared statements, or DEALLOCATE PREPARE as soon as possible",
             Self::TemporaryTable => "use a regular table with a column that names the session, or drop it when done",
             Self::UserVariable => "pass the value with each statement, or set the variable once at session start",

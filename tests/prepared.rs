@@ -1,0 +1,344 @@
+//! Prepared statements of the binary protocol in a transaction pool: nobody can tell that they are prepared on
+//! whichever connection there is. Before each step the connection that was used is made to forget them all.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test's helper fails by panicking")]
+
+mod support;
+
+use greenroom::demo::server::{Flavor, Options, ROOT, Server};
+use mysql_common::constants::{CapabilityFlags, Command};
+use support::{
+    observe::until,
+    proxy::{Proxy, Setup},
+    servers::{Tenant, each_private_server, each_server},
+    wire::{Login, Param, Prepared, Reply, Wire, execute_body},
+};
+
+const SCHEMA: [&str; 3] = [
+    "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, a VARCHAR(20), b LONGTEXT)",
+    "INSERT INTO t (a) VALUES ('one'), ('two'), ('three')",
+    "CREATE PROCEDURE two_results() BEGIN SELECT 1; SELECT a FROM t ORDER BY id; END",
+];
+
+/// A session with something to do between its steps.
+struct Stage<'a> {
+    wire: Wire,
+    tenant: &'a Tenant,
+    proxy: Option<&'a Proxy>,
+    seen: Vec<String>,
+}
+
+impl Stage<'_> {
+    /// The only connection is reset, and so has forgotten every statement. Warnings would hold it.
+    fn elsewhere(&mut self) {
+        self.wire.rows("SELECT 0 FROM (SELECT 0) nothing");
+        if let Some(proxy) = self.proxy {
+            let mut other = self.tenant.connect(proxy.address());
+            other.ok("SET @a = 1");
+            other.quit().unwrap();
+        }
+    }
+
+    fn sql(&mut self, sql: &str) {
+        self.elsewhere();
+        let replies = self.wire.query(sql).unwrap();
+        self.seen.push(format!("{sql}: {replies:?}"));
+    }
+
+    fn prepare(&mut self, sql: &str) -> Prepared {
+        self.elsewhere();
+        let prepared = self.wire.prepare(sql).unwrap();
+        // Ids are nobody's business: MariaDB counts them over all connections.
+        self.seen.push(format!("{sql}: {:?}", Prepared { id: 0, ..prepared.clone() }));
+        prepared
+    }
+
+    fn execute(&mut self, statement: &Prepared, params: &[Param<'_>]) {
+        self.raw(Command::COM_STMT_EXECUTE, &execute_body(statement.id, 0, params));
+    }
+
+    fn raw(&mut self, command: Command, body: &[u8]) {
+        self.elsewhere();
+        self.go_on(command, body);
+    }
+
+    /// Without anything in between.
+    fn go_on(&mut self, command: Command, body: &[u8]) {
+        self.wire.send(command, body).unwrap();
+        let replies = self.wire.executed().unwrap();
+        let own = body.first_chunk::<4>().map(|id| u32::from_le_bytes(*id)).unwrap_or_default();
+        self.seen.push(format!("{command:?}: {replies:?}").replace(&format!("handler ({own})"), "handler"));
+    }
+}
+
+/// Plays the same steps on a connection of its own and through a pool of one connection.
+fn same(play: impl Fn(&mut Stage<'_>, Flavor)) {
+    each_server(|server| {
+        let run = |proxied: bool| {
+            let tenant = Tenant::new(server, "prepared");
+            let mut direct = tenant.connect(server.address());
+            for sql in SCHEMA {
+                direct.ok(sql);
+            }
+            let proxy = proxied.then(|| pool(server, 1, &tenant));
+            // Servers name several variables of one statement in any order.
+            let login = tenant.login().without(CapabilityFlags::CLIENT_SESSION_TRACK);
+            let address = proxy.as_ref().map_or(server.address(), Proxy::address);
+            let wire = Wire::connect(address, &login).unwrap();
+            let mut stage = Stage { wire, tenant: &tenant, proxy: proxy.as_ref(), seen: Vec::new() };
+            play(&mut stage, server.flavor());
+            stage.seen.iter().map(|line| line.replace(&tenant.name, "{db}")).collect::<Vec<_>>()
+        };
+        let (direct, proxied) = (run(false), run(true));
+        assert_eq!(direct.len(), proxied.len());
+        for (direct, proxied) in direct.iter().zip(&proxied) {
+            assert_eq!(direct, proxied, "{}", server.flavor());
+        }
+    });
+}
+
+fn pool(server: &Server, connections: usize, tenant: &Tenant) -> Proxy {
+    Setup::new(server.address())
+        .first_node(server.address(), &[&format!("max_connections = {connections}")])
+        .user(&tenant.name, &tenant.password)
+        .start()
+}
+
+/// As [`execute_body`], without the types.
+fn typeless(id: u32, params: &[Param<'_>]) -> Vec<u8> {
+    let mut body = execute_body(id, 0, params);
+    let at = 9 + params.len().div_ceil(8);
+    body[at] = 0;
+    body.drain(at + 1..at + 1 + 2 * params.len());
+    body
+}
+
+#[test]
+fn statements_are_where_their_session_is() {
+    same(|stage, _| {
+        let select = stage.prepare("SELECT a FROM t WHERE id = ?");
+        let insert = stage.prepare("INSERT INTO t (a) VALUES (?)");
+        let sum = stage.prepare("SELECT COUNT(*), ? AS p, LAST_INSERT_ID() FROM t");
+        for id in 1..4 {
+            stage.execute(&select, &[Param::Int(id)]);
+            stage.execute(&insert, &[Param::Text("more")]);
+            stage.execute(&sum, &[Param::Null]);
+        }
+        stage.sql("BEGIN");
+        stage.go_on(Command::COM_STMT_EXECUTE, &execute_body(insert.id, 0, &[Param::Text("undone")]));
+        stage.go_on(Command::COM_STMT_EXECUTE, &execute_body(sum.id, 0, &[Param::Int(7)]));
+        stage.go_on(Command::COM_QUERY, b"ROLLBACK");
+        stage.wire.close(&select).unwrap();
+        stage.raw(Command::COM_STMT_EXECUTE, &execute_body(select.id, 0, &[Param::Int(1)]));
+        stage.raw(Command::COM_STMT_RESET, &sum.id.to_le_bytes());
+        stage.execute(&sum, &[Param::Int(7)]);
+        let call = stage.prepare("CALL two_results()");
+        stage.go_on(Command::COM_STMT_EXECUTE, &execute_body(call.id, 0, &[]));
+    });
+}
+
+#[test]
+fn types_are_remembered_for_the_client() {
+    same(|stage, flavor| {
+        let statement = stage.prepare("SELECT ? + 1, CONCAT(?, '!')");
+        let params = [Param::Int(41), Param::Text("x")];
+        // Never named: an error of the server's, even where somebody else has named them. MariaDB crashes (10.11.14).
+        if flavor == Flavor::MySql {
+            stage.raw(Command::COM_STMT_EXECUTE, &typeless(statement.id, &params));
+        }
+        stage.execute(&statement, &params);
+        stage.raw(Command::COM_STMT_EXECUTE, &typeless(statement.id, &params));
+        stage.raw(Command::COM_STMT_EXECUTE, &typeless(statement.id, &[Param::Null, Param::Text("y")]));
+        // Again without a change of the connection.
+        stage.go_on(Command::COM_STMT_EXECUTE, &typeless(statement.id, &params));
+        stage.execute(&statement, &[Param::Text("1"), Param::Int(2)]);
+        stage.raw(Command::COM_STMT_EXECUTE, &typeless(statement.id, &[Param::Text("3"), Param::Int(4)]));
+        if flavor == Flavor::MariaDb {
+            // "The last one".
+            stage.raw(Command::COM_STMT_EXECUTE, &execute_body(u32::MAX, 0, &params));
+        }
+    });
+}
+
+#[test]
+fn a_text_means_what_it_meant_when_it_was_prepared() {
+    same(|stage, _| {
+        let names = stage.prepare("SELECT a, DATABASE(), 'x' || 'y', \"a\" FROM t WHERE id = 1");
+        stage.execute(&names, &[]);
+        stage.sql("SET sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT'");
+        stage.execute(&names, &[]);
+        let later = stage.prepare("SELECT 'x' || 'y', \"a\" FROM t WHERE id = 1");
+        stage.sql("USE information_schema");
+        stage.execute(&names, &[]);
+        stage.execute(&later, &[]);
+        stage.sql("SET NAMES latin1");
+        stage.execute(&names, &[]);
+        stage.sql("SET sql_mode = DEFAULT, time_zone = '+05:00', div_precision_increment = 9");
+        stage.execute(&later, &[]);
+        stage.sql("SELECT DATABASE(), @@sql_mode, @@time_zone, @@collation_connection, 1 / 3");
+    });
+}
+
+#[test]
+fn what_has_changed_beneath_a_statement_is_told() {
+    same(|stage, _| {
+        let all = stage.prepare("SELECT * FROM t WHERE id = ?");
+        stage.sql("ALTER TABLE t ADD c INT DEFAULT 7");
+        stage.elsewhere();
+        stage.wire.send(Command::COM_STMT_EXECUTE, &execute_body(all.id, 0, &[Param::Int(1)])).unwrap();
+        // A flag says on the server that its columns are others now; the rows are the same.
+        let replies = stage.wire.executed().unwrap();
+        let [Reply::Rows(rows)] = replies.as_slice() else { panic!("{replies:?}") };
+        stage.seen.push(format!("{:?}", rows.rows));
+        stage.sql("DROP TABLE t");
+        stage.raw(Command::COM_STMT_EXECUTE, &execute_body(all.id, 0, &[Param::Int(1)]));
+        stage.go_on(Command::COM_QUERY, b"SHOW WARNINGS");
+        stage.go_on(Command::COM_QUERY, b"CREATE TABLE t (id INT, z INT)");
+        stage.sql("INSERT INTO t VALUES (1, 2)");
+        let fresh = stage.prepare("SELECT z FROM t WHERE id = ?");
+        stage.execute(&fresh, &[Param::Int(1)]);
+    });
+}
+
+#[test]
+fn two_of_one_text_are_two() {
+    same(|stage, _| {
+        let [one, two] = [(); 2].map(|()| stage.prepare("SELECT id, a FROM t ORDER BY id"));
+        stage.elsewhere();
+        stage.wire.send(Command::COM_STMT_EXECUTE, &execute_body(one.id, 1, &[])).unwrap();
+        for _ in 0..4 {
+            let packet = stage.wire.packet().unwrap();
+            stage.seen.push(format!("{:?}", packet.payload.escape_ascii().to_string()));
+        }
+        stage.go_on(Command::COM_STMT_EXECUTE, &execute_body(two.id, 0, &[]));
+        for count in [1_u32, 2, 3] {
+            stage.wire.send(Command::COM_STMT_FETCH, &[one.id.to_le_bytes(), count.to_le_bytes()].concat()).unwrap();
+            loop {
+                let packet = stage.wire.packet().unwrap();
+                stage.seen.push(format!("{:?}", packet.payload.escape_ascii().to_string()));
+                if packet.payload.first().is_some_and(|first| *first >= 0xFE) {
+                    break;
+                }
+            }
+        }
+        stage.execute(&two, &[]);
+    });
+}
+
+#[test]
+fn many_sessions_with_many_statements_over_few_connections() {
+    each_private_server(&Options::default(), |server| {
+        let tenant = Tenant::new(&server, "many");
+        let mut root = Wire::connect(server.address(), &Login::new(ROOT.user, ROOT.password)).unwrap();
+        root.ok("SET GLOBAL max_prepared_stmt_count = 400");
+        let proxy = pool(&server, 5, &tenant);
+        let mut sessions: Vec<_> = (0..100).map(|_| tenant.connect(proxy.address())).collect();
+        let statements: Vec<Vec<_>> = sessions
+            .iter_mut()
+            .enumerate()
+            .map(|(session, wire)| {
+                let sql = |index: usize| format!("SELECT '{session}-{index}', ?");
+                (0..50).map(|index| wire.prepare(&sql(index)).unwrap()).collect()
+            })
+            .collect();
+        for index in (0..50).rev().step_by(7) {
+            for (session, (wire, own)) in sessions.iter_mut().zip(&statements).enumerate() {
+                let replies = wire.execute(&own[index], &[Param::Text("v")]).unwrap();
+                let [Reply::Rows(rows)] = replies.as_slice() else { panic!("{replies:?}") };
+                assert_eq!(rows.rows, [[Some(format!("{session}-{index}")), Some("v".to_owned())]]);
+            }
+        }
+        let count: usize =
+            root.rows("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")[0][1].as_ref().unwrap().parse().unwrap();
+        assert!((1..=300).contains(&count), "three quarters of what the server allows, not {count}");
+        assert!(proxy.metrics().sum("greenroom_prepares_total", &[]) > 0.0);
+        let of_user = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{}'", tenant.name);
+        let connections: usize = root.scalar(&of_user).unwrap().parse().unwrap();
+        assert!((1..=5).contains(&connections), "{connections}");
+    });
+}
+
+#[test]
+fn a_session_has_no_more_statements_than_its_server_allows() {
+    each_private_server(&Options::default(), |server| {
+        let tenant = Tenant::new(&server, "most");
+        let mut root = Wire::connect(server.address(), &Login::new(ROOT.user, ROOT.password)).unwrap();
+        root.ok("SET GLOBAL max_prepared_stmt_count = 8");
+        let proxy = pool(&server, 1, &tenant);
+        let mut wire = tenant.connect(proxy.address());
+        let mut statements = Vec::new();
+        let refused = loop {
+            match wire.prepare(&format!("SELECT {}", statements.len())) {
+                Ok(statement) => statements.push(statement),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert_eq!(statements.len(), 8);
+        assert!(refused.contains("max_prepared_stmt_count") && refused.contains('8'), "{refused}");
+        for (index, statement) in statements.iter().enumerate() {
+            let replies = wire.execute(statement, &[]).unwrap();
+            let [Reply::Rows(rows)] = replies.as_slice() else { panic!("{replies:?}") };
+            assert_eq!(rows.rows, [[Some(index.to_string())]]);
+        }
+        wire.close(&statements[0]).unwrap();
+        wire.prepare("SELECT 8").unwrap();
+    });
+}
+
+#[test]
+fn bulk_executions_find_their_statement() {
+    each_server(|server| {
+        if server.flavor() != Flavor::MariaDb {
+            return;
+        }
+        let tenant = Tenant::new(server, "bulk");
+        let mut direct = tenant.connect(server.address());
+        for sql in SCHEMA {
+            direct.ok(sql);
+        }
+        let proxy = pool(server, 1, &tenant);
+        // Bulk operations are the third of MariaDB's further flags.
+        let mut wire = Wire::connect(proxy.address(), &tenant.login().with_mariadb(4)).unwrap();
+        let insert = wire.prepare("INSERT INTO t (a) VALUES (?)").unwrap();
+        let rows = b"\0\x04bulk\0\x05bulk2";
+        for flags_and_types in [&b"\x80\0\xfd\0"[..], b"\0\0"] {
+            let mut other = tenant.connect(proxy.address());
+            other.ok("SET @a = 1");
+            other.quit().unwrap();
+            let body = [&insert.id.to_le_bytes()[..], flags_and_types, rows].concat();
+            wire.send(Command::COM_STMT_BULK_EXECUTE, &body).unwrap();
+            let replies = wire.executed().unwrap();
+            assert!(matches!(replies.as_slice(), [Reply::Ok(ok)] if ok.affected_rows == 2), "{replies:?}");
+        }
+        assert_eq!(direct.scalar("SELECT COUNT(*) FROM t WHERE a LIKE 'bulk%'").as_deref(), Some("4"));
+    });
+}
+
+#[test]
+fn a_prepared_kill_finds_whom_it_is_for() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "kill");
+        let proxy = pool(server, 3, &tenant);
+        let [mut one, mut two] = [(); 2].map(|()| tenant.connect(proxy.address()));
+        let sleeper = one.greeting.thread_id;
+        one.send(Command::COM_QUERY, b"SELECT SLEEP(20)").unwrap();
+        until("it sleeps", || {
+            let sql = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{}'", tenant.name);
+            two.scalar(&format!("{sql} AND info LIKE 'SELECT SLEEP%'")).as_deref() == Some("1")
+        });
+        // MySQL takes parameters in data changes and queries alone.
+        let (text, params) = match server.flavor() {
+            Flavor::MariaDb => ("KILL QUERY ?".to_owned(), vec![Param::Int(i64::from(sleeper))]),
+            Flavor::MySql => (format!("KILL QUERY {sleeper}"), Vec::new()),
+        };
+        let kill = two.prepare(&text).unwrap();
+        assert!(matches!(two.execute(&kill, &params).unwrap().as_slice(), [Reply::Ok(_)]));
+        // MySQL's SLEEP() gives 1 when it is killed, MariaDB's statement fails.
+        let replies = one.replies().unwrap();
+        assert!(matches!(replies.as_slice(), [Reply::Err(_)] | [Reply::Rows(_)]), "{replies:?}");
+        assert_eq!(one.scalar("SELECT 1").as_deref(), Some("1"));
+        let kill = two.prepare(&format!("KILL {sleeper}")).unwrap();
+        assert!(matches!(two.execute(&kill, &[]).unwrap().as_slice(), [Reply::Ok(_)]));
+        assert!(one.query("SELECT 1").is_err(), "the session is over");
+    });
+}

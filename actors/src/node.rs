@@ -5,7 +5,8 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 use greenroom_protocol::capability::Capabilities;
@@ -16,6 +17,9 @@ use greenroom_protocol::login::rsa::NodeKey;
 use crate::monitor::{Accuse, NodeMonitor};
 use crate::settings::NodeSettings;
 use crate::surveys::Surveys;
+
+/// How old the answer to a `COM_STATISTICS` may be when it is given to somebody else.
+const STATISTICS_AGE: Duration = Duration::from_secs(1);
 
 /// What a server says of itself before anybody logs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +78,7 @@ pub(crate) struct Node {
     statement_limit: AtomicUsize,
     seats: Box<[Seat]>,
     rsa_key: RwLock<Option<NodeKey>>,
+    statistics: Mutex<Option<(Instant, Arc<[u8]>)>>,
     surveys: Surveys,
     monitor: OnceLock<Addr<NodeMonitor>>,
 }
@@ -110,6 +115,7 @@ impl Node {
             statement_limit: AtomicUsize::new(STATEMENTS),
             seats: (0..workers).map(|_| Seat::default()).collect(),
             rsa_key: RwLock::new(None),
+            statistics: Mutex::new(None),
             surveys: Surveys::default(),
             monitor: OnceLock::new(),
         }
@@ -183,6 +189,18 @@ impl Node {
     /// Keeps the server's RSA key, or forgets it.
     pub(crate) fn keep_rsa_key(&self, key: Option<NodeKey>) {
         *self.rsa_key.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    /// What it last answered to a `COM_STATISTICS`, if that was just now.
+    pub(crate) fn statistics(&self) -> Option<Arc<[u8]>> {
+        let kept = self.statistics.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = kept.as_ref().filter(|(since, _)| since.elapsed() <= STATISTICS_AGE);
+        fresh.map(|(_, text)| Arc::clone(text))
+    }
+
+    /// Keeps an answer to a `COM_STATISTICS`.
+    pub(crate) fn keep_statistics(&self, text: Box<[u8]>) {
+        *self.statistics.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), text.into()));
     }
 
     /// Connections to it fail again and again: its monitor is to judge, and says so to everybody.

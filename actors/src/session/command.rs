@@ -37,6 +37,7 @@ impl Conversation {
             Some(Command::Quit) => Err(SessionEnd::Quit),
             Some(command) if incoming.inbound.total() <= command.least() => Box::pin(self.cut_short(incoming)).await,
             Some(Command::Ping) => Box::pin(self.ping(incoming)).await,
+            Some(Command::Statistics) => Box::pin(self.statistics(incoming)).await,
             Some(Command::ChangeUser) => Box::pin(self.change(incoming)).await,
             Some(Command::ResetConnection) => Box::pin(self.reset(incoming)).await,
             Some(Command::StmtClose) => Box::pin(self.close_statement(incoming)).await,

@@ -22,6 +22,7 @@ mod ready;
 mod replication;
 mod reset;
 mod statements;
+mod statistics;
 mod turn;
 mod wait;
 

@@ -233,9 +233,9 @@ impl Conversation {
             wire.card.tainted = true;
         }
         let pin = self.note_statements(turn);
-        // What has no reply is no statement: warnings and row counts of the last one stay.
-        if matches!(turn.command.expect(), Expect::Nothing) {
-            return;
+        // What has no reply, or a bare text, is no statement: warnings and row counts of the last one stay (measured).
+        if matches!(turn.command.expect(), Expect::Nothing | Expect::Text) {
+            return self.share_statistics();
         }
         let mut effects = turn.effects;
         if turn.command == Command::StmtPrepare {

@@ -42,7 +42,7 @@ pub use dump::{Dump, Dumped};
 pub use eof::LASTING;
 pub use infile::{Upload, Uploaded};
 pub(crate) use prepare::parse as parse_prepared;
-pub use summary::{Prepared, ServerError, Summary};
+pub use summary::{Prepared, ServerError, Summary, TEXT_MAX};
 pub use violation::Violation;
 
 /// The longest payload of a packet that must be seen whole, in bytes. Real ones are far shorter: an OK holds at
@@ -273,7 +273,7 @@ impl Reply {
             return Ok(self.pass(head, emit));
         }
         let first = match emit.rest().get(HEADER) {
-            _ if head.len == 0 => return self.empty(head, emit),
+            _ if head.len == 0 => return self.empty(head, emit, notes),
             Some(&first) => first,
             None => return Ok(Step::Wait),
         };
@@ -297,7 +297,7 @@ impl Reply {
     /// The first packet of a reply or of a further result.
     fn head(&mut self, head: Header, first: u8, emit: &mut Emit<'_>, notes: &mut Notes<'_>) -> Result<Step, Violation> {
         match (self.expect, first) {
-            (Expect::Text, _) => self.text(head, emit),
+            (Expect::Text, _) => self.text(head, emit, notes),
             (Expect::Prepared, OK) => self.prepared(head, emit, notes),
             (Expect::Ok, OK | EOF) | (Expect::Results | Expect::BinaryResults, OK) => self.ok(head, emit, notes),
             (Expect::Results | Expect::BinaryResults, INFILE) if self.files => self.infile(head, emit),
@@ -310,10 +310,9 @@ impl Reply {
     }
 
     /// A bare string (`COM_STATISTICS`).
-    fn text(&mut self, head: Header, emit: &mut Emit<'_>) -> Result<Step, Violation> {
-        if whole(head, emit, "text")?.is_none() {
-            return Ok(Step::Wait);
-        }
+    fn text(&mut self, head: Header, emit: &mut Emit<'_>, notes: &mut Notes<'_>) -> Result<Step, Violation> {
+        let Some(text) = whole(head, emit, "text")? else { return Ok(Step::Wait) };
+        notes.summary.text = (text.len() <= TEXT_MAX).then(|| Box::from(text));
         self.phase = Phase::Done;
         Ok(self.pass(head, emit))
     }
@@ -327,9 +326,9 @@ impl Reply {
         Ok(self.pass(head, emit))
     }
 
-    fn empty(&mut self, head: Header, emit: &mut Emit<'_>) -> Result<Step, Violation> {
+    fn empty(&mut self, head: Header, emit: &mut Emit<'_>, notes: &mut Notes<'_>) -> Result<Step, Violation> {
         match (self.phase, self.expect) {
-            (Phase::Head, Expect::Text) => self.text(head, emit),
+            (Phase::Head, Expect::Text) => self.text(head, emit, notes),
             _ => Err(Violation::Empty),
         }
     }

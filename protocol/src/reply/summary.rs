@@ -4,6 +4,9 @@ use mysql_common::constants::StatusFlags;
 
 use crate::track::Changes;
 
+/// The longest bare string that is noted; real ones have some hundred bytes.
+pub const TEXT_MAX: usize = 4096;
+
 /// Gathered while a reply passes. Reused from command to command: [`clear`](Self::clear) keeps its memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -31,6 +34,8 @@ pub struct Summary {
     pub error: Option<ServerError>,
     /// A statement was prepared.
     pub prepare: Option<Prepared>,
+    /// The whole of a reply that is a bare string, up to [`TEXT_MAX`] bytes of it.
+    pub text: Option<Box<[u8]>>,
     /// What the server told about the session.
     pub changes: Changes,
 }
@@ -76,6 +81,7 @@ impl Summary {
         self.had_result_set = false;
         self.error = None;
         self.prepare = None;
+        self.text = None;
     }
 
     /// Rows came without a result's head: a fetch.

@@ -189,3 +189,17 @@ fn servers_that_break_the_protocol_are_named_for_it() {
     let trackers = wire(&[b"\0\0\0\x02\x40\0\0\0\x02\x01\x09"]);
     assert_eq!(broken(Expect::Ok, &trackers), Violation::Track(crate::track::Malformed { kind: 1 }));
 }
+
+#[test]
+fn a_bare_string_is_noted_unless_it_is_long() {
+    for (length, noted) in [(0, true), (1, true), (TEXT_MAX, true), (TEXT_MAX + 1, false)] {
+        let text = vec![b'U'; length];
+        let (sent, mut machine) = (wire(&[&text]), reply(Expect::Text, MODERN));
+        let (down, summary, boundary) = run(&mut machine, &sent, 100).unwrap();
+        assert_eq!((down == sent, boundary), (true, Boundary::Done));
+        assert_eq!(summary.text.as_deref(), noted.then_some(&*text), "{length}");
+    }
+    let refused = b"\xff\x17\x04#08S01Unknown command";
+    let (_, summary, _) = run(&mut reply(Expect::Text, MODERN), &wire(&[refused]), 100).unwrap();
+    assert_eq!((summary.text, summary.error.map(|error| error.code)), (None, Some(1047)));
+}

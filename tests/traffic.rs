@@ -6,7 +6,7 @@ mod support;
 
 use std::{
     io::Read,
-    net::Shutdown,
+    net::{Shutdown, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -249,6 +249,84 @@ fn a_client_may_vanish_at_any_point() {
         asking.stream().shutdown(Shutdown::Both).unwrap();
         poll(|| (proxy.metrics().sum("greenroom_clients", &[]) == 1.0).then_some(()));
         assert_eq!(setup.scalar("SELECT 'well'").as_deref(), Some("well"));
+    });
+}
+
+/// Sends all of it, says that no more comes, and gives what is answered until the other side closes.
+fn last_words(tenant: &Tenant, address: SocketAddr, sent: &[u8]) -> String {
+    let login = tenant.login().with(CapabilityFlags::CLIENT_LOCAL_FILES);
+    let mut wire = Wire::connect(address, &login).unwrap();
+    wire.send_raw(sent).unwrap();
+    wire.stream().shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    wire.stream().read_to_end(&mut answer).unwrap();
+    // What MySQL says to an end that comes without COM_QUIT.
+    let parting = b"\xFF\x86\x04#08S01Got an error reading communication packets";
+    let length = answer.len() - if answer.ends_with(parting) { parting.len() + 4 } else { 0 };
+    answer[..length].escape_ascii().to_string()
+}
+
+#[test]
+fn who_closes_his_writing_end_is_answered_what_he_sent_whole() {
+    each_server(|server| {
+        for mode in MODES {
+            println!("pool = {mode}");
+            let tenant = Tenant::new(server, "half");
+            tenant.administer(&["SET GLOBAL local_infile = 1".into()]);
+            tenant.connect(server.address()).ok("CREATE TABLE c (a INT PRIMARY KEY) ENGINE = InnoDB");
+            let setup = Setup::new(server.address()).endpoint(&format!("pool = \"{mode}\""));
+            let proxy = setup.user(&tenant.name, &tenant.password).start();
+            // The first takes until the end of what is sent has surely come.
+            let several = packed(&[
+                (Command::COM_QUERY, b"SELECT SLEEP(0.3)"),
+                (Command::COM_PING, b""),
+                (Command::COM_QUERY, b"SELECT nothing"),
+                (Command::COM_QUERY, b"BEGIN"),
+                (Command::COM_QUERY, b"DELETE FROM c"),
+                (Command::COM_QUERY, b"INSERT INTO c VALUES (7)"),
+                (Command::COM_QUERY, b"COMMIT"),
+                (Command::COM_QUERY, b"SELECT a FROM c"),
+            ]);
+            let slow = packed(&[(Command::COM_PING, b""), (Command::COM_QUERY, b"SELECT SLEEP(1.2), 'slow'")]);
+            let file = packed(&[(Command::COM_QUERY, b"LOAD DATA LOCAL INFILE 'x' INTO TABLE c")]);
+            let file = [&file[..], b"\x04\x00\x00\x028\n9\n\x00\x00\x00\x03"].concat();
+            let cases: [(&str, Vec<u8>); 7] = [
+                ("several commands", several.clone()),
+                ("and half of one", [&several[..], b"\x20\x00\x00\x00\x03SELECT"].concat()),
+                ("and a good-bye", [&several[..], &packed(&[(Command::COM_QUIT, b"")])].concat()),
+                ("many", several.repeat(3)),
+                ("the last takes its time", [&several[..], &slow].concat()),
+                ("a file sent ahead", [&several[..], &file].concat()),
+                ("one", packed(&[(Command::COM_QUERY, b"SELECT a, 'one' FROM c")])),
+            ];
+            for (name, sent) in cases {
+                let [direct, through] = [server.address(), proxy.address()].map(|address| {
+                    let mut fresh = tenant.connect(server.address());
+                    fresh.ok("DELETE FROM c");
+                    fresh.ok("INSERT INTO c VALUES (7)");
+                    last_words(&tenant, address, &sent)
+                });
+                assert!(direct.contains('7') && through == direct, "{name}: {through}\ndirectly: {direct}");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_runs_for_a_client_that_has_gone_is_killed_though_it_had_sent_more() {
+    everywhere("more", &[], |tenant, proxy| {
+        let mut watcher = tenant.connect(proxy.address());
+        let running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(30)%'";
+        let mut gone = tenant.connect(proxy.address());
+        // Who has gone resets the connection when the first is answered.
+        gone.send_raw(&packed(&[
+            (Command::COM_QUERY, b"SELECT SLEEP(0.3)"),
+            (Command::COM_QUERY, b"SELECT SLEEP(30)"),
+        ]))
+        .unwrap();
+        drop(gone);
+        poll(|| (proxy.metrics().sum("greenroom_clients", &[]) == 1.0).then_some(()));
+        poll(|| (watcher.scalar(running).as_deref() == Some("0")).then_some(()));
     });
 }
 

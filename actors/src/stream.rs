@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -14,6 +14,20 @@ use crate::settings::Address;
 
 /// Bytes thrown away at a time.
 const DRAIN_SIZE: usize = 16 * 1024;
+
+/// How often a peer that should be there is asked, where that is in doubt.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// What a peer has made of its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeerEnd {
+    /// It may send, or has sent what was not read yet.
+    Open,
+    /// It sends no more; whether it still reads, nobody knows.
+    Closed,
+    /// It is gone.
+    Broken,
+}
 
 /// A connected socket, registered with the arbiter that it was made on.
 #[derive(Debug)]
@@ -98,16 +112,29 @@ impl Stream {
         }
     }
 
-    /// Whether the peer has closed, without taking anything that it sent.
-    pub(crate) fn is_closed(&self) -> bool {
-        let mut byte = [std::mem::MaybeUninit::uninit(); 1];
-        let peeked = match self {
-            Self::Tcp(socket) => SockRef::from(socket).peek(&mut byte),
-            Self::Unix(socket) => SockRef::from(socket).peek(&mut byte),
+    /// What the peer has made of its end, without taking anything that it sent.
+    pub(crate) fn peer_end(&self) -> PeerEnd {
+        let socket = match self {
+            Self::Tcp(socket) => SockRef::from(socket),
+            Self::Unix(socket) => SockRef::from(socket),
         };
-        match peeked {
-            Ok(count) => count == 0,
-            Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+        match socket.peek(&mut [std::mem::MaybeUninit::uninit(); 1]) {
+            // Behind its end, a reset can no longer be read.
+            Ok(0) if matches!(socket.take_error(), Ok(None)) => PeerEnd::Closed,
+            Ok(1..) => PeerEnd::Open,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                PeerEnd::Open
+            }
+            Ok(0) | Err(_) => PeerEnd::Broken,
+        }
+    }
+
+    /// Has the peer's machine asked every few seconds whether the peer is still there. A closed socket answers for a
+    /// minute as if it were, then with a reset (measured).
+    pub(crate) fn probe_often(&self) {
+        if let Self::Tcp(socket) = self {
+            // Where that cannot be set, what is sent next will show it.
+            let _ = SockRef::from(socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE));
         }
     }
 

@@ -26,7 +26,7 @@ const ANSWER_LIMIT: usize = 1 << 20;
 pub(crate) enum Leave {
     /// Says that no more comes, and reads what there is.
     Orderly,
-    /// The same, once [`QUESTION`] has been answered: whoever leaves before is not answered any more.
+    /// The same, once [`QUESTION`] has been answered: whoever leaves before may be taken for gone.
     Answered,
     /// Resets the connection without reading.
     Abruptly,

@@ -63,6 +63,8 @@ impl Conversation {
                 Err(error) => return Err(self.violated(error).await),
             };
             if scanned.complete || self.client.inlet.as_ref().is_some_and(buffer::Buffer::is_full) {
+                let more = filled.len() > scanned.used;
+                self.client.note_more(more);
                 return Ok(Incoming { inbound, scanned });
             }
             self.fill().await?;

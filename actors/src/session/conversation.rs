@@ -4,7 +4,6 @@ use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
 use std::time::{Duration, Instant};
 
 use actix::Addr;
@@ -19,6 +18,7 @@ use greenroom_protocol::sql::{Mode, PinSet};
 use greenroom_protocol::state::{Charset, SessionState};
 use greenroom_protocol::track::ClientTrackers;
 
+use super::closing::Closing;
 use super::control::Control;
 use super::hold::Hold;
 use super::insight::Insight;
@@ -47,6 +47,10 @@ pub(super) struct Client {
     pub(super) peer: Option<IpAddr>,
     /// Bytes read and not yet used; none while idle.
     pub(super) inlet: Option<Buffer>,
+    /// More lies there than the command that is served.
+    pub(super) more: bool,
+    /// It has closed its writing end.
+    pub(super) closing: Option<Closing>,
     pub(super) capabilities: CapabilityFlags,
     /// MariaDB's further ones.
     pub(super) further: MariadbCapabilities,
@@ -62,15 +66,6 @@ impl Client {
     /// client library sends it so when asked, without a look at the RSA key (measured).
     pub(super) fn is_local(&self) -> bool {
         self.peer.is_some_and(|peer| peer.is_loopback())
-    }
-
-    /// Whether it has closed its end, looked at until it is seen to send instead (`look`): that stays in its socket.
-    pub(super) fn vanished(&self, look: &mut bool, cx: &mut Context<'_>) -> bool {
-        if *look && self.stream.poll_readable(cx).is_ready() {
-            *look = false;
-            return self.stream.is_closed();
-        }
-        false
     }
 }
 
@@ -176,6 +171,8 @@ impl Conversation {
                 stream,
                 peer,
                 inlet: None,
+                more: false,
+                closing: None,
                 scramble: [0; SCRAMBLE_LENGTH],
                 capabilities: CapabilityFlags::empty(),
                 further: MariadbCapabilities::empty(),

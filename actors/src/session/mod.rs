@@ -4,6 +4,7 @@
 //! ends when: the client leaves, breaks the protocol, is killed, or the process drains.
 
 mod claim;
+mod closing;
 mod command;
 mod control;
 mod conversation;

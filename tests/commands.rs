@@ -133,6 +133,19 @@ fn resets() {
 }
 
 #[test]
+fn what_a_reset_lets_go_is_free_when_it_is_answered() {
+    everywhere("freed", |tenant, _| {
+        let lock = format!("SELECT GET_LOCK('{}', 0)", tenant.name);
+        let script = Script::default().sql("CREATE TABLE f (a INT) ENGINE = InnoDB").sql("INSERT INTO f VALUES (1)");
+        let script = (0..20).fold(script, |script, _| {
+            let script = script.sql(&lock).sql("BEGIN").sql("SELECT a FROM f FOR UPDATE NOWAIT").sql("DELETE FROM f");
+            script.command(Command::COM_RESET_CONNECTION, b"").sql("SELECT COUNT(*) FROM f")
+        });
+        script.sql("DROP TABLE f")
+    });
+}
+
+#[test]
 fn prepared_statements() {
     everywhere("prepared", |_, _| {
         let text = |text: &'static str| [Param::Text(text)];

@@ -12,6 +12,7 @@ use actix::Addr;
 use greenroom_protocol::capability::Capabilities;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::login::greeting::Greeting;
+use greenroom_protocol::login::plugin::Plugin;
 use greenroom_protocol::login::rsa::NodeKey;
 
 use crate::monitor::{Accuse, NodeMonitor};
@@ -53,6 +54,11 @@ impl Facts {
             charset: greeting.charset,
             plugin: greeting.plugin.clone(),
         }
+    }
+
+    /// The plugin to offer to clients: the server's own, if it is spoken here.
+    pub(crate) fn plugin(&self) -> Plugin {
+        Plugin::from_name(self.plugin.as_bytes()).unwrap_or(Plugin::CachingSha2)
     }
 }
 

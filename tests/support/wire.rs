@@ -9,6 +9,8 @@ use std::{
     fmt,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
     time::Duration,
 };
 
@@ -72,7 +74,16 @@ impl Wire {
 
     /// Connects and reads the greeting, for tests that go on by hand.
     pub(crate) fn open(address: SocketAddr) -> Result<Self, WireError> {
-        Self::greeted(TcpStream::connect_timeout(&address, TIMEOUT)?)
+        let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+        stream.set_nodelay(true)?;
+        Self::greeted(stream)
+    }
+
+    /// Connects to a Unix socket and logs in.
+    pub(crate) fn connect_unix(path: &Path, login: &Login) -> Result<Self, WireError> {
+        let stream = UnixStream::connect(path)?;
+        // What is asked of it, a socket of either kind can do.
+        login::log_in(Self::greeted(OwnedFd::from(stream).into())?, login)
     }
 
     /// Connects from this address of loopback's, and logs in.
@@ -80,11 +91,11 @@ impl Wire {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.bind(&SocketAddr::from((source, 0)).into())?;
         socket.connect_timeout(&address.into(), TIMEOUT)?;
+        socket.set_tcp_nodelay(true)?;
         login::log_in(Self::greeted(socket.into())?, login)
     }
 
     fn greeted(stream: TcpStream) -> Result<Self, WireError> {
-        stream.set_nodelay(true)?;
         let capabilities = CapabilityFlags::empty();
         let (greeting, welcome) = (Greeting::default(), OkPacket::default());
         let mut wire = Self { stream, sequence: 0, first: 1, capabilities, greeting, auth: AuthPath::None, welcome };

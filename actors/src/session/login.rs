@@ -62,7 +62,7 @@ impl Conversation {
             }
         };
         (self.flavor, self.version) = (facts.flavor, facts.number);
-        let offered = Plugin::from_name(facts.plugin.as_bytes()).unwrap_or(Plugin::CachingSha2);
+        let offered = facts.plugin();
         let greeting = Greeting {
             version: facts.version.clone(),
             thread_id: self.id,
@@ -133,7 +133,9 @@ impl Conversation {
             self.send_error(seq, &SqlError::unknown_command()).await?;
             return Err(SessionEnd::Violation);
         };
+        let offered = self.facts().await.map_or(Plugin::CachingSha2, |facts| facts.plugin());
         self.client.attributes = Arc::new(wish.attributes);
+        self.let_go().await;
         self.leave(SessionEnd::Quit).await;
         self.lose();
         self.statements.clear();
@@ -151,7 +153,7 @@ impl Conversation {
             // Servers read 0 as "the default"; so does the login that a connection is opened with.
             collation: wish.charset,
             renew: true,
-            offered: Plugin::CachingSha2,
+            offered,
             scramble: self.client.scramble,
         };
         self.admit(wish, seq).await

@@ -9,6 +9,7 @@ use super::command::Incoming;
 use super::conversation::{Conversation, Debts};
 use super::lease::first_state;
 use super::turn::Turn;
+use crate::backend::exchange::Batch;
 use crate::end::SessionEnd;
 use crate::grant::Condition;
 
@@ -21,6 +22,7 @@ impl Conversation {
             return self.run(Turn::new(Command::ResetConnection, incoming)).await;
         }
         self.skip(&mut incoming).await?;
+        self.let_go().await;
         let before = self.hold.pins;
         self.hold = super::hold::Hold::default();
         self.sticky = greenroom_protocol::sql::PinSet::EMPTY;
@@ -40,5 +42,16 @@ impl Conversation {
         self.status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
         self.client.trackers = ClientTrackers::defaults(self.flavor);
         self.send_ok(incoming.seq()).await
+    }
+
+    /// Ends what the session holds on its server: locks and transactions must be gone when the client is told so, and
+    /// the connection is cleaned, or closed, only after that.
+    pub(super) async fn let_go(&mut self) {
+        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return };
+        let mut batch = Batch::new(wire.card.capabilities);
+        batch.add(Command::ResetConnection, &[]);
+        if batch.run(&mut wire.stream).await.is_err() {
+            self.lose();
+        }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum AuthPath {
     Fast,
     /// caching_sha2_password, with the whole password under the server's RSA key.
     FullRsa,
+    /// caching_sha2_password, with the whole password as it is.
+    FullClear,
 }
 
 /// Who logs in, and with what.
@@ -52,6 +54,7 @@ pub(crate) struct Login {
     mariadb_capabilities: u32,
     collation: u8,
     attributes: Vec<(String, String)>,
+    in_clear: bool,
 }
 
 impl Login {
@@ -78,6 +81,7 @@ impl Login {
             mariadb_capabilities: 0,
             collation: COLLATION,
             attributes: Vec::new(),
+            in_clear: false,
         }
     }
 
@@ -120,6 +124,12 @@ impl Login {
     /// Logs in with this collation id.
     pub(crate) fn collation(mut self, id: u8) -> Self {
         self.collation = id;
+        self
+    }
+
+    /// Hands the whole password over as it is, where it is asked for: nobody listens.
+    pub(crate) fn in_clear(mut self) -> Self {
+        self.in_clear = true;
         self
     }
 
@@ -225,6 +235,10 @@ fn prove_on(wire: &mut Wire, login: &Login, mut scramble: Vec<u8>) -> Result<(),
                 wire.answer(&prove(&plugin, &scramble, &login.password))?;
             }
             Some((0x01, [0x03])) => wire.auth = AuthPath::Fast,
+            Some((0x01, [0x04])) if login.in_clear => {
+                wire.auth = AuthPath::FullClear;
+                wire.answer(&[login.password.as_bytes(), &[0]].concat())?;
+            }
             Some((0x01, [0x04])) => wire.send_whole_password(&scramble, &login.password)?,
             _ => return malformed(format!("a login's packet {payload:02x?}")),
         }

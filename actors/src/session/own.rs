@@ -13,20 +13,26 @@ use crate::backend::names;
 use crate::end::SessionEnd;
 
 /// What a session may have changed that no report gives exactly. A LIMIT of one's own, here and below, goes before
-/// the session's `sql_select_limit` (measured).
-const READ_BACK: &[u8] =
-    b"SELECT LAST_INSERT_ID(), @@character_set_client, @@character_set_results, @@collation_connection LIMIT 1";
+/// the session's `sql_select_limit`, and only what is binary does not come in its `character_set_results`, which need
+/// not have ASCII in it (`ucs2`; measured).
+const READ_BACK: &[u8] = b"SELECT CAST(LAST_INSERT_ID() AS BINARY), CAST(@@character_set_client AS BINARY), \
+    CAST(@@character_set_results AS BINARY), CAST(@@collation_connection AS BINARY) LIMIT 1";
+
+/// Whether there are warnings.
+const WARNINGS: &[u8] = b"SELECT CAST(@@warning_count AS BINARY) LIMIT 1";
 
 /// Variables that change each other unreported; the server's character set follows its collation.
-const PARTNERS: &[u8] =
-    b"SELECT @@SESSION.collation_server, @@SESSION.max_join_size, @@SESSION.sql_big_selects LIMIT 1";
+const PARTNERS: &[u8] = b"SELECT CAST(@@SESSION.collation_server AS BINARY), \
+    CAST(@@SESSION.max_join_size AS BINARY), CAST(@@SESSION.sql_big_selects AS BINARY) LIMIT 1";
 
-/// MariaDB: every variable that this session has set to something of its own.
-const SET_HERE: &[u8] = b"SELECT LOWER(VARIABLE_NAME), SESSION_VALUE FROM information_schema.SYSTEM_VARIABLES \
-    WHERE VARIABLE_SCOPE='SESSION' AND NOT BINARY SESSION_VALUE<=>BINARY GLOBAL_VALUE LIMIT 10000";
+/// MariaDB: every variable that this session has set to something of its own. In parentheses, since the session's SQL
+/// mode may have NOT bind first (`HIGH_NOT_PRECEDENCE`).
+const SET_HERE: &[u8] = b"SELECT CAST(LOWER(VARIABLE_NAME) AS BINARY), CAST(SESSION_VALUE AS BINARY) \
+    FROM information_schema.SYSTEM_VARIABLES \
+    WHERE VARIABLE_SCOPE='SESSION' AND NOT (BINARY SESSION_VALUE<=>BINARY GLOBAL_VALUE) LIMIT 10000";
 
 /// MariaDB counts the triggers that ran in a session; one that ran in a failed statement left no other trace (measured).
-const TRIGGERS: &[u8] = b"SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.SESSION_STATUS \
+const TRIGGERS: &[u8] = b"SELECT CAST(VARIABLE_VALUE AS BINARY) FROM information_schema.SESSION_STATUS \
     WHERE VARIABLE_NAME='EXECUTED_TRIGGERS' LIMIT 1";
 
 impl Conversation {
@@ -67,7 +73,7 @@ impl Conversation {
         self.previous.lose_sight();
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
         let mut batch = Batch::new(wire.card.capabilities);
-        batch.add(Command::Query, b"SELECT @@warning_count LIMIT 1");
+        batch.add(Command::Query, WARNINGS);
         let Ok(outcome) = batch.run(&mut wire.stream).await else { return false };
         let Some(Answer::Rows(rows)) = outcome.answers.first() else { return false };
         if rows.first().and_then(number) != Some(0) {
@@ -180,5 +186,5 @@ fn number(row: &Row) -> Option<u64> {
 
 fn triggers(answer: Option<&Answer>) -> Option<u64> {
     let Some(Answer::Rows(rows)) = answer else { return None };
-    std::str::from_utf8(rows.first()?.get(1)?.as_deref()?).ok()?.parse().ok()
+    rows.first().and_then(number)
 }

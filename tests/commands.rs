@@ -222,3 +222,40 @@ fn commands_that_are_no_statements_leave_its_warnings_alone() {
         script.sql("DROP TABLE w")
     });
 }
+
+#[test]
+fn a_field_list_may_leave_a_warning_that_it_does_not_tell_of() {
+    everywhere("listed", |_, _| {
+        let script = Script::default().sql("CREATE TABLE f (a INT)").command(Command::COM_FIELD_LIST, b"f\0%");
+        script.sql("SHOW WARNINGS").sql("SELECT 1").sql("SHOW WARNINGS").sql("DROP TABLE f")
+    });
+}
+
+#[test]
+fn a_restored_state_leaves_no_warnings_for_what_only_adds_to_them() {
+    each_server(|server| {
+        let one = Tenant::new(server, "adds");
+        let setup = Setup::new(server.address()).first_node(server.address(), &["max_connections = 1"]);
+        let proxy = setup.user(&one.name, &one.password).start();
+        let [mut other, mut through] = [one.connect(proxy.address()), one.connect(proxy.address())];
+        let mut direct = one.connect(server.address());
+        // MySQL warns of this one whenever it is set.
+        for wire in [&mut through, &mut direct] {
+            wire.query("SET character_set_results = utf8mb3").unwrap();
+            wire.query("SELECT 1").unwrap();
+        }
+        for command in [Command::COM_STMT_RESET, Command::COM_STMT_EXECUTE, Command::COM_STMT_FETCH] {
+            other.query("SET time_zone = '+01:00'").unwrap();
+            other.query("SELECT 1").unwrap();
+            let [through, direct] = [&mut through, &mut direct].map(|wire| {
+                let body = [&77_u32.to_le_bytes()[..], &[0, 1, 0, 0, 0]].concat();
+                wire.send(command, &body).unwrap();
+                let refused = wire.replies().unwrap();
+                let counted = wire.rows("SELECT @@warning_count, @@error_count");
+                wire.query("SELECT 1").unwrap();
+                (format!("{refused:?}"), counted)
+            });
+            assert_eq!(through, direct, "{command:?}");
+        }
+    });
+}

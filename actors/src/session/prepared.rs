@@ -71,7 +71,9 @@ impl Conversation {
                 effects.pins = effects.pins.union(pins);
             }
             // MySQL adds the error to the warnings that are there (measured).
-            Some(None) if executes(command) => effects.facts.insert(Facts::READS_DIAGNOSTICS),
+            Some(None) if executes(command) || command == Command::StmtReset => {
+                effects.facts.insert(Facts::READS_DIAGNOSTICS)
+            }
             // MariaDB's "the last one", where there is none; to a server it would be that of somebody else.
             None if named && self.shares() => {
                 let error = SqlError::unknown_statement(u32::MAX, command);

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use greenroom_protocol::command::{Command, Expect};
 use greenroom_protocol::error::SqlError;
+use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet::{self, HEADER};
 use greenroom_protocol::reply::{Boundary, Legs, Reply, ServerError};
 use greenroom_protocol::sql::{self, Facts, Kind, PinReason, PinSet, Verdict};
@@ -243,7 +244,9 @@ impl Conversation {
             effects = Verdict { pins: pin.map(PinSet::from).unwrap_or_default(), ..Verdict::default() };
         }
         self.previous.note(turn.command, &self.summary, effects);
-        let warned = self.hold.pins.contains(PinReason::Diagnostics);
+        // MySQL warns of a field list without telling so in its reply (measured).
+        let untold = turn.command == Command::FieldList && self.flavor == Flavor::MySql;
+        let warned = untold || self.hold.pins.contains(PinReason::Diagnostics);
         self.digest(effects);
         // What is no statement leaves the warnings of the last one where they are (measured).
         if warned && self.shares() && !is_statement(turn.command) {

@@ -10,7 +10,7 @@ use support::{
     proxy::Setup,
     script::{Client, Script, compare},
     servers::{Tenant, each_server},
-    wire::{Param, execute_body},
+    wire::{Param, Reply, Wire, execute_body},
 };
 
 const MODES: [&str; 3] = ["none", "session", "transaction"];
@@ -142,6 +142,42 @@ fn what_a_reset_lets_go_is_free_when_it_is_answered() {
             script.command(Command::COM_RESET_CONNECTION, b"").sql("SELECT COUNT(*) FROM f")
         });
         script.sql("DROP TABLE f")
+    });
+}
+
+#[test]
+fn an_option_outlives_resets_and_changes_of_user() {
+    each_server(|server| {
+        for mode in MODES {
+            println!("pool = {mode}");
+            let tenant = Tenant::new(server, "option");
+            let setup = Setup::new(server.address()).endpoint(&format!("pool = \"{mode}\""));
+            let proxy = setup.user(&tenant.name, &tenant.password).start();
+            let several = CapabilityFlags::CLIENT_MULTI_STATEMENTS;
+            for login in [tenant.login(), tenant.login().without(several)] {
+                let [direct, through] = [server.address(), proxy.address()].map(|address| {
+                    let mut wire = Wire::connect(address, &login).unwrap();
+                    let mut seen = Vec::new();
+                    // 9 is no option, and changes nothing.
+                    for option in [None, Some(0), Some(9), Some(1), Some(9), Some(0), Some(1)] {
+                        if let Some(option) = option {
+                            wire.send(Command::COM_SET_OPTION, &[option, 0]).unwrap();
+                            let answer = wire.replies().unwrap();
+                            seen.push(format!("{option}: {}", matches!(answer[0], Reply::Err(_))));
+                        }
+                        let allowed = |wire: &mut Wire| wire.query("SELECT 1; SELECT 2").unwrap().len() == 2;
+                        seen.push(format!("{}", allowed(&mut wire)));
+                        wire.send(Command::COM_RESET_CONNECTION, b"").unwrap();
+                        wire.replies().unwrap();
+                        seen.push(format!("reset: {}", allowed(&mut wire)));
+                        wire.change_user(&login).unwrap();
+                        seen.push(format!("change: {}", allowed(&mut wire)));
+                    }
+                    seen
+                });
+                assert_eq!(through, direct, "{mode}");
+            }
+        }
     });
 }
 

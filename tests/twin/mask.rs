@@ -23,6 +23,8 @@ const DATABASES_OWN: [&str; 2] = ["character_set_database", "collation_database"
 const CHANGED: u16 = 0x4000;
 /// More results, no good index, no index, in a transaction, in one that only reads.
 const EARLY: u16 = 0x2039;
+/// No good index, no index.
+const NO_INDEX: u16 = 0x30;
 const ANSI_QUOTES: u16 = 0x8000;
 
 /// The rules for one statement's answers.
@@ -38,6 +40,8 @@ pub(crate) struct Mask {
     pub(crate) ping: bool,
     /// The statement sets variables for itself alone.
     sets_for_itself: bool,
+    /// Which index it uses is the optimizer's choice.
+    planned: bool,
     collations: Collations,
 }
 
@@ -51,11 +55,13 @@ impl Mask {
         let own_id = sql.to_ascii_lowercase().contains("connection_id").then_some(id);
         let variables = sql.starts_with("SHOW SESSION VARIABLES");
         let collations = Arc::clone(collations);
-        Self { own_id, statements: Vec::new(), variables, was_reset, sets_for_itself, collations, ping: false }
+        let planned = sql.starts_with("SHOW ") || sql.contains(" JOIN ");
+        Self { own_id, statements: Vec::new(), variables, was_reset, sets_for_itself, planned, collations, ping: false }
     }
 
     /// Rule `own id`: a session's `CONNECTION_ID()` is the id it was greeted with, whatever that is.
-    /// Rule `database's collation`: after a reset MariaDB keeps the database, but names the server's collation for its.
+    /// Rule `database's collation`: after a reset MariaDB keeps the database, but takes the server's collation for its
+    /// (docs/pinning.md).
     /// Rule `own variables`: see [`OWN_VARIABLES`]; trackers are the proxy's business.
     pub(crate) fn cells(&self, mut cells: Vec<String>) -> Option<Vec<String>> {
         if self.was_reset && cells.iter().any(|cell| DATABASES_OWN.contains(&cell.trim_matches('\''))) {
@@ -87,7 +93,8 @@ impl Mask {
 
     /// Rule `statement ids`: which number a prepared statement has is the server's choice.
     fn without_statements(&self, text: String) -> String {
-        self.statements.iter().fold(text, |text, id| text.replace(&format!("({id})"), "(statement)"))
+        let named = |text: String, id: &u32| text.replace(&format!("({id}) given to"), "(statement) given to");
+        self.statements.iter().fold(text, named)
     }
 
     pub(crate) fn error(&self, error: &ErrPacket) -> String {
@@ -105,7 +112,13 @@ impl Mask {
             (true, true) => CHANGED | EARLY | ANSI_QUOTES,
         };
         let warnings = if behind_columns { String::new() } else { format!(" warnings {}", eof.warnings) };
-        format!("eof status {:#06x}{warnings}", eof.status & !masked)
+        format!("eof status {:#06x}{warnings}", self.without_plan(eof.status & !masked))
+    }
+
+    /// Rule `plans`: whether a join, or what SHOW asks of the dictionary, uses an index, the optimizer says by statistics
+    /// that are taken at any time.
+    fn without_plan(&self, status: u16) -> u16 {
+        if self.planned { status & !NO_INDEX } else { status }
     }
 
     /// Everything that an OK says.
@@ -119,7 +132,7 @@ impl Mask {
         let told = tracked.iter().filter(|entry| !matches!(entry, Tracked::Transaction(_)));
         let mut told: Vec<String> = told.map(told_as).collect();
         told.sort_unstable();
-        let status = if told.is_empty() { status & !CHANGED } else { *status };
+        let status = self.without_plan(if told.is_empty() { status & !CHANGED } else { *status });
         let warnings = if self.ping { "(ping)".to_owned() } else { warnings.to_string() };
         let head = format!("ok affected {affected_rows} id {last_insert_id} status {status:#06x} warnings {warnings}");
         format!("{head} {info:?}{}", told.concat())

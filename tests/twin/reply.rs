@@ -113,7 +113,7 @@ impl Answers<'_> {
         Ok(())
     }
 
-    /// Rows (of this many columns; 0: written down as they are) up to what ends them; gives its status.
+    /// Rows (of this many columns; 0: definitions, or binary rows) up to what ends them; gives its status.
     fn rows(&mut self, columns: usize) -> Result<u16, WireError> {
         loop {
             let payload = self.wire.packet()?.payload;
@@ -121,7 +121,8 @@ impl Answers<'_> {
                 Some(0xFF) => return self.error(&payload),
                 Some(0xFE) if self.old() && payload.len() == 5 => return self.eof(&payload, false),
                 Some(0xFE) if !self.old() => return self.ok(&payload),
-                _ if self.binary || columns == 0 => {
+                _ if columns == 0 && !self.binary => self.definition(&payload)?,
+                _ if self.binary => {
                     let line = format!("row {}", self.mask.binary(&payload).escape_ascii());
                     self.lines.push(line);
                 }

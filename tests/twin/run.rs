@@ -66,13 +66,18 @@ impl Runner {
     fn take(&mut self, step: &Step, lines: &mut Vec<String>) -> Result<(), WireError> {
         match step {
             Step::Query(sql) => {
-                self.was_reset &= !sql.starts_with("USE ");
+                self.mend_database(sql)?;
+                let before = lines.len();
                 self.wire.send(Command::COM_QUERY, sql.as_bytes())?;
-                self.answers(sql, false, false, lines)
+                self.answers(sql, false, false, lines)?;
+                self.was_reset &= !sql.starts_with("USE ") || failed(&lines[before..]);
+                Ok(())
             }
             Step::InitDb(name) => {
-                self.was_reset = false;
-                self.plain(Command::COM_INIT_DB, name.as_bytes(), false, lines)
+                let before = lines.len();
+                self.plain(Command::COM_INIT_DB, name.as_bytes(), false, lines)?;
+                self.was_reset &= failed(&lines[before..]);
+                Ok(())
             }
             Step::Ping => {
                 self.wire.send(Command::COM_PING, &[])?;
@@ -119,6 +124,15 @@ impl Runner {
     /// MariaDB answers `FOUND_ROWS()` with what a stranger's SELECT found until the session's own first.
     fn begin(&mut self) -> Result<(), WireError> {
         self.take(&Step::Query("SELECT 1".into()), &mut Vec::new())
+    }
+
+    /// Rule `database's collation` of `mask.rs`: MariaDB's SET CHARACTER SET takes it.
+    fn mend_database(&mut self, sql: &str) -> Result<(), WireError> {
+        if !self.was_reset || !(sql.starts_with("SET CHARACTER SET") || sql.starts_with("SET CHARSET")) {
+            return Ok(());
+        }
+        let database = self.names[0].1.clone();
+        self.take(&Step::InitDb(database), &mut Vec::new())
     }
 
     fn plain(&mut self, command: Command, body: &[u8], bare: bool, lines: &mut Vec<String>) -> Result<(), WireError> {
@@ -219,4 +233,9 @@ impl Runner {
         }
         self.on(slot, Command::COM_STMT_EXECUTE, &body)
     }
+}
+
+/// Whether an answer is an error.
+fn failed(lines: &[String]) -> bool {
+    lines.iter().any(|line| line.starts_with("error "))
 }

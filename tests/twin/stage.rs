@@ -42,7 +42,7 @@ const ROUTINES: &[&str] = &[
     "CREATE PROCEDURE shows() BEGIN SELECT v FROM t1 ORDER BY id; SELECT 2 AS two; END",
     "CREATE PROCEDURE adds(IN t VARCHAR(40)) INSERT INTO t1 (v) VALUES (t)",
     "CREATE PROCEDURE warns() BEGIN DECLARE i INT; SELECT CAST('1x' AS SIGNED); END",
-    "CREATE PROCEDURE fails(IN zone VARCHAR(10)) BEGIN SET time_zone = zone; SET @a = zone; \
+    "CREATE PROCEDURE fails(IN n INT) BEGIN SET lock_wait_timeout = n; SET @a = n; \
      SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'failed'; END",
     "CREATE PROCEDURE assigns(IN t VARCHAR(40)) SELECT t INTO @a",
     "CREATE PROCEDURE gives(OUT n INT) SET n = 42",

@@ -1,7 +1,7 @@
-//! `COM_RESET_CONNECTION`: a session as after its login.
+//! `COM_RESET_CONNECTION`: a session as after its login; and what outlives even that.
 
 use greenroom_protocol::command::Command;
-use greenroom_protocol::constants::StatusFlags;
+use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::track::ClientTrackers;
 
@@ -52,6 +52,19 @@ impl Conversation {
         batch.add(Command::ResetConnection, &[]);
         if batch.run(&mut wire.stream).await.is_err() {
             self.lose();
+        }
+    }
+
+    /// `COM_SET_OPTION` says anew whether several statements are allowed. Servers keep that through a reset and a change
+    /// of user (measured): whichever connection the session gets next must be opened with it.
+    pub(super) fn note_option(&mut self, incoming: &Incoming) {
+        let allowed = match self.argument(incoming) {
+            [0, 0, ..] => true,
+            [1, 0, ..] => false,
+            _ => return,
+        };
+        if self.summary.error.is_none() {
+            self.client.capabilities.set(CapabilityFlags::CLIENT_MULTI_STATEMENTS, allowed);
         }
     }
 }

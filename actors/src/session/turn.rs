@@ -224,6 +224,9 @@ impl Conversation {
     }
 
     async fn finish_turn(&mut self, turn: &mut Turn) {
+        if turn.command == Command::SetOption {
+            self.note_option(&turn.incoming);
+        }
         self.consume_turn(turn);
         self.control.set_running(None);
         if let Some(claim) = self.control.take_claim()

@@ -131,8 +131,9 @@ pub(crate) const COMMANDS: Group = Group {
         ":change {db}",
         ":change",
         ":change shared_words",
-        // Servers keep it through a reset, too; the proxy does not.
         ":option 1\nSELECT 1; SELECT {d}\n:option 0\nSELECT 1; SELECT {d}",
+        ":option 1\n:reset\nSELECT 1; SELECT {d}\n:option 0",
+        ":option 1\n:change {db}\nSELECT 1; SELECT {d}\n:option 0",
         "USE {db}",
         "SET time_zone = '{zone}'",
         "INSERT INTO t1 (v) VALUES ('{s}')",

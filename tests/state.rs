@@ -13,14 +13,14 @@
 
 mod support;
 
-use greenroom::demo::server::{Flavor, Server};
+use greenroom::demo::server::{Flavor, Options, Server};
 use mysql_async::{ChangeUserOpts, prelude::Queryable};
 use mysql_common::constants::{CapabilityFlags, Command};
 use support::{
     driver::{block_on, connect},
     observe::Root,
     proxy::{Proxy, Setup},
-    servers::each_server,
+    servers::{each_private_server, each_server},
     twin::{CLEAR, Stage, Twin, found_rows},
     wire::Login,
 };
@@ -412,6 +412,53 @@ fn what_a_login_fixes_keeps_sessions_apart() {
                 twin.same("SELECT 1; SELECT 2");
                 twin.same(CLEAR);
             }
+        }
+    });
+}
+
+#[test]
+fn what_a_login_sets_of_variables_is_there_whoever_had_the_connection_before() {
+    let options = Options { extra_args: vec!["--interactive-timeout=12345".into()], ..Options::default() };
+    let lenient = |login: Login| login.with(CapabilityFlags::CLIENT_IGNORE_SPACE | CapabilityFlags::CLIENT_INTERACTIVE);
+    each_private_server(&options, |server| {
+        for mode in ["session", "transaction"] {
+            let stage = Stage::new(&server, "login", SCHEMA);
+            let setup = Setup::new(server.address()).first_node(server.address(), &["max_connections = 1"]);
+            let setup = setup.endpoint(&format!("pool = \"{mode}\""));
+            let proxy = setup.user(&stage.proxied.name, &stage.proxied.password).start();
+            let mut first = stage.twin_as(&proxy, &server, &format!("{mode}: the first"), lenient);
+            first.same_state();
+            first.same("SET SESSION sql_mode = 'ANSI', wait_timeout = 999");
+            drop(first);
+            let mut second = stage.twin_as(&proxy, &server, &format!("{mode}: the second"), lenient);
+            second.same_state();
+            second.same("SELECT COUNT (*) FROM t");
+            second.all(&["SET SESSION sql_mode = DEFAULT, wait_timeout = DEFAULT", "SELECT COUNT(*) FROM t"]);
+            second.same_state();
+            second.reset();
+            second.same_state();
+            second.proxied.change_user(&stage.proxied.login()).unwrap();
+            second.direct.change_user(&stage.direct.login()).unwrap();
+            second.same_state();
+        }
+    });
+}
+
+#[test]
+fn a_login_that_ignores_spaces_is_told_from_a_session_that_does_not_any_more() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        let lenient = |login: Login| login.with(CapabilityFlags::CLIENT_IGNORE_SPACE);
+        let mut twins = ["one", "two"].map(|label| stage.twin_as(&proxy, server, label, lenient));
+        for sql in ["SET sql_mode = 'ANSI'", "SET @@sql_mode = @@GLOBAL.sql_mode", "SET sql_mode = DEFAULT"] {
+            twins[0].same(sql);
+            for _ in 0..2 {
+                twins.iter_mut().for_each(Twin::same_state);
+            }
+        }
+        twins[1].reset();
+        for _ in 0..2 {
+            twins.iter_mut().for_each(Twin::same_state);
         }
     });
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use greenroom_protocol::answer::{Answer, Row};
 use greenroom_protocol::command::Command;
-use greenroom_protocol::state::{Charset, Names, Restore, SessionState, restore};
+use greenroom_protocol::state::{AT_LOGIN, Charset, Names, Restore, SessionState, restore};
 use tokio::time::timeout;
 
 use super::exchange::{Batch, ExchangeError};
@@ -94,16 +94,19 @@ pub(crate) async fn reset(mut wire: Box<Wire>) -> Result<Box<Wire>, Unclean> {
     Ok(wire)
 }
 
-/// One write: a reset keeps the database and the role, switches the trackers off and, on MySQL,
-/// forgets the handshake's character set (all measured).
+/// One write: a reset keeps the database and the role, switches the trackers off and forgets, on MySQL, the handshake's
+/// character set, on MariaDB what the login set of variables (all measured).
 fn batch(birth: &Birth, card: &Card) -> Batch {
     let mut batch = Batch::new(card.capabilities);
     batch.add(Command::ResetConnection, b"");
     if let Some(database) = birth.state.database() {
         batch.add(Command::InitDb, database);
     }
-    let unknown = SessionState::new(birth.state.database(), Charset::Handshake(birth.collation));
-    if let Ok(Restore { set: Some(set), .. }) = restore(&birth.state, &unknown, &[], None) {
+    let mut unknown = SessionState::new(birth.state.database(), Charset::Handshake(birth.collation));
+    for (_, name, _) in AT_LOGIN.iter().filter(|(flag, ..)| card.capabilities.contains(*flag)) {
+        unknown.set_variable(name, b"");
+    }
+    if let Ok(Restore { set: Some(set), .. }) = restore(&birth.state, &unknown, &[], card.capabilities, None) {
         batch.add(Command::Query, &set);
     }
     if card.tracked {

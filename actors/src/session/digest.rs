@@ -102,7 +102,8 @@ impl Conversation {
         if absorbed.changed {
             self.state = Arc::new(state);
             if let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) {
-                untracked |= restore(&self.state, &wire.card.birth.state, &[], None) == Err(Unfit::Value);
+                untracked |= restore(&self.state, &wire.card.birth.state, &[], wire.card.capabilities, None)
+                    == Err(Unfit::Value);
                 wire.card.state = Arc::clone(&self.state);
             }
         }

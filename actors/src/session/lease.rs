@@ -219,7 +219,7 @@ impl Conversation {
         if card.birth.init_connect && self.state.variable_count() < card.state.variable_count() {
             return Adapted::Unfit;
         }
-        let Ok(plan) = restore(&self.state, &card.state, &card.birth.defaults, insert_id) else {
+        let Ok(plan) = restore(&self.state, &card.state, &card.birth.defaults, card.capabilities, insert_id) else {
             return Adapted::Unfit;
         };
         self.local.tally.adapted();

@@ -141,6 +141,7 @@ impl Conversation {
         self.statements.clear();
         self.sticky = PinSet::EMPTY;
         self.adrift = None;
+        self.begin_anew();
         self.last_insert_id = 0;
         self.status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
         self.client.trackers =

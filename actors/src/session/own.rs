@@ -25,11 +25,13 @@ const WARNINGS: &[u8] = b"SELECT CAST(@@warning_count AS BINARY) LIMIT 1";
 const PARTNERS: &[u8] = b"SELECT CAST(@@SESSION.collation_server AS BINARY), \
     CAST(@@SESSION.max_join_size AS BINARY), CAST(@@SESSION.sql_big_selects AS BINARY) LIMIT 1";
 
-/// MariaDB: every variable that this session has set to something of its own. In parentheses, since the session's SQL
-/// mode may have NOT bind first (`HIGH_NOT_PRECEDENCE`).
+/// MariaDB: every variable that this session has set to something of its own, and those that a login may have set
+/// (`AT_LOGIN`), of which the global value is one's own. In parentheses, since the session's SQL mode may have NOT bind
+/// first (`HIGH_NOT_PRECEDENCE`).
 const SET_HERE: &[u8] = b"SELECT CAST(LOWER(VARIABLE_NAME) AS BINARY), CAST(SESSION_VALUE AS BINARY) \
     FROM information_schema.SYSTEM_VARIABLES \
-    WHERE VARIABLE_SCOPE='SESSION' AND NOT (BINARY SESSION_VALUE<=>BINARY GLOBAL_VALUE) LIMIT 10000";
+    WHERE VARIABLE_SCOPE='SESSION' AND (NOT (BINARY SESSION_VALUE<=>BINARY GLOBAL_VALUE) \
+    OR VARIABLE_NAME IN ('SQL_MODE','WAIT_TIMEOUT')) LIMIT 10000";
 
 /// MariaDB counts the triggers that ran in a session; one that ran in a failed statement left no other trace (measured).
 const TRIGGERS: &[u8] = b"SELECT CAST(VARIABLE_VALUE AS BINARY) FROM information_schema.SESSION_STATUS \

@@ -8,7 +8,7 @@ use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet::{self, HEADER, MAX_PAYLOAD};
-use greenroom_protocol::state::{Restore, restore};
+use greenroom_protocol::state::{Restore, SessionState, restore};
 use greenroom_protocol::statement::bindings::Bindings;
 use greenroom_protocol::statement::{Cache, Source};
 
@@ -145,7 +145,11 @@ impl Conversation {
         let mut at = 0;
         if !source.is_at_home_in(&state) {
             let home = source.home(&state);
-            let (Ok(there), Ok(back)) = (restore(&home, &state, &[], None), restore(&state, &home, &[], None)) else {
+            let Some(agreed) = self.grant.as_ref().and_then(|grant| grant.card()).map(|card| card.capabilities) else {
+                return Err(lost("it is gone"));
+            };
+            let plan = |want: &SessionState, have: &SessionState| restore(want, have, &[], agreed, None);
+            let (Ok(there), Ok(back)) = (plan(&home, &state), plan(&state, &home)) else {
                 return Err(Fault::Refused(SqlError::needs_prepare()));
             };
             let commands = |plan: Restore| {

@@ -32,6 +32,7 @@ impl Conversation {
         if self.flavor == Flavor::MySql {
             self.collation = 0;
         }
+        self.begin_anew();
         // A reset keeps the database (measured on both).
         self.state = first_state(self.state.database(), self.collation);
         self.last_insert_id = 0;
@@ -65,6 +66,13 @@ impl Conversation {
         };
         if self.summary.error.is_none() {
             self.client.capabilities.set(CapabilityFlags::CLIENT_MULTI_STATEMENTS, allowed);
+        }
+    }
+
+    /// After a reset or another login MySQL sets again what these set at the first one; MariaDB does not (measured).
+    pub(super) fn begin_anew(&mut self) {
+        if self.flavor == Flavor::MariaDb {
+            self.client.capabilities -= CapabilityFlags::CLIENT_IGNORE_SPACE | CapabilityFlags::CLIENT_INTERACTIVE;
         }
     }
 }

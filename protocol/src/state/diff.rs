@@ -1,6 +1,14 @@
 //! Two states → what makes one of the other, in one round trip.
 
+use mysql_common::constants::CapabilityFlags as Flags;
+
 use super::{Charset, Names, SessionState, Variable};
+
+/// What a login sets of variables, and to what: DEFAULT is something else for whoever has these (measured).
+pub const AT_LOGIN: [(Flags, &[u8], &[u8]); 2] = [
+    (Flags::CLIENT_IGNORE_SPACE, b"sql_mode", b"CONCAT(@@GLOBAL.sql_mode,',IGNORE_SPACE')"),
+    (Flags::CLIENT_INTERACTIVE, b"wait_timeout", b"@@GLOBAL.interactive_timeout"),
+];
 
 /// What must be sent to a connection before a session's statement may run on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,7 +43,7 @@ pub enum Unfit {
 
 /// Plans how a connection in state `have` becomes one in state `want`; `last_insert_id` is set where given.
 /// `defaults` are values that variables had when the connection was opened: a session that set one to just that
-/// (most drivers set `autocommit`) needs nothing.
+/// (most drivers set `autocommit`) needs nothing. `agreed` is what its login agreed on.
 ///
 /// # Errors
 /// [`Unfit`] where no statement does it; the connection then is for somebody else.
@@ -43,9 +51,10 @@ pub fn restore(
     want: &SessionState,
     have: &SessionState,
     defaults: &[Variable],
+    agreed: Flags,
     last_insert_id: Option<u64>,
 ) -> Result<Restore, Unfit> {
-    let mut set = Set::default();
+    let mut set = Set { agreed, text: Vec::new() };
     if want.charset != have.charset {
         let Charset::Named(names) = &want.charset else { return Err(Unfit::Charset) };
         charset(names, &mut set)?;
@@ -102,33 +111,39 @@ fn variables(want: &SessionState, have: &SessionState, defaults: &[Variable], se
 }
 
 /// A `SET` statement in the making.
-#[derive(Default)]
-struct Set(Vec<u8>);
+struct Set {
+    agreed: Flags,
+    text: Vec<u8>,
+}
 
 impl Set {
     fn begin(&mut self) {
-        self.0.extend_from_slice(if self.0.is_empty() { b"SET " } else { b", " });
+        self.text.extend_from_slice(if self.text.is_empty() { b"SET " } else { b", " });
     }
 
     fn names(&mut self, charset: &[u8], collation: &[u8]) -> Result<(), Unfit> {
         self.begin();
-        self.0.extend_from_slice(b"NAMES ");
+        self.text.extend_from_slice(b"NAMES ");
         self.quoted(charset)?;
-        self.0.extend_from_slice(b" COLLATE ");
+        self.text.extend_from_slice(b" COLLATE ");
         self.quoted(collation)
     }
 
     /// `@@SESSION.`, never bare: a bare isolation level would be for one transaction only.
     fn raw(&mut self, name: &[u8], value: &[u8]) {
         self.begin();
-        self.0.extend_from_slice(b"@@SESSION.");
-        self.0.extend_from_slice(name);
-        self.0.push(b'=');
-        self.0.extend_from_slice(value);
+        self.text.extend_from_slice(b"@@SESSION.");
+        self.text.extend_from_slice(name);
+        self.text.push(b'=');
+        self.text.extend_from_slice(value);
     }
 
     /// MySQL 9.7 switches these two off by DEFAULT, whatever their global value is (measured); no other is like them.
     fn usual(&mut self, name: &[u8]) {
+        let at_login = AT_LOGIN.iter().find(|(flag, set, _)| *set == name && self.agreed.contains(*flag));
+        if let Some((_, _, value)) = at_login {
+            return self.raw(name, value);
+        }
         match name {
             b"foreign_key_checks" => self.raw(name, b"@@GLOBAL.foreign_key_checks"),
             b"unique_checks" => self.raw(name, b"@@GLOBAL.unique_checks"),
@@ -146,21 +161,21 @@ impl Set {
     }
 
     fn quoted(&mut self, value: &[u8]) -> Result<(), Unfit> {
-        self.0.push(b'\'');
+        self.text.push(b'\'');
         for byte in value {
             match byte {
                 // What a backslash or a byte above ASCII means depends on sql_mode and character set.
                 b'\\' | 0 | 0x80.. => return Err(Unfit::Value),
-                b'\'' => self.0.extend_from_slice(b"''"),
-                other => self.0.push(*other),
+                b'\'' => self.text.extend_from_slice(b"''"),
+                other => self.text.push(*other),
             }
         }
-        self.0.push(b'\'');
+        self.text.push(b'\'');
         Ok(())
     }
 
     fn finish(self) -> Option<Vec<u8>> {
-        (!self.0.is_empty()).then_some(self.0)
+        (!self.text.is_empty()).then_some(self.text)
     }
 }
 

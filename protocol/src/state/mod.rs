@@ -10,7 +10,7 @@ mod print;
 mod tests;
 
 pub use absorb::{Absorbed, absorb};
-pub use diff::{Restore, Unfit, restore};
+pub use diff::{AT_LOGIN, Restore, Unfit, restore};
 
 /// The character sets of a session: they move together and are restored together.
 #[derive(Debug, Clone, PartialEq, Eq)]

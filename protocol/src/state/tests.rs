@@ -1,3 +1,5 @@
+use mysql_common::constants::CapabilityFlags as Flags;
+
 use super::{Charset, Names, SessionState, Unfit, absorb, restore};
 
 fn named(charset: &str, collation: &str) -> Charset {
@@ -20,7 +22,7 @@ fn equal_states_need_nothing_and_have_equal_prints() {
     other.set_variable(b"autocommit", b"OFF");
     other.set_variable(b"sql_mode", b"ANSI");
     assert_eq!(one.print(), other.print());
-    assert!(restore(&one, &other, &[], None).unwrap().is_empty());
+    assert!(restore(&one, &other, &[], Flags::empty(), None).unwrap().is_empty());
 }
 
 #[test]
@@ -28,11 +30,28 @@ fn what_the_session_never_set_goes_back_to_default() {
     let (want, mut have) = (fresh(Some("app")), fresh(Some("other")));
     have.set_variable(b"sql_mode", b"ANSI");
     have.set_variable(b"unique_checks", b"OFF");
-    let plan = restore(&want, &have, &[], Some(7)).unwrap();
+    let plan = restore(&want, &have, &[], Flags::empty(), Some(7)).unwrap();
     assert_eq!(plan.database.as_deref(), Some(&b"app"[..]));
     assert_eq!(
         plan.set.unwrap(),
         b"SET @@SESSION.sql_mode=DEFAULT, @@SESSION.unique_checks=@@GLOBAL.unique_checks, @@SESSION.last_insert_id=7"
+    );
+}
+
+#[test]
+fn what_the_login_itself_set_goes_back_to_that() {
+    let (want, mut have) = (fresh(None), fresh(None));
+    have.set_variable(b"sql_mode", b"ANSI");
+    have.set_variable(b"wait_timeout", b"9");
+    let plan = restore(&want, &have, &[], Flags::CLIENT_IGNORE_SPACE, None).unwrap();
+    assert_eq!(
+        String::from_utf8(plan.set.unwrap()).unwrap(),
+        "SET @@SESSION.sql_mode=CONCAT(@@GLOBAL.sql_mode,',IGNORE_SPACE'), @@SESSION.wait_timeout=DEFAULT"
+    );
+    let plan = restore(&want, &have, &[], Flags::CLIENT_INTERACTIVE, None).unwrap();
+    assert_eq!(
+        String::from_utf8(plan.set.unwrap()).unwrap(),
+        "SET @@SESSION.sql_mode=DEFAULT, @@SESSION.wait_timeout=@@GLOBAL.interactive_timeout"
     );
 }
 
@@ -43,7 +62,7 @@ fn values_are_written_by_their_kind() {
     want.set_variable(b"b", b"+00:00");
     want.set_variable(b"c", b"it's");
     want.set_variable(b"d", b"");
-    let set = restore(&want, &have, &[], None).unwrap().set.unwrap();
+    let set = restore(&want, &have, &[], Flags::empty(), None).unwrap().set.unwrap();
     assert_eq!(
         String::from_utf8(set).unwrap(),
         "SET @@SESSION.a=12.50, @@SESSION.b='+00:00', @@SESSION.c='it''s', @@SESSION.d=''"
@@ -56,18 +75,18 @@ fn what_another_variable_changes_is_restored_after_it() {
     want.set_variable(b"sql_big_selects", b"1");
     want.set_variable(b"max_join_size", b"9");
     have.set_variable(b"sql_big_selects", b"1");
-    let set = restore(&want, &have, &[], None).unwrap().set.unwrap();
+    let set = restore(&want, &have, &[], Flags::empty(), None).unwrap().set.unwrap();
     assert_eq!(set, b"SET @@SESSION.max_join_size=9, @@SESSION.sql_big_selects=1");
 }
 
 #[test]
 fn what_can_not_be_restored_is_said() {
-    assert_eq!(restore(&fresh(None), &fresh(Some("app")), &[], None), Err(Unfit::Database));
+    assert_eq!(restore(&fresh(None), &fresh(Some("app")), &[], Flags::empty(), None), Err(Unfit::Database));
     let unknown = SessionState::new(None, Charset::Handshake(45));
-    assert_eq!(restore(&unknown, &fresh(None), &[], None), Err(Unfit::Charset));
+    assert_eq!(restore(&unknown, &fresh(None), &[], Flags::empty(), None), Err(Unfit::Charset));
     let mut odd = fresh(None);
     odd.set_variable(b"x", b"a\\'b");
-    assert_eq!(restore(&odd, &fresh(None), &[], None), Err(Unfit::Value));
+    assert_eq!(restore(&odd, &fresh(None), &[], Flags::empty(), None), Err(Unfit::Value));
 }
 
 #[test]
@@ -78,7 +97,7 @@ fn the_three_character_sets_are_restored_together() {
         results: None,
         connection: (*b"binary").into(),
     }));
-    let set = restore(&want, &fresh(None), &[], None).unwrap().set.unwrap();
+    let set = restore(&want, &fresh(None), &[], Flags::empty(), None).unwrap().set.unwrap();
     assert_eq!(
         String::from_utf8(set).unwrap(),
         "SET @@SESSION.character_set_client='binary', @@SESSION.character_set_results=NULL, \
@@ -90,10 +109,10 @@ fn the_three_character_sets_are_restored_together() {
 fn the_usual_character_sets_are_restored_as_set_names_does() {
     let (mut want, have) = (fresh(None), fresh(None));
     want.set_charset(named("latin1", "latin1_bin"));
-    let set = restore(&want, &have, &[], Some(1)).unwrap().set.unwrap();
+    let set = restore(&want, &have, &[], Flags::empty(), Some(1)).unwrap().set.unwrap();
     assert_eq!(set, b"SET NAMES 'latin1' COLLATE 'latin1_bin', @@SESSION.last_insert_id=1");
     want.set_charset(named("utf8mb3", "utf8mb4_bin"));
-    let set = restore(&want, &have, &[], None).unwrap().set.unwrap();
+    let set = restore(&want, &have, &[], Flags::empty(), None).unwrap().set.unwrap();
     assert!(set.starts_with(b"SET @@SESSION.character_set_client='utf8mb3', "));
 }
 
@@ -123,8 +142,11 @@ fn what_a_variable_was_anyway_needs_no_setting() {
     let defaults = [(Box::from(&b"autocommit"[..]), Box::from(&b"ON"[..]))];
     let (mut set, fresh) = (fresh(None), fresh(None));
     set.set_variable(b"autocommit", b"ON");
-    assert!(restore(&set, &fresh, &defaults, None).unwrap().is_empty());
-    assert!(restore(&fresh, &set, &defaults, None).unwrap().is_empty());
+    assert!(restore(&set, &fresh, &defaults, Flags::empty(), None).unwrap().is_empty());
+    assert!(restore(&fresh, &set, &defaults, Flags::empty(), None).unwrap().is_empty());
     set.set_variable(b"autocommit", b"OFF");
-    assert_eq!(restore(&fresh, &set, &defaults, None).unwrap().set.unwrap(), b"SET @@SESSION.autocommit=DEFAULT");
+    assert_eq!(
+        restore(&fresh, &set, &defaults, Flags::empty(), None).unwrap().set.unwrap(),
+        b"SET @@SESSION.autocommit=DEFAULT"
+    );
 }

@@ -26,7 +26,7 @@ mod stage;
 #[path = "drivers/sysbench.rs"]
 mod sysbench;
 
-use program::{node, perl, php, python};
+use program::{go, java, node, perl, php, python};
 
 #[test]
 fn python_pymysql() {
@@ -71,4 +71,14 @@ fn php_pdo() {
 #[test]
 fn perl_dbd_mariadb() {
     perl("DBD::MariaDB", "dbd_mariadb.pl").plays();
+}
+
+#[test]
+fn go_sql_driver() {
+    go("github.com/go-sql-driver/mysql", "scenario.go").plays();
+}
+
+#[test]
+fn java_mariadb_connector() {
+    java("MariaDB Connector/J", "/usr/share/java/mariadb-java-client.jar", "Scenario.java").plays();
 }

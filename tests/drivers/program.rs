@@ -59,6 +59,27 @@ pub(super) fn perl(module: &'static str, script: &str) -> Program {
     Program { name: module, program: "/usr/bin/perl".into(), arguments, probe, environment: vec![] }
 }
 
+/// A Go file for a package that Debian installs as source; compiled at each run, which takes a second.
+pub(super) fn go(package: &'static str, file: &str) -> Program {
+    let environment = vec![
+        ("GO111MODULE", "off".into()),
+        ("GOPATH", "/usr/share/gocode".into()),
+        ("GOFLAGS", PathBuf::new()),
+        ("GOCACHE", installed("go")),
+    ];
+    let arguments = vec!["run".into(), here("go").join(file).display().to_string()];
+    Program { name: package, program: "go".into(), arguments, probe: words(&["list", package]), environment }
+}
+
+/// A Java file for a driver of the machine's, compiled and run by Debian's own Java.
+pub(super) fn java(name: &'static str, jar: &str, file: &str) -> Program {
+    let mut arguments = words(&["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]);
+    arguments.extend(words(&["-Dfile.encoding=UTF-8", "-Duser.timezone=UTC", "-cp", jar]));
+    arguments.push(here("java").join(file).display().to_string());
+    let program = "/usr/lib/jvm/default-java/bin/java".into();
+    Program { name, program, probe: arguments.clone(), arguments, environment: vec![] }
+}
+
 impl Program {
     /// Plays the scenario on both servers, directly and in each mode, and compares what was printed.
     pub(super) fn plays(&self) {

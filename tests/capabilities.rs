@@ -434,3 +434,78 @@ fn bulk_operations_and_the_latest_statement_work() {
         assert_eq!(through, direct, "{mode}");
     }
 }
+
+/// MariaDB's progress reports.
+const PROGRESS: u32 = 0x01;
+/// What such a report, an ERR with the number 0xFFFF, begins with.
+const REPORT: &str = "\\xff\\xff\\xff\\x01";
+
+/// Statements of which MariaDB reports the progress: before an OK, before rows, before an error, in the first of two.
+const REPORTED: [&str; 5] = [
+    "ALTER TABLE p ENGINE = Aria",
+    "CHECK TABLE p EXTENDED",
+    "REPAIR TABLE p",
+    "ALTER TABLE p ADD UNIQUE (b), ENGINE = Aria",
+    "ALTER TABLE p ENGINE = Aria; SELECT COUNT(*) FROM p; ALTER TABLE p ENGINE = Aria",
+];
+
+const REPORTED_TABLE: [&str; 2] = [
+    "CREATE TABLE p (a INT, b CHAR(30), KEY (a), KEY (b)) ENGINE = Aria",
+    "INSERT INTO p SELECT seq, seq % 900 FROM seq_1_to_2000",
+];
+
+#[test]
+fn progress_reports_get_through_as_they_come() {
+    let server = mariadb();
+    let kinds: [Kind; 4] = [
+        ("told of progress", |login| login.with_mariadb(PROGRESS)),
+        ("told of everything", |login| login.with_mariadb(FURTHER)),
+        ("told, and old", |login| login.with_mariadb(PROGRESS).without(Flags::CLIENT_DEPRECATE_EOF)),
+        ("not told", |login| login),
+    ];
+    for (mode, connections) in [("none", 10), ("session", 10), ("transaction", 1)] {
+        println!("pool = {mode}");
+        let stage = Stage::new(server, "progress", &REPORTED_TABLE);
+        let proxy = limited(server, mode, connections, &stage.proxied);
+        let parties = kinds.map(|(_, kind)| {
+            [(&stage.proxied, proxy.address()), (&stage.direct, server.address())].map(|(tenant, address)| {
+                let wire = Wire::connect(address, &kind(tenant.login())).unwrap();
+                Party { wire, database: tenant.name.clone() }
+            })
+        });
+        for sql in REPORTED {
+            for ((kind, _), parties) in kinds.iter().zip(&parties) {
+                // Every stage of the work is reported at once, and nothing more for so many seconds.
+                let [through, direct] = parties.each_ref().map(|party| {
+                    let steps = [Sql("SET progress_report_time = 100"), Sql(sql), Sql(CLEAR)];
+                    steps.map(|step| party.tell(party.run(&step)))
+                });
+                assert_eq!(through, direct, "{mode}: {sql} by one {kind}");
+                let reports = direct[1].iter().filter(|packet| packet.contains(REPORT)).count();
+                assert_eq!(reports > 0, *kind != "not told", "{sql} by one {kind}: {direct:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_progress_report_does_not_wait_for_the_statements_end() {
+    let server = mariadb();
+    for (mode, connections) in [("none", 10), ("session", 10), ("transaction", 1)] {
+        println!("pool = {mode}");
+        let stage = Stage::new(server, "halfway", &REPORTED_TABLE);
+        let proxy = limited(server, mode, connections, &stage.proxied);
+        let mut reader = stage.proxied.connect(server.address());
+        let mut wire = Wire::connect(proxy.address(), &stage.proxied.login().with_mariadb(PROGRESS)).unwrap();
+        reader.ok("BEGIN");
+        reader.rows("SELECT a FROM p LIMIT 1");
+        wire.send(Command::COM_QUERY, b"ALTER TABLE p ENGINE = MyISAM").unwrap();
+        // The new table can not take the old one's place while somebody reads that.
+        let first = wire.packet().unwrap();
+        assert!(first.payload.escape_ascii().to_string().starts_with(REPORT), "{first:?}");
+        reader.ok("COMMIT");
+        let last = std::iter::repeat_with(|| wire.packet().unwrap()).find(|packet| packet.payload[0] != 0xFF).unwrap();
+        assert!(last.sequence > first.sequence && last.payload[0] == 0, "{last:?}");
+        assert_eq!(wire.scalar("SELECT COUNT(*) FROM p").as_deref(), Some("2000"));
+    }
+}

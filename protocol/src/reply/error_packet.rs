@@ -17,12 +17,13 @@ impl Reply {
     ) -> Result<Step, Violation> {
         let Some(payload) = whole(head, emit, "ERR")? else { return Ok(Step::Wait) };
         let error = parse(payload).ok_or(Violation::Malformed("ERR"))?;
-        if error.code == PROGRESS {
-            return Ok(self.pass(head, emit));
-        }
-        // An old client has seen the end of the columns before it sees a row fail.
+        // An old client has seen the end of the columns before it sees a row fail, or hears how far the first has come.
         if self.phase == Phase::FirstRow && self.legacy {
             self.insert_eof(emit, StatusFlags::empty());
+            self.phase = Phase::Rows;
+        }
+        if error.code == PROGRESS {
+            return Ok(self.pass(head, emit));
         }
         notes.summary.error = Some(error);
         self.phase = Phase::Done;

@@ -121,6 +121,16 @@ fn a_progress_report_is_no_error() {
 }
 
 #[test]
+fn old_clients_hear_of_progress_behind_the_end_of_the_columns() {
+    let report = b"\xff\xff\xff\x01\x01\x01\x10\x27\0\x05check";
+    let server = wire(&[b"\x01", b"\x03def", report, report, b"\x011", DONE]);
+    let (down, summary, end) = run(&mut reply(Expect::Results, CapabilityFlags::empty()), &server, 9).unwrap();
+    let eof = b"\xfe\0\0\x02\0";
+    assert_eq!(down, wire(&[b"\x01", b"\x03def", eof, report, report, b"\x011", eof]));
+    assert_eq!((summary.error, summary.rows, end), (None, 1, Boundary::Done));
+}
+
+#[test]
 fn cached_metadata_leaves_the_definitions_out() {
     let server = wire(&[b"\x02\0", b"\0\0\x01\x02", DONE]);
     let (down, summary, end) = run(&mut reply(Expect::BinaryResults, MODERN), &server, 5).unwrap();

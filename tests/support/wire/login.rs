@@ -12,7 +12,7 @@ use super::{
 };
 
 /// utf8mb4_general_ci, which both servers know.
-const COLLATION: u8 = 45;
+const COLLATION: u16 = 45;
 
 /// How the server introduced itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) struct Login {
     plugin: Option<String>,
     capabilities: CapabilityFlags,
     mariadb_capabilities: u32,
-    collation: u8,
+    collation: u16,
     attributes: Vec<(String, String)>,
     in_clear: bool,
 }
@@ -121,8 +121,8 @@ impl Login {
         self
     }
 
-    /// Logs in with this collation id.
-    pub(crate) fn collation(mut self, id: u8) -> Self {
+    /// Logs in with this collation id, both bytes of it.
+    pub(crate) fn collation(mut self, id: u16) -> Self {
         self.collation = id;
         self
     }
@@ -154,8 +154,8 @@ impl Login {
         let mut out = Vec::new();
         out.extend(flags.bits().to_le_bytes());
         out.extend(0x4000_0000_u32.to_le_bytes());
-        out.push(self.collation);
-        out.extend([0; 19]);
+        out.extend(self.collation.to_le_bytes());
+        out.extend([0; 18]);
         out.extend(further.to_le_bytes());
         out.extend([self.user.as_bytes(), &[0]].concat());
         put_lenenc(&mut out, &prove(plugin, &greeting.scramble, &self.password));
@@ -249,16 +249,16 @@ impl Wire {
     /// Becomes another user on the same connection; the OK is also the new [`Wire::welcome`].
     pub(crate) fn change_user(&mut self, login: &Login) -> Result<OkPacket, WireError> {
         let plugin = login.plugin.clone().unwrap_or_else(|| self.greeting.plugin.clone());
-        let body = [
-            login.user.as_bytes(),
-            // The answer is to a scramble that is still to come; an empty one has its length byte all the same.
-            &[0, 0],
-            login.database.as_deref().unwrap_or_default().as_bytes(),
-            &[0, login.collation, 0],
-            plugin.as_bytes(),
-            &[0],
-        ];
-        let mut body = body.concat();
+        let has_plugins = self.capabilities.contains(CapabilityFlags::CLIENT_PLUGIN_AUTH);
+        let mut body = [login.user.as_bytes(), &[0]].concat();
+        // The answer is to a scramble that is still to come; without plugins none will, and the greeting's serves again.
+        let proof = if has_plugins { Vec::new() } else { prove(&plugin, &self.greeting.scramble, &login.password) };
+        put_lenenc(&mut body, &proof);
+        body.extend([login.database.as_deref().unwrap_or_default().as_bytes(), &[0]].concat());
+        body.extend(login.collation.to_le_bytes());
+        if has_plugins {
+            body.extend([plugin.as_bytes(), &[0]].concat());
+        }
         if self.capabilities.contains(CapabilityFlags::CLIENT_CONNECT_ATTRS) {
             put_lenenc(&mut body, &login.encoded_attributes());
         }

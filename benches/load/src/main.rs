@@ -1,0 +1,80 @@
+//! Load for `benches/proxy`: short connections, idle clients, large results. One line of figures for each run.
+//!
+//! It does as little for each connection and byte as it can, so that the proxy is what is measured.
+
+mod connect;
+mod idle;
+mod result;
+mod wire;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// The load of one benchmark.
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    target: wire::Target,
+    #[command(subcommand)]
+    task: Task,
+}
+
+/// What the clients do.
+#[derive(Subcommand)]
+enum Task {
+    /// Connect, SELECT 1, quit, over and over. Prints connections, their number a second, p95 and p99 in milliseconds
+    Connect {
+        /// Clients at once
+        #[arg(long)]
+        clients: usize,
+        /// How long
+        #[arg(long)]
+        seconds: u64,
+    },
+    /// Log in, SELECT 1, stay. Prints how many clients there are and, where not all, why; at the end how many were lost
+    Idle {
+        /// Clients in the end
+        #[arg(long)]
+        clients: usize,
+        /// They leave at the end of standard input, at the latest after so many seconds
+        #[arg(long)]
+        hold: u64,
+    },
+    /// Read a result several times over. Prints MB/s
+    Result {
+        /// The statement
+        #[arg(long)]
+        sql: String,
+        /// How many rows it must give
+        #[arg(long)]
+        rows: u64,
+        /// How often
+        #[arg(long, default_value_t = 1)]
+        times: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    let Cli { target, task } = Cli::parse();
+    let outcome = match task {
+        Task::Connect { clients, seconds } => connect::run(&target, clients, Duration::from_secs(seconds)),
+        Task::Idle { clients, hold } => idle::run(&target, clients, Duration::from_secs(hold)),
+        Task::Result { sql, rows, times } => result::run(&target, &sql, rows, times),
+    };
+    match outcome.and_then(|line| say(&line)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to be told where standard error is closed.
+            let _ = writeln!(io::stderr(), "{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A line for whoever runs this.
+fn say(line: &str) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout(), "{line}")?)
+}

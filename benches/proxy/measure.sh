@@ -1,40 +1,63 @@
-# One run, and the table of them all.
+# Rounds over the ways, and what processes use.
+
+# compare CLIENTS MEASURE WAY...: "MEASURE WAY" prints a run's figures, once a round. The ways' processes all run at once.
+compare() {
+    local clients=$1 measure=$2 way round
+    shift 2
+    failed=() notes=()
+    rm -f "$work"/*.figures
+    for way in "$@"; do start_way "$way" "$clients"; done
+    for ((round = 1; round <= rounds; round++)); do
+        for way in "$@"; do
+            [ -n "${failed[$way]-}" ] || measured "$measure" "$way" >>"$work/$way.figures" ||
+                failed[$way]=${failed[$way]:-no figures}
+        done
+    done
+    for way in "$@"; do stop "$way"; done
+}
+
+# measured MEASURE WAY: a run, in which the proxy must not have died.
+measured() {
+    "$1" "$2" || return 1
+    kill -0 "$(proxy_of "$2")" 2>/dev/null || failed[$2]="failed: its process ended: $(tail -n 1 "$work/$2.log")"
+    [ -z "${failed[$2]-}" ]
+}
+
+# fail WAY LOG: the way has no figures, because of the log's first error, or of its last line.
+fail() {
+    failed[$1]="failed: $({ grep -m 1 -E 'error:? [0-9]+' "$2" || grep -v '^$' "$2" | tail -n 1; } | cut -c -200)"
+    return 1
+}
+
+# some WAY COUNT WHAT: whether there is anything to divide by.
+some() {
+    [ "${2:-0}" -gt 0 ] || failed[$1]="failed: no $3"
+    [ "${2:-0}" -gt 0 ]
+}
+
+# load WAY ARGUMENT...: the project's own load generator on the way.
+load() {
+    local at=${port[$1]}
+    shift
+    "$root/target/release/greenroom-load" --port "$at" --user app --password app-secret --database app "$@"
+}
 
 # CPU time of a process so far, in microseconds. Its name, which may hold spaces, is skipped.
 cpu_us() { sed 's/.*) //' "/proc/$1/stat" | awk -v ticks="$(getconf CLK_TCK)" '{ printf "%.0f\n", ($12 + $13) * 1e6 / ticks }'; }
 
-# measure WAY: appends "qps p95 proxy-us server-us" to the way's results.
-measure() {
-    local way=$1 log=$work/$1.sysbench server=${pid[direct]} proxy=${pid[$1]} proxy_before server_before
-    proxy_before=$(cpu_us "$proxy")
-    server_before=$(cpu_us "$server")
-    sysbench_at "${port[$way]}" --threads="$threads" --time="$seconds" --percentile=95 run >"$log" 2>&1 || return 1
-    awk -v proxy=$(($(cpu_us "$proxy") - proxy_before)) -v server=$(($(cpu_us "$server") - server_before)) \
-        -v direct="$([ "$way" = direct ] && echo 1)" '
-        $1 == "queries:" { queries = $2; gsub(/[(]/, "", $3); qps = $3 }
-        /95th percentile/ { p95 = $3 }
-        END {
-            if (!queries) exit 1
-            printf "%.0f %.2f %s %.1f\n", qps, p95, (direct ? "-" : sprintf("%.1f", proxy / queries)), server / queries
-        }' "$log" >>"$work/$way.results"
+# Of the way's proxy and of the server.
+cpu_now() { echo "$(cpu_us "$(proxy_of "$1")") $(cpu_us "${pid[server]}")"; }
+
+# The server stands in where there is no proxy; each leaves those figures out.
+proxy_of() { echo "${pid[$1]:-${pid[server]}}"; }
+
+# each WAY COUNT DIGITS "PROXY SERVER" "PROXY SERVER": what came between the two readings, for each of so many.
+each() {
+    echo "$4 $5" | awk -v direct="$([ "$1" = direct ] && echo 1)" -v count="$2" -v form="%.$3f" '{
+        print (direct ? "-" : sprintf(form, ($3 - $1) / count)), sprintf(form, ($4 - $2) / count) }'
 }
 
-# median COLUMN FILE
-median() {
-    awk -v column="$1" '{ print $column }' "$2" | sort -n |
-        awk '{ value[NR] = $1 } END { print (NR % 2 || value[1] == "-") ? value[int((NR + 1) / 2)] : (value[NR / 2] + value[NR / 2 + 1]) / 2 }'
-}
+# memory KEY PID: VmRSS (resident now) or VmHWM (at most so far), in KiB.
+memory() { awk -v key="$1:" '$1 == key { print $2 }' "/proc/$2/status"; }
 
-table() {
-    local way column row
-    printf '\n%-24s %10s %9s %16s %17s\n' '' 'queries/s' 'p95 ms' 'proxy µs/query' 'server µs/query'
-    for way in "$@"; do
-        if [ -n "${failed[$way]-}" ]; then
-            printf '%-24s %s\n' "$way" "${failed[$way]}"
-            continue
-        fi
-        row=()
-        for column in 1 2 3 4; do row+=("$(median "$column" "$work/$way.results")"); done
-        printf '%-24s %10s %9s %15s %16s\n' "$way" "${row[@]}"
-    done
-}
+least() { printf '%s\n' "$@" | sort -n | head -n 1; }

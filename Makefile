@@ -18,7 +18,7 @@ soak: mariadb mysql ## the twin test at length: SOAK_SEEDS (300) new scripts of 
 	GREENROOM_TWIN_SEEDS=$${SOAK_SEEDS:-300} GREENROOM_TWIN_STEPS=$${SOAK_STEPS:-150} GREENROOM_TWIN_GO_ON=1 \
 		cargo test --test twin -- --nocapture
 
-bench: ## Greenroom beside haproxy and no proxy at all (scripts/bench has the rest)
+bench: ## Greenroom beside haproxy and no proxy at all (BENCH_PARTS; scripts/bench has the rest)
 	scripts/bench
 
 check: ## format, lints and documentation, warnings denied

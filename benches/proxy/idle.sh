@@ -67,6 +67,6 @@ room() {
         echo "$(($(ulimit -n) - 200)) a process may open $(ulimit -n) files (ulimit -n)"
         [ "$1" != haproxy ] || echo "$(haproxy_room) it opens two files a client, and may open $(ulimit -n) (ulimit -n)"
         [[ $1 == greenroom-* ]] || echo "$((free / 2 / 200)) the server would take over half of the free memory"
-        [[ $1 == greenroom-* ]] || echo "$(($(as_root 'SELECT @@max_connections') - 10)) the server takes no more"
+        [[ $1 == greenroom-* ]] || echo "$(($(as_root 'SELECT @@max_connections') - 10)) the server's max_connections, as ulimit -n bounds it"
     } | sort -n | head -n 1
 }

@@ -311,7 +311,7 @@ fn who_does_not_log_in_in_time_is_closed_whatever_he_trickles() {
     each_server(|server| {
         let tenant = Tenant::new(server, "slow");
         let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password);
-        let proxy = setup.server("login_timeout = \"200ms\"").start();
+        let proxy = setup.server("login_timeout = \"800ms\"").start();
         let mut silent = Wire::open(proxy.address()).unwrap();
         assert!(matches!(silent.packet(), Err(WireError::Io(_) | WireError::Malformed(_))), "nothing can be due");
         let trickling = Wire::open(proxy.address()).unwrap();
@@ -319,7 +319,7 @@ fn who_does_not_log_in_in_time_is_closed_whatever_he_trickles() {
         // Those who were in time stay.
         let mut wire = tenant.connect(proxy.address());
         poll(|| (proxy.metrics().sum("greenroom_clients", &["state=\"login\""]) == 0.0).then_some(()));
-        assert_eq!(wire.scalar("SELECT SLEEP(0.4)").as_deref(), Some("0"));
+        assert_eq!(wire.scalar("SELECT SLEEP(1.2)").as_deref(), Some("0"));
     });
 }
 

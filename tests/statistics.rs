@@ -81,7 +81,10 @@ fn who_has_no_connection_hears_what_the_server_said_within_the_last_second() {
             let held = ask(&mut holder);
             assert!(questions(&held) > questions(&first), "{held} was {first}");
             root.0.ok("DO 0");
-            (held, ask(&mut others[0]))
+            // The holder may have its answer before another worker knows of it.
+            let mut asked = (0..100).map(|_| ask(&mut others[0]));
+            let heard = asked.find(|heard| mode != "transaction" || *heard == held);
+            (held, heard.expect("the same text, soon"))
         });
         match mode {
             "transaction" => assert_eq!(heard, held),

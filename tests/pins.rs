@@ -480,3 +480,90 @@ fn a_large_command_or_row_pins_in_strict_mode_only() {
         }
     });
 }
+
+#[test]
+fn temporary_tables_pin_until_the_last_is_dropped_however_that_is_done() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        for (made, dropped) in [
+            (&["CREATE TEMPORARY TABLE x (a INT)"][..], &["DROP TABLE x"][..]),
+            (&["CREATE TEMPORARY TABLE x SELECT 1 AS a"], &["DROP TEMPORARY TABLE IF EXISTS `x`, nosuch", "DO 0"]),
+            (
+                &["CREATE TEMPORARY TABLE x (a INT)", "CREATE TEMPORARY TABLE IF NOT EXISTS x (a INT)"],
+                &["DROP TABLE x"],
+            ),
+            (
+                &["CREATE TEMPORARY TABLE x (a INT)", "DROP TABLE x", "CREATE TEMPORARY TABLE x (b INT)"],
+                &["DROP TEMPORARY TABLE x"],
+            ),
+            (
+                &["CREATE TEMPORARY TABLE x (a INT)", "CREATE TEMPORARY TABLE y (a INT)", "DROP TABLE x"],
+                &["DROP TABLES IF EXISTS y"],
+            ),
+        ] {
+            run(&mut bench, made);
+            run(&mut bench, &["SELECT COUNT(*) FROM t"]);
+            bench.expect_pinned("temporary_table", made[0]);
+            run(&mut bench, dropped);
+            run(&mut bench, &["SELECT COUNT(*) FROM t"]);
+            bench.expect_free(dropped[0]);
+        }
+        // Of another name now, so its end is not seen.
+        run(
+            &mut bench,
+            &["CREATE TEMPORARY TABLE x (a INT)", "ALTER TABLE x RENAME TO y", "CREATE TEMPORARY TABLE x (a INT)"],
+        );
+        run(&mut bench, &["DROP TABLE x", "SELECT COUNT(*) FROM y"]);
+        bench.expect_pinned("temporary_table", "renamed");
+        bench.replace("a temporary table");
+    });
+}
+
+#[test]
+fn texts_prepared_by_sql_pin_until_each_is_deallocated() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        run(
+            &mut bench,
+            &["PREPARE one FROM 'SELECT 1'", "PREPARE ONE FROM 'SELECT 2'", "PREPARE `two` FROM 'SELECT 3'"],
+        );
+        bench.expect_pinned("sql_prepare", "two texts, one of them prepared twice");
+        run(&mut bench, &["DEALLOCATE PREPARE one"]);
+        bench.expect_pinned("sql_prepare", "one left");
+        run(&mut bench, &["DROP PREPARE Two"]);
+        bench.expect_free("all deallocated");
+    });
+}
+
+#[test]
+fn user_locks_pin_while_the_server_says_that_they_are_held() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        for (taken, released) in [
+            (&["SELECT GET_LOCK('pins A', 1)"][..], &["SELECT RELEASE_LOCK('pins A')"][..]),
+            (
+                &["DO GET_LOCK('pins b', 1), GET_LOCK('pins c', 1)"],
+                &["DO RELEASE_LOCK('pins c')", "DO RELEASE_LOCK('pins b')"],
+            ),
+            (&["SELECT GET_LOCK('pins d', 1)"], &["SELECT RELEASE_ALL_LOCKS()"]),
+            (
+                &["SELECT GET_LOCK('pins e', 1)", "SELECT GET_LOCK('pins e', 1)"],
+                &["SELECT RELEASE_LOCK('pins e'), RELEASE_LOCK('pins e')"],
+            ),
+        ] {
+            run(&mut bench, taken);
+            bench.expect_pinned("user_lock", taken[0]);
+            run(&mut bench, released);
+            bench.expect_free(released[0]);
+        }
+        // Somebody else has it: GET_LOCK() gives 0, and nothing is held.
+        let mut root = bench.tenant.connect(bench.server);
+        assert_eq!(root.scalar("SELECT GET_LOCK('pins f', 1)").as_deref(), Some("1"));
+        assert_eq!(bench.one.scalar("SELECT GET_LOCK('pins f', 0)").as_deref(), Some("0"));
+        bench.expect_free("a lock that was not got");
+        // Nobody can tell which.
+        run(&mut bench, &["SELECT GET_LOCK(CONCAT('pins', ' g'), 1)", "SELECT RELEASE_LOCK('pins g')"]);
+        bench.expect_pinned("user_lock", "a name that is computed");
+        bench.replace("a lock");
+    });
+}

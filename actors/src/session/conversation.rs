@@ -18,6 +18,7 @@ use greenroom_protocol::sql::{Mode, PinSet};
 use greenroom_protocol::state::{Charset, SessionState};
 use greenroom_protocol::track::ClientTrackers;
 
+use super::belongings::Belongings;
 use super::closing::Closing;
 use super::control::Control;
 use super::hold::Hold;
@@ -123,6 +124,8 @@ pub(super) struct Conversation {
     pub(super) hold: Hold,
     /// In strict mode, pins that stay to the end.
     pub(super) sticky: PinSet,
+    /// What it has by name on its connection.
+    pub(super) belongings: Option<Box<Belongings>>,
     /// What the texts that it has prepared by SQL may pin when they are executed.
     pub(super) prepared: PinSet,
     pub(super) debts: Debts,
@@ -191,6 +194,7 @@ impl Conversation {
             status: StatusFlags::SERVER_STATUS_AUTOCOMMIT,
             hold: Hold::default(),
             sticky: PinSet::EMPTY,
+            belongings: None,
             prepared: PinSet::EMPTY,
             debts: Debts::default(),
             soiled: false,

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use greenroom_protocol::constants::StatusFlags;
 use greenroom_protocol::flavor::Flavor;
+use greenroom_protocol::sql::named::Named;
 use greenroom_protocol::sql::{ClientCharset, Facts, Kind, Mode, PinReason, PinSet, Verdict};
 use greenroom_protocol::state::{Charset, SessionState, Unfit, absorb, restore};
 use greenroom_protocol::track::Changes;
 
+use super::belongings::{BY_NAME, Belongings};
 use super::conversation::Conversation;
 
 /// What a command does when it is executed, as far as its text says.
@@ -48,7 +50,7 @@ pub(super) fn mode(flavor: Flavor, version: u32, state: &SessionState) -> Mode {
 
 impl Conversation {
     /// Takes in what the reply to a command said, all of it relayed by now.
-    pub(super) fn digest(&mut self, effects: Effects) {
+    pub(super) fn digest(&mut self, effects: Effects, named: Option<&Named>) {
         let changes = std::mem::take(&mut self.summary.changes);
         let failed = self.summary.error.is_some();
         let before = self.hold.pins;
@@ -65,7 +67,7 @@ impl Conversation {
         }
         if self.shares() {
             self.absorb(effects, &changes);
-            self.judge(effects, &changes, failed);
+            self.judge(effects, named, &changes, failed);
             if before != self.hold.pins {
                 self.tell_pins(before);
             }
@@ -112,7 +114,7 @@ impl Conversation {
         }
     }
 
-    fn judge(&mut self, effects: Effects, changes: &Changes, failed: bool) {
+    fn judge(&mut self, effects: Effects, named: Option<&Named>, changes: &Changes, failed: bool) {
         // Of several statements the first may have done its work although a later one failed; so may a routine.
         let done = !failed || effects.facts.intersects(Facts::MULTI | Facts::MAY_RUN_ROUTINE | Facts::COMPOUND);
         let mut pins = if done { effects.pins } else { PinSet::EMPTY };
@@ -123,7 +125,7 @@ impl Conversation {
             pins = pins.difference(HARMLESS);
         }
         if !failed {
-            self.hold.end(self.ended(effects));
+            self.hold.end(effects.unpins.difference(BY_NAME));
             if effects.kind == Kind::Select {
                 self.hold.pins.remove(PinReason::FoundRows);
             }
@@ -137,6 +139,9 @@ impl Conversation {
             // A text prepared once may be executed any number of times, and its name does not tell which it is.
             Kind::Execute if done => self.hold.begin(self.prepared, true),
             _ => {}
+        }
+        if Belongings::concern(self.hold.pins, &effects) {
+            self.note_belongings(effects, named, failed);
         }
         // Locks, variables assigned by SELECT and tables made by it are reported by nobody when a routine makes them.
         if done && effects.facts.contains(Facts::MAY_RUN_ROUTINE) && effects.kind != Kind::Execute {
@@ -160,15 +165,19 @@ impl Conversation {
         self.stick();
     }
 
-    /// What a statement that succeeded has surely ended. Of several one may not have run, and `IF EXISTS` may have
-    /// found nothing, which only a note tells.
-    fn ended(&self, effects: Effects) -> PinSet {
-        let mut unpins = effects.unpins;
-        let noted = self.summary.warnings > 0 || self.state.variable(b"sql_notes").is_some();
-        if noted || effects.facts.contains(Facts::MULTI) {
-            unpins.remove(PinReason::TemporaryTable);
+    fn note_belongings(&mut self, effects: Effects, named: Option<&Named>, failed: bool) {
+        let all = self.belongings.get_or_insert_default();
+        let database = self.state.database().unwrap_or_default();
+        let over = all.note(self.hold.pins, &effects, named, database, failed);
+        // All locks are, when the statement says so and nothing else.
+        let over = over.union(effects.unpins.intersection(PinSet::of(&[PinReason::UserLock])));
+        self.hold.pins = self.hold.pins.difference(over);
+        if over.contains(PinReason::SqlPrepare) {
+            self.prepared = PinSet::EMPTY;
         }
-        unpins
+        if self.hold.pins.intersection(BY_NAME).is_empty() {
+            self.belongings = None;
+        }
     }
 
     /// The warnings and errors of a statement are there until the next one, on its connection alone.

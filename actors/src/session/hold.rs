@@ -15,8 +15,7 @@ use greenroom_protocol::track::Changes;
 const NOTHING_OPEN: [u8; 8] = *b"________";
 
 /// What a session has by name, several at a time.
-const COUNTED: [PinReason; 4] =
-    [PinReason::TemporaryTable, PinReason::SqlPrepare, PinReason::Handler, PinReason::InstanceLock];
+const COUNTED: [PinReason; 2] = [PinReason::Handler, PinReason::InstanceLock];
 
 /// What holds the connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub(super) struct Hold {
     /// The transaction state names something open: a transaction, locked tables, reads of an `autocommit=0` session.
     state_open: bool,
     /// How many there may be of what a session has by name and a statement ends one of, as [`COUNTED`].
-    counts: [u32; 4],
+    counts: [u32; 2],
     /// Characteristics for the next transaction are pending (one-shot `SET TRANSACTION`), or those of this one.
     characteristics: bool,
 }
@@ -60,6 +59,11 @@ impl Hold {
     /// Whether the connection must be kept.
     pub(super) fn holds(&self) -> bool {
         self.is_open() || self.characteristics || !self.pins.is_empty()
+    }
+
+    /// Whether it must be kept for this reason alone.
+    pub(super) fn holds_for(&self, reason: PinReason) -> bool {
+        !self.is_open() && !self.characteristics && self.pins == PinSet::from(reason)
     }
 
     /// Puts pins on. `several`: nobody counted how many of each the statements made.
@@ -154,15 +158,15 @@ mod tests {
 
     #[test]
     fn the_last_of_several_ends_a_pin() {
-        let (mut hold, table) = (Hold::default(), PinSet::from(PinReason::TemporaryTable));
-        hold.begin(table, false);
-        hold.begin(table, false);
-        hold.end(table);
+        let (mut hold, handler) = (Hold::default(), PinSet::from(PinReason::Handler));
+        hold.begin(handler, false);
+        hold.begin(handler, false);
+        hold.end(handler);
         assert!(hold.holds());
-        hold.end(table);
+        hold.end(handler);
         assert!(!hold.holds());
-        hold.begin(table, true);
-        hold.end(table);
+        hold.begin(handler, true);
+        hold.end(handler);
         assert!(hold.holds());
     }
 

@@ -267,6 +267,7 @@ impl Conversation {
         if !self.shares() {
             self.statements.clear();
         }
+        self.belongings = None;
         self.prepared = PinSet::EMPTY;
         self.debts = super::conversation::Debts::default();
         self.soiled = false;

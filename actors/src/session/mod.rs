@@ -3,6 +3,7 @@
 //! tells: its shard `Lease`, `Release`; backend connections `Return`, `Pin`, `Unpin`; credentials `Verify`, `Settle`, `Learn`, `Forget`.
 //! ends when: the client leaves, breaks the protocol, is killed, or the process drains.
 
+mod belongings;
 mod claim;
 mod closing;
 mod command;
@@ -13,6 +14,7 @@ mod hold;
 mod insight;
 mod kill;
 mod lease;
+mod locks;
 mod login;
 mod own;
 mod prepared;
@@ -22,6 +24,7 @@ mod reader;
 mod ready;
 mod replication;
 mod reset;
+mod rewrite;
 mod statements;
 mod statistics;
 mod turn;

@@ -43,7 +43,13 @@ impl Conversation {
     /// # Errors
     /// Where it is lost, and with it what the session's state had become: to go on as before would give wrong results.
     pub(super) async fn settle(&mut self) -> Result<(), SessionEnd> {
-        if !self.shares() || self.grant.is_none() || self.hold.holds() {
+        if !self.shares() || self.grant.is_none() {
+            return Ok(());
+        }
+        if self.hold.holds_for(PinReason::UserLock) && !self.look_for_locks().await {
+            return self.write_off(self.debts);
+        }
+        if self.hold.holds() {
             return Ok(());
         }
         let debts = self.debts;

@@ -8,10 +8,12 @@ use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::reply::Prepared;
+use greenroom_protocol::sql::named::named;
 use greenroom_protocol::sql::{Facts, Kind, PinReason};
 use greenroom_protocol::statement::Source;
 use greenroom_protocol::statement::bindings::Bindings;
 
+use super::belongings::Belongings;
 use super::command::Incoming;
 use super::conversation::Conversation;
 use super::digest::Effects;
@@ -49,7 +51,7 @@ impl Conversation {
     pub(super) async fn about_statement(&mut self, command: Command, incoming: Incoming) -> Result<(), SessionEnd> {
         let argument = self.argument(&incoming);
         let mut effects = Self::plain_effects(command);
-        let named = argument.len() >= size_of::<u32>();
+        let has_id = argument.len() >= size_of::<u32>();
         let id = self.statement_id(argument);
         match id.map(|id| self.statements.get(id)) {
             Some(Some(known)) if self.shares() && command == Command::StmtFetch && !known.cursor => {
@@ -75,7 +77,7 @@ impl Conversation {
                 effects.facts.insert(Facts::READS_DIAGNOSTICS)
             }
             // MariaDB's "the last one", where there is none; to a server it would be that of somebody else.
-            None if named && self.shares() => {
+            None if has_id && self.shares() => {
                 let error = SqlError::unknown_statement(u32::MAX, command);
                 return self.refuse(incoming, &error).await;
             }
@@ -87,7 +89,10 @@ impl Conversation {
             return Box::pin(self.kill_statement(command, incoming, id, query)).await;
         }
         let statement = id.filter(|_| self.shares());
-        self.run(Turn { effects, statement, ..Turn::new(command, incoming) }).await
+        let known = statement.filter(|_| executes(command)).and_then(|id| self.statements.get(id));
+        let text = known.filter(|_| Belongings::concern(self.hold.pins, &effects)).and_then(|known| known.text());
+        let named = text.and_then(|(text, mode)| named(text, mode)).map(Box::new);
+        self.run(Turn { effects, statement, named, ..Turn::new(command, incoming) }).await
     }
 
     /// Whom a prepared `KILL` is for, where only Greenroom knows, and whether it is for the statement alone.

@@ -39,6 +39,7 @@ impl Conversation {
         self.previous.reset();
         self.debts = Debts::default();
         self.statements.clear();
+        self.belongings = None;
         self.prepared = greenroom_protocol::sql::PinSet::EMPTY;
         self.status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
         self.client.trackers = ClientTrackers::defaults(self.flavor);

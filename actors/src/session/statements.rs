@@ -59,6 +59,11 @@ impl Statement {
         }
     }
 
+    /// Its text, where that was kept, and how it is to be read.
+    pub(super) fn text(&self) -> Option<(&[u8], Mode)> {
+        self.source.as_ref().map(|source| (source.text(), self.mode))
+    }
+
     /// Nobody else may use it on the server.
     pub(super) fn is_open(&self) -> bool {
         self.stays || self.cursor || self.long

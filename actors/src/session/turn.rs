@@ -7,9 +7,11 @@ use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet::{self, HEADER};
 use greenroom_protocol::reply::{Boundary, Legs, Reply, ServerError};
+use greenroom_protocol::sql::named::Named;
 use greenroom_protocol::sql::{self, Facts, Kind, PinReason, PinSet, Verdict};
 use greenroom_protocol::track::ClientTrackers;
 
+use super::belongings::Belongings;
 use super::command::Incoming;
 use super::conversation::Conversation;
 use super::digest::Effects;
@@ -17,6 +19,7 @@ use super::lease::NoLease;
 use super::prepared::{Draft, executes};
 use super::pump::Fault;
 use super::reader::{Body, Reader};
+use super::rewrite::not_answered;
 use crate::backend::exchange::Batch;
 use crate::buffer::Buffer;
 use crate::end::SessionEnd;
@@ -51,6 +54,8 @@ pub(super) struct Turn {
     pub(super) statement: Option<u32>,
     /// The text that it prepares; in a transaction pool only.
     pub(super) draft: Option<Box<Draft>>,
+    /// What its text names, where that matters and is known.
+    pub(super) named: Option<Box<Named>>,
 }
 
 impl Conversation {
@@ -115,44 +120,9 @@ impl Conversation {
         };
         let sent = rewritten.as_deref().map_or(Some(text), |framed| framed.get(HEADER + 1..));
         let draft = self.draft_of(command, effects, sent);
-        self.run(Turn { effects, rewritten, draft, ..Turn::new(command, incoming) }).await
-    }
-
-    /// Puts values that only Greenroom knows into a statement that asks for them.
-    ///
-    /// # Errors
-    /// Where that can not be done without a doubt, and the server at hand would answer for somebody else's statement.
-    fn rewrite(
-        &self,
-        command: Command,
-        effects: Effects,
-        head: &[u8],
-        text: &[u8],
-    ) -> Result<Option<Vec<u8>>, SqlError> {
-        let previous = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS;
-        if !effects.facts.intersects(previous | Facts::READS_CONNECTION_ID) {
-            return Ok(None);
-        }
-        // On the connection that ran the previous statement the server knows best.
-        let told = command == Command::Query;
-        let (row_count, found_rows) = self.previous.known(self.grant.is_some());
-        // A connection that is the session's own lacks only what Greenroom has answered itself.
-        let found_rows = found_rows.filter(|_| self.shares());
-        let elsewhere = told && self.shares() && (row_count.is_some() || found_rows.is_some());
-        let known = sql::Known {
-            row_count: row_count.filter(|_| told),
-            found_rows: found_rows.filter(|_| told),
-            connection_id: Some(u64::from(self.id)),
-        };
-        let mut payload = vec![command.byte()];
-        payload.extend_from_slice(head);
-        if sql::substitute(text, self.sql_mode(), &known, &mut payload) {
-            let mut framed = Vec::with_capacity(payload.len() + HEADER);
-            packet::frame(&mut framed, 0, &payload);
-            return Ok(Some(framed));
-        }
-        let asked = effects.facts.intersects(previous) && !effects.facts.contains(Facts::MULTI);
-        if elsewhere && asked { Err(not_answered()) } else { Ok(None) }
+        let named = (draft.is_none() && Belongings::concern(self.hold.pins, &effects))
+            .then(|| sql::named::named(text, self.sql_mode()).map(Box::new));
+        self.run(Turn { effects, rewritten, draft, named: named.flatten(), ..Turn::new(command, incoming) }).await
     }
 
     /// Leases, sends, relays, takes note, gives back.
@@ -250,7 +220,7 @@ impl Conversation {
         // MySQL warns of a field list without telling so in its reply (measured).
         let untold = turn.command == Command::FieldList && self.flavor == Flavor::MySql;
         let warned = untold || self.hold.pins.contains(PinReason::Diagnostics);
-        self.digest(effects);
+        self.digest(effects, turn.named.as_deref());
         // What is no statement leaves the warnings of the last one where they are (measured).
         if warned && self.shares() && !is_statement(turn.command) {
             let before = self.hold.pins;
@@ -464,6 +434,7 @@ impl Turn {
             change: Vec::new(),
             statement: None,
             draft: None,
+            named: None,
         }
     }
 
@@ -473,13 +444,6 @@ impl Turn {
         let read_only = runs && self.effects.facts.contains(Facts::READ_ONLY);
         self.incoming.scanned.complete && (read_only || matches!(self.command, Command::InitDb | Command::StmtPrepare))
     }
-}
-
-/// 1235: what the function would give here belongs to a connection that somebody else may have by now.
-fn not_answered() -> SqlError {
-    let text = "Greenroom cannot answer ROW_COUNT() or FOUND_ROWS() in a statement of this form after its connection \
-        was given back; ask within the transaction, or in a plain SELECT";
-    SqlError::new(1235, *b"42000", text)
 }
 
 /// Whether the text is a bare call of `RELEASE_ALL_LOCKS()`: in any other place it may not have been made.

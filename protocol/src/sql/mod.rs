@@ -15,6 +15,7 @@ pub mod hidden;
 pub mod keyword;
 pub mod lexer;
 pub mod mode;
+pub mod named;
 pub mod pin;
 mod plain;
 mod reported;

@@ -1,0 +1,55 @@
+//! Answers of Greenroom's own, written into the statements that ask for them.
+
+use greenroom_protocol::command::Command;
+use greenroom_protocol::error::SqlError;
+use greenroom_protocol::packet::{self, HEADER};
+use greenroom_protocol::sql::{self, Facts};
+
+use super::conversation::Conversation;
+use super::digest::Effects;
+
+impl Conversation {
+    /// Puts values that only Greenroom knows into a statement that asks for them.
+    ///
+    /// # Errors
+    /// Where that can not be done without a doubt, and the server at hand would answer for somebody else's statement.
+    pub(super) fn rewrite(
+        &self,
+        command: Command,
+        effects: Effects,
+        head: &[u8],
+        text: &[u8],
+    ) -> Result<Option<Vec<u8>>, SqlError> {
+        let previous = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS;
+        if !effects.facts.intersects(previous | Facts::READS_CONNECTION_ID) {
+            return Ok(None);
+        }
+        // On the connection that ran the previous statement the server knows best.
+        let told = command == Command::Query;
+        let (row_count, found_rows) = self.previous.known(self.grant.is_some());
+        // A connection that is the session's own lacks only what Greenroom has answered itself.
+        let found_rows = found_rows.filter(|_| self.shares());
+        let elsewhere = told && self.shares() && (row_count.is_some() || found_rows.is_some());
+        let known = sql::Known {
+            row_count: row_count.filter(|_| told),
+            found_rows: found_rows.filter(|_| told),
+            connection_id: Some(u64::from(self.id)),
+        };
+        let mut payload = vec![command.byte()];
+        payload.extend_from_slice(head);
+        if sql::substitute(text, self.sql_mode(), &known, &mut payload) {
+            let mut framed = Vec::with_capacity(payload.len() + HEADER);
+            packet::frame(&mut framed, 0, &payload);
+            return Ok(Some(framed));
+        }
+        let asked = effects.facts.intersects(previous) && !effects.facts.contains(Facts::MULTI);
+        if elsewhere && asked { Err(not_answered()) } else { Ok(None) }
+    }
+}
+
+/// 1235: what the function would give here belongs to a connection that somebody else may have by now.
+pub(super) fn not_answered() -> SqlError {
+    let text = "Greenroom cannot answer ROW_COUNT() or FOUND_ROWS() in a statement of this form after its connection \
+        was given back; ask within the transaction, or in a plain SELECT";
+    SqlError::new(1235, *b"42000", text)
+}

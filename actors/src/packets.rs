@@ -74,6 +74,11 @@ impl<'a> Packets<'a> {
         Ok(self.stream.write_all(&framed).await?)
     }
 
+    /// Begins to count anew, as for a command.
+    pub(crate) fn renumber(&mut self) {
+        self.seq = 0;
+    }
+
     /// What was read beyond the last packet.
     pub(crate) fn into_rest(self) -> Option<Buffer> {
         self.slot

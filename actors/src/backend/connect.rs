@@ -175,7 +175,15 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
         return Err((BackendEnd::Refused, Refusal::Server(too_old(&settings.name))).into());
     }
     let capabilities = capability::backend(greeting.capabilities, blueprint.capabilities);
-    login(&mut packets, &greeting, blueprint, capabilities, secure, permit.node()).await?;
+    let identity = identity(blueprint, capabilities);
+    let node = permit.node();
+    let begun = NodeLogin::new(&greeting, identity.clone(), secure, node.rsa_key());
+    login(&mut packets, begun, node).await?;
+    if identity.charset > u16::from(u8::MAX) {
+        packets.renumber();
+        let begun = NodeLogin::again(&greeting, identity, secure, node.rsa_key());
+        login(&mut packets, begun, node).await?;
+    }
     let tracked = blueprint.mode == PoolMode::Transaction;
     let flavor = Facts::of(&greeting).flavor;
     let (whoami, defaults) = look(&mut stream, capabilities.flags, tracked, flavor, permit.node()).await?;
@@ -202,23 +210,19 @@ async fn greeting(packets: &mut Packets<'_>, node: &Node) -> Result<Greeting, Fa
     }
 }
 
-async fn login(
-    packets: &mut Packets<'_>,
-    greeting: &Greeting,
-    blueprint: &Blueprint,
-    capabilities: Capabilities,
-    secure: bool,
-    node: &Node,
-) -> Result<(), Attempt> {
-    let identity = Identity {
+fn identity(blueprint: &Blueprint, capabilities: Capabilities) -> Identity {
+    Identity {
         user: blueprint.account.backend_user.to_vec(),
         secret: blueprint.account.secret.clone(),
         database: blueprint.database.as_deref().map(<[u8]>::to_vec),
         charset: blueprint.collation,
         capabilities,
         attributes: attributes(blueprint),
-    };
-    let (mut machine, first) = NodeLogin::new(greeting, identity, secure, node.rsa_key());
+    }
+}
+
+async fn login(packets: &mut Packets<'_>, begun: (NodeLogin, Vec<u8>), node: &Node) -> Result<(), Attempt> {
+    let (mut machine, first) = begun;
     let mut send = Some(Secret::new(first));
     loop {
         if let Some(payload) = send.take() {

@@ -191,7 +191,7 @@ impl Conversation {
     }
 
     /// Puts names to the character sets of the handshake, if another login has shown them.
-    fn name_charset(&mut self) {
+    pub(super) fn name_charset(&mut self) {
         let (Charset::Handshake(id), Some(node)) = (self.state.charset(), self.endpoint.choose()) else { return };
         if let Some(names) = self.local.charset(node.index, *id) {
             Arc::make_mut(&mut self.state).set_charset(Charset::Named(names));
@@ -311,7 +311,7 @@ impl Conversation {
 }
 
 /// What came of making a connection fit.
-enum Adapted {
+pub(super) enum Adapted {
     Fits,
     /// The server refuses the session's state: its database is gone, say.
     Refused(SqlError),
@@ -322,7 +322,7 @@ enum Adapted {
 }
 
 /// Nothing of the client's has been sent yet, so a connection that fails here costs nobody anything.
-async fn carry_out(plan: Restore, wire: &mut Wire) -> Adapted {
+pub(super) async fn carry_out(plan: Restore, wire: &mut Wire) -> Adapted {
     let mut batch = Batch::new(wire.card.capabilities);
     let selects = plan.database.is_some();
     if let Some(database) = &plan.database {

@@ -6,6 +6,7 @@ use greenroom_protocol::capability::{self, Capabilities};
 use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::login::change_user::ChangeUser;
+use greenroom_protocol::login::charset;
 use greenroom_protocol::login::greeting::Greeting;
 use greenroom_protocol::login::plugin::Plugin;
 use greenroom_protocol::login::request::LoginRequest;
@@ -13,6 +14,7 @@ use greenroom_protocol::login::scramble::{self, Scramble};
 use greenroom_protocol::login::server::{Answer, ClientLogin, Known, Proof, Step, Terms};
 use greenroom_protocol::login::{LoginError, PAYLOAD_LIMIT};
 use greenroom_protocol::sql::PinSet;
+use greenroom_protocol::state::Charset;
 use greenroom_protocol::track::{self, ClientTrackers};
 use tokio::time::timeout;
 
@@ -161,6 +163,10 @@ impl Conversation {
     }
 
     async fn admit(&mut self, wish: Wish, seq: u8) -> Result<(), SessionEnd> {
+        if let Some(name) = charset::refused(wish.collation) {
+            self.deny(seq, &wish.user, &SqlError::charset_refused(name)).await?;
+            return Err(SessionEnd::Refused);
+        }
         let stage = Arc::clone(&self.stage);
         let Some(main) = stage.main() else { return Err(SessionEnd::Drained) };
         let verify = Verify { user: wish.user.clone(), source: self.endpoint.settings.credentials };
@@ -250,14 +256,16 @@ impl Conversation {
         self.send_error(seq, error).await
     }
 
-    /// Has the server confirm what only it knows: a learned password, a database. In the modes in which the
-    /// session has a connection of its own anyway, this is the one.
+    /// Has the server confirm what only it knows: a learned password, a database, a long collation id. In the modes in
+    /// which the session has a connection of its own anyway, this is the one.
     async fn prove(&mut self, wish: &Wish, learned: bool, main: &Main, seq: u8) -> Result<(), SessionEnd> {
         let own = self.mode() != PoolMode::Transaction;
         let account = self.account.as_ref().map_or(0, |account| account.id);
         let database = wish.database.as_deref();
         let unknown = database.is_some_and(|name| !self.local.knows_database(account, name));
-        if !own && !unknown && !learned {
+        self.name_charset();
+        let unnamed = wish.collation > u16::from(u8::MAX) && matches!(self.state.charset(), Charset::Handshake(_));
+        if !own && !unknown && !learned && !unnamed {
             return Ok(());
         }
         match self.acquire(learned).await {

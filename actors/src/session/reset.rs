@@ -3,11 +3,12 @@
 use greenroom_protocol::command::Command;
 use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
 use greenroom_protocol::flavor::Flavor;
+use greenroom_protocol::state::{Charset, SessionState, restore};
 use greenroom_protocol::track::ClientTrackers;
 
 use super::command::Incoming;
 use super::conversation::{Conversation, Debts};
-use super::lease::first_state;
+use super::lease::{Adapted, carry_out, first_state};
 use super::turn::Turn;
 use crate::backend::exchange::Batch;
 use crate::end::SessionEnd;
@@ -19,7 +20,8 @@ impl Conversation {
     pub(super) async fn reset(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
         if !self.shares() {
             self.statements.clear();
-            return self.run(Turn::new(Command::ResetConnection, incoming)).await;
+            self.run(Turn::new(Command::ResetConnection, incoming)).await?;
+            return self.recollate().await;
         }
         self.skip(&mut incoming).await?;
         self.let_go().await;
@@ -68,6 +70,29 @@ impl Conversation {
         if self.summary.error.is_none() {
             self.client.capabilities.set(CapabilityFlags::CLIENT_MULTI_STATEMENTS, allowed);
         }
+    }
+
+    /// MariaDB's reset gives a connection the collation that it was opened with, which is another session's where it has
+    /// come from a pool.
+    ///
+    /// # Errors
+    /// Where it can not be given the session's own: the session ends rather than go on in somebody else's.
+    async fn recollate(&mut self) -> Result<(), SessionEnd> {
+        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return Ok(()) };
+        let opened = wire.card.birth.collation;
+        if self.flavor == Flavor::MySql || opened == self.collation {
+            return Ok(());
+        }
+        let names = self.local.charset(wire.card.permit.node().index, self.collation);
+        let own = names.map(|names| SessionState::new(None, Charset::Named(names)));
+        let plan = own.map(|own| restore(&own, &first_state(None, opened), &[], wire.card.capabilities, None));
+        if let Some(Ok(plan)) = plan
+            && matches!(carry_out(plan, wire).await, Adapted::Fits)
+        {
+            return Ok(());
+        }
+        self.lose();
+        Err(SessionEnd::BackendLost)
     }
 
     /// After a reset or another login MySQL sets again what these set at the first one; MariaDB does not (measured).

@@ -139,6 +139,12 @@ impl SqlError {
         Self::new(1105, GENERAL, text)
     }
 
+    /// 1231: a client asks for a character set that none may have.
+    #[must_use]
+    pub fn charset_refused(name: &str) -> Self {
+        Self::new(1231, *b"42000", format!("Variable 'character_set_client' can't be set to the value of '{name}'"))
+    }
+
     /// 1251: the client cannot change to the plugin that its account needs.
     #[must_use]
     pub fn plugin_not_supported() -> Self {

@@ -8,7 +8,7 @@ use super::{GENERAL, MESSAGE_LIMIT, NotAnError, SqlError};
 /// ERR packets as MySQL 9.7.4 and MariaDB 10.11.19 sent them.
 #[test]
 fn worded_as_the_servers_word_them() {
-    let recorded: [(SqlError, &[u8]); 8] = [
+    let recorded: [(SqlError, &[u8]); 9] = [
         (
             SqlError::access_denied(b"app", "127.0.0.1", true),
             b"\xff\x15\x04#28000Access denied for user 'app'@'127.0.0.1' (using password: YES)",
@@ -22,6 +22,10 @@ fn worded_as_the_servers_word_them() {
         (SqlError::unknown_command(), b"\xff\x17\x04#08S01Unknown command"),
         (SqlError::out_of_order(), b"\xff\x84\x04#08S01Got packets out of order"),
         (SqlError::malformed_packet(), b"\xff+\x07#HY000Malformed communication packet."),
+        (
+            SqlError::charset_refused("utf16"),
+            b"\xff\xcf\x04#42000Variable 'character_set_client' can't be set to the value of 'utf16'",
+        ),
         (
             SqlError::plugin_not_supported(),
             b"\xff\xe3\x04#08004Client does not support authentication protocol requested by server; consider upgrading MySQL client",

@@ -42,8 +42,8 @@ pub struct Identity {
     pub secret: BackendSecret,
     /// Database to start in.
     pub database: Option<Vec<u8>>,
-    /// Collation id. The packet has one byte for it, so above 255 the session starts with the server's own
-    /// collation (0) and the caller sends `SET NAMES … COLLATE …`.
+    /// Collation id. A login has one byte for it, so above 255 the session starts with the server's own collation (0):
+    /// see [`NodeLogin::again`].
     pub charset: u16,
     /// See [`crate::capability::backend`].
     pub capabilities: Capabilities,

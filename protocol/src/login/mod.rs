@@ -6,6 +6,7 @@
 
 pub mod attributes;
 pub mod change_user;
+pub mod charset;
 pub mod client;
 mod fields;
 pub mod greeting;

@@ -22,7 +22,8 @@ pub struct LoginRequest {
     /// The longest packet that the client wants, in bytes. Both servers ignore it.
     pub max_packet: u32,
     /// Collation id. Both servers read this one byte and ignore the next (measured), take 0 and, with a
-    /// warning at most, unknown ids for the server's own collation. Ids above 255 need SET NAMES afterwards.
+    /// warning at most, unknown ids for the server's own collation. Ids above 255 need SET NAMES afterwards, or
+    /// `COM_CHANGE_USER`.
     pub charset: u8,
     /// User name as the client wrote it, in its character set.
     pub user: Vec<u8>,

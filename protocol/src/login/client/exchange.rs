@@ -12,6 +12,7 @@ use super::{BackendSecret, Identity, NodeLoginError, NodeStep};
 use crate::{
     login::{
         LoginError,
+        change_user::ChangeUser,
         greeting::Greeting,
         plugin::Plugin,
         request::LoginRequest,
@@ -61,6 +62,7 @@ impl NodeLogin {
     pub fn new(greeting: &Greeting, identity: Identity, secure: bool, kept_key: Option<NodeKey>) -> (Self, Vec<u8>) {
         let plugin = identity.secret.first_plugin(Plugin::from_name(greeting.plugin.as_bytes()));
         let auth = identity.secret.answer(plugin, &greeting.scramble).unwrap_or_else(|| Secret::new([]));
+        let login = Self::answered(plugin, greeting, identity.secret, secure, kept_key);
         let request = LoginRequest {
             capabilities: identity.capabilities,
             max_packet: MAX_PACKET,
@@ -71,8 +73,35 @@ impl NodeLogin {
             plugin: Some(plugin.name().into()),
             attributes: identity.attributes,
         };
-        let login = Self {
-            secret: identity.secret,
+        (login, request.encode())
+    }
+
+    /// Logs in once more on the same connection, by `COM_CHANGE_USER`, which has room for a collation id of two bytes: the
+    /// machine and the command, number 0. Nothing is answered yet, since servers challenge anew.
+    #[must_use]
+    pub fn again(greeting: &Greeting, identity: Identity, secure: bool, kept_key: Option<NodeKey>) -> (Self, Vec<u8>) {
+        let plugin = identity.secret.first_plugin(Plugin::from_name(greeting.plugin.as_bytes()));
+        let login = Self::answered(plugin, greeting, identity.secret, secure, kept_key);
+        let change = ChangeUser {
+            user: identity.user,
+            auth: Secret::new([]),
+            database: identity.database,
+            charset: identity.charset,
+            plugin: Some(plugin.name().into()),
+            attributes: identity.attributes,
+        };
+        (login, change.encode(identity.capabilities.flags))
+    }
+
+    fn answered(
+        plugin: Plugin,
+        greeting: &Greeting,
+        secret: BackendSecret,
+        secure: bool,
+        kept_key: Option<NodeKey>,
+    ) -> Self {
+        Self {
+            secret,
             secure,
             scramble: greeting.scramble,
             phase: Phase::Answered(plugin),
@@ -80,8 +109,7 @@ impl NodeLogin {
             kept_key,
             kept_key_used: false,
             learned_key: None,
-        };
-        (login, request.encode())
+        }
     }
 
     /// Takes the server's next payload.

@@ -8,6 +8,7 @@ use crate::{
     login::{
         LoginError,
         attributes::Attributes,
+        change_user::ChangeUser,
         plugin::Plugin,
         request::LoginRequest,
         rsa::{NodeKey, RsaError, tests::KEY},
@@ -31,20 +32,21 @@ fn stage1(plugin: Plugin) -> BackendSecret {
     }
 }
 
-/// Answers a recorded greeting; gives the request as it was sent.
-fn begin(wire: &str, secret: BackendSecret, secure: bool, key: Option<NodeKey>) -> (NodeLogin, LoginRequest) {
-    let identity = Identity {
+fn identity(secret: BackendSecret, charset: u16, flags: Flags) -> Identity {
+    Identity {
         user: b"app".into(),
         secret,
         database: Some(b"app".into()),
-        charset: 45,
-        capabilities: Capabilities {
-            flags: Flags::CLIENT_PROTOCOL_41 | Flags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA,
-            ..Capabilities::NONE
-        },
+        charset,
+        capabilities: Capabilities { flags, ..Capabilities::NONE },
         attributes: Attributes::default(),
-    };
-    let (login, payload) = NodeLogin::new(&greeting(wire), identity, secure, key);
+    }
+}
+
+/// Answers a recorded greeting; gives the request as it was sent.
+fn begin(wire: &str, secret: BackendSecret, secure: bool, key: Option<NodeKey>) -> (NodeLogin, LoginRequest) {
+    let flags = Flags::CLIENT_PROTOCOL_41 | Flags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA;
+    let (login, payload) = NodeLogin::new(&greeting(wire), identity(secret, 45, flags), secure, key);
     (login, LoginRequest::parse(&payload).unwrap())
 }
 
@@ -73,6 +75,21 @@ fn the_answer_is_what_the_real_client_answered() {
             assert!(matches!(login.step(&hex(OK)), NodeStep::Done(welcome) if welcome.payload == hex(OK)));
         }
     }
+}
+
+#[test]
+fn a_long_collation_id_takes_a_second_login() {
+    let flags = Flags::CLIENT_PROTOCOL_41 | Flags::CLIENT_SECURE_CONNECTION | Flags::CLIENT_PLUGIN_AUTH;
+    let greeting = greeting(MARIADB_GREETING);
+    let (_, first) = NodeLogin::new(&greeting, identity(password(), 2304, flags), false, None);
+    assert_eq!(LoginRequest::parse(&first).unwrap().charset, 0);
+    let (mut login, second) = NodeLogin::again(&greeting, identity(password(), 2304, flags), false, None);
+    let change = ChangeUser::parse(&second, flags).unwrap();
+    assert_eq!((change.user, change.charset, change.database), (b"app".to_vec(), 2304, Some(b"app".to_vec())));
+    assert_eq!((change.auth, change.plugin), (Secret::new([]), Some(b"mysql_native_password".to_vec())));
+    let answer = native::answer(&greeting.scramble, &native::stage1(&Secret::new("app-secret")));
+    assert_eq!(sent(login.step(&switch_to(Plugin::Native, &greeting.scramble))), answer);
+    assert!(matches!(login.step(&hex(OK)), NodeStep::Done(_)));
 }
 
 #[test]

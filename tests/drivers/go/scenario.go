@@ -82,9 +82,11 @@ func told(err error) string {
 func show(values []any) string {
 	shown := make([]string, len(values))
 	for at, value := range values {
-		text := fmt.Sprint(value)
+		var text string
 		if data, isData := value.([]byte); isData {
 			text = string(data)
+		} else {
+			text = fmt.Sprint(value)
 		}
 		if len(text) > 1000 {
 			shown[at] = fmt.Sprintf("%T of %d: %x", value, len(text), md5.Sum([]byte(text)))
@@ -278,7 +280,7 @@ func ends(l login) {
 	s = l.must()
 	s.run("SELECT 'back'")
 	s.run("SELECT 1; SELECT 2")
-	mysql.RegisterReaderHandler("rows", func() io.Reader { return strings.NewReader(strings.Repeat("x\ny\nz\n", 20000)) })
+	mysql.RegisterReaderHandler("rows", func() io.Reader { return strings.NewReader(strings.Repeat("x\ny\nz\n", 2000)) })
 	s.run("CREATE TABLE IF NOT EXISTS loaded (v VARCHAR(9))")
 	s.run("LOAD DATA LOCAL INFILE 'Reader::rows' INTO TABLE loaded")
 	s.run("SELECT v, COUNT(*) FROM loaded GROUP BY v ORDER BY v")

@@ -11,6 +11,9 @@ pub(super) const BY_NAME: PinSet = PinSet::of(&[PinReason::TemporaryTable, PinRe
 /// More than that are not told apart.
 const MOST: usize = 256;
 
+/// A temporary table: its database and its name.
+type Whole = (Box<[u8]>, Box<[u8]>);
+
 /// Things of one kind.
 #[derive(Debug)]
 struct Names<T> {
@@ -22,7 +25,7 @@ struct Names<T> {
 /// All of a session's.
 #[derive(Debug, Default)]
 pub(super) struct Belongings {
-    tables: Names<(Box<[u8]>, Box<[u8]>)>,
+    tables: Names<Whole>,
     texts: Names<Box<[u8]>>,
     locks: Names<Box<[u8]>>,
     /// The server is to be asked which locks it holds.

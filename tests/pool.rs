@@ -16,6 +16,8 @@ mod limits;
 mod line;
 #[path = "pool/modes.rs"]
 mod modes;
+#[path = "pool/states.rs"]
+mod states;
 #[path = "pool/upkeep.rs"]
 mod upkeep;
 

@@ -38,6 +38,7 @@ impl Handler<Lease> for PoolShard {
             && self.desk(&node).line.waiting_for(key) == 0
             && let Some((slot, found)) = self.pick(key, &lease.ticket)
         {
+            self.grow(key, found, &lease.ticket, &node, &ctx.address());
             return self.lend(slot, found, lease);
         }
         let key = self.keys.enter(&lease.ticket.key);

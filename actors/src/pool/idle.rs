@@ -118,6 +118,11 @@ impl Idle {
         self.shelves.get(&shelf).map(|ends| ends.newest)
     }
 
+    /// The connection of the shelf that has been idle longest, whatever its state.
+    pub(crate) fn stalest(&self, shelf: Shelf) -> Option<u32> {
+        self.shelves.get(&shelf).map(|ends| ends.oldest)
+    }
+
     /// The connection that has been idle longest among those that `wanted` accepts, looking at each shelf's oldest.
     pub(crate) fn oldest(&self, wanted: impl Fn(Shelf) -> bool) -> Option<u32> {
         let heads = self.shelves.iter().filter(|(shelf, _)| wanted(**shelf)).map(|(_, ends)| ends.oldest);

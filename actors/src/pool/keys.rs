@@ -6,12 +6,20 @@ use rustc_hash::FxHashMap;
 
 use crate::account::PoolKey;
 
+/// A lease that finds no connection in its state weighs as much as so many that do.
+const MISS: u32 = 8;
+
+/// So much weight opens another connection: 16 misses in a row, or more than one lease in nine for a while.
+const MANY: u32 = 16 * MISS;
+
 /// What is known of a key in use.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) key: PoolKey,
     /// Connections being opened for it.
     pub(crate) opening: usize,
+    /// Weighs leases that found no connection in their state against those that did.
+    misses: u32,
     /// Connections and waiters that name it.
     uses: usize,
 }
@@ -36,7 +44,7 @@ impl Keys {
             self.again(number);
             return number;
         }
-        let known = Known { key: key.clone(), opening: 0, uses: 1 };
+        let known = Known { key: key.clone(), opening: 0, misses: 0, uses: 1 };
         let number = self.free.pop().unwrap_or_else(|| {
             self.known.push(None);
             u32::try_from(self.known.len() - 1).unwrap_or(u32::MAX)
@@ -75,6 +83,17 @@ impl Keys {
         self.known.get_mut(number as usize).and_then(Option::as_mut)
     }
 
+    /// Takes note of a lease. `true`: so many lately found no connection in their state that one more is worth opening.
+    pub(crate) fn leased(&mut self, number: u32, hit: bool) -> bool {
+        let Some(known) = self.get_mut(number) else { return false };
+        known.misses = if hit { known.misses.saturating_sub(1) } else { known.misses + MISS };
+        let many = known.misses >= MANY && known.opening == 0;
+        if many {
+            known.misses = 0;
+        }
+        many
+    }
+
     /// How long a connection of this key may lie idle.
     pub(crate) fn idle_timeout(&self, number: u32) -> Duration {
         self.get(number).map_or(Duration::ZERO, |known| known.key.idle_timeout)
@@ -110,6 +129,16 @@ mod tests {
             database: None,
             idle_timeout: Duration::from_secs(10),
         }
+    }
+
+    #[test]
+    fn many_misses_among_few_hits_want_another_connection() {
+        let mut keys = Keys::default();
+        let one = keys.enter(&key(1));
+        assert_eq!((1..).find(|_| keys.leased(one, false)), Some(16));
+        // One in twenty is few.
+        assert!((0..1000).all(|lease| !keys.leased(one, lease % 20 > 0)));
+        assert!((0..1000).any(|lease| keys.leased(one, lease % 5 > 0)));
     }
 
     #[test]

@@ -97,11 +97,26 @@ impl PoolShard {
         if let Some(slot) = self.idle.equal(shelf, print) {
             return Some((slot, Found::Equal));
         }
-        let own = own.filter(|(_, resting)| shelf.has_database || !resting.shelf.has_database).map(|(slot, _)| slot);
-        let other = own.or_else(|| self.idle.any(shelf));
+        // The one whose state was not wanted for longest: states that are wanted often keep theirs.
+        let other = self.idle.stalest(shelf);
         // A database can be selected, but never taken away.
-        let bare = || shelf.has_database.then(|| self.idle.any(Shelf { key, has_database: false })).flatten();
+        let bare = || shelf.has_database.then(|| self.idle.stalest(Shelf { key, has_database: false })).flatten();
         other.or_else(bare).map(|slot| (slot, Found::Other))
+    }
+
+    /// A lease found a connection, in its state or not. Where too many do not, one more lets states keep theirs; it goes
+    /// when nobody has needed it for a while, or when somebody else waits.
+    fn grow(&mut self, key: u32, found: Found, ticket: &Ticket, node: &Arc<Node>, me: &Addr<Self>) {
+        if !self.keys.leased(key, found != Found::Other) {
+            return;
+        }
+        let desk = self.desk(node);
+        if desk.may_open()
+            && desk.line.len() == 0
+            && let Some(permit) = node.admit()
+        {
+            self.open(key, permit, Blueprint::of(ticket), me);
+        }
     }
 
     fn own(&self, id: BackendId, key: u32) -> Option<(u32, Resting)> {

@@ -1,0 +1,61 @@
+//! Sessions in different states over few connections: what it costs the server.
+
+use greenroom::demo::server::Options;
+
+use super::workers;
+use crate::support::{
+    observe::Root,
+    servers::{Tenant, each_private_server},
+};
+
+/// Statements of the server's that restore a state.
+fn restores(root: &mut Root) -> u64 {
+    ["Com_set_option", "Com_change_db"]
+        .iter()
+        .map(|name| {
+            root.0.rows(&format!("SHOW GLOBAL STATUS LIKE '{name}'"))[0][1].as_ref().unwrap().parse::<u64>().unwrap()
+        })
+        .sum()
+}
+
+#[test]
+fn states_that_are_wanted_often_keep_a_connection_each() {
+    each_private_server(&Options::default(), |server| {
+        let tenant = Tenant::new(&server, "states");
+        let other = format!("{}_other", tenant.name);
+        tenant.administer(&[
+            format!("CREATE DATABASE {other}"),
+            format!("GRANT ALL PRIVILEGES ON {other}.* TO {}@'%'", tenant.name),
+        ]);
+        let mut root = Root::on(&server);
+        // The limit of this setup is ten connections.
+        let proxy = workers(&server, &tenant, 2).start();
+        let states = [
+            "DO 0",
+            "SET time_zone = '+03:00'",
+            "SET sql_mode = 'ANSI_QUOTES'",
+            "SET NAMES latin1",
+            &format!("USE {other}"),
+        ];
+        let mut sessions: Vec<_> = (0..50).map(|_| tenant.connect(proxy.address())).collect();
+        for (session, state) in sessions.iter_mut().zip(states.iter().cycle()) {
+            session.ok(state);
+        }
+        let mut turn = |rounds: usize| {
+            for _ in 0..rounds {
+                for (index, session) in sessions.iter_mut().enumerate() {
+                    let zone = session.scalar("SELECT @@time_zone").unwrap();
+                    assert_eq!(zone == "+03:00", index % 5 == 1, "session {index} is in its own state");
+                }
+            }
+        };
+        turn(20);
+        let before = restores(&mut root);
+        turn(10);
+        let restored = restores(&mut root) - before;
+        assert!(restored <= 25, "{restored} restored states in 500 statements");
+        assert!(root.connections(&tenant.name).len() <= 10);
+        drop(sessions);
+        tenant.administer(&[format!("DROP DATABASE {other}")]);
+    });
+}

@@ -29,6 +29,7 @@ const SCHEMA: &[&str] = &[
     "CREATE TABLE idle (a INT)",
     "INSERT INTO t (tag) VALUES ('a'), ('b'), ('c')",
     "CREATE PROCEDURE p() SELECT 1",
+    "CREATE PROCEDURE locking() DO GET_LOCK('pins locking', 0), RELEASE_LOCK('pins locking')",
     "CREATE PROCEDURE fails() BEGIN SET @left = 1; SIGNAL SQLSTATE '45000'; END",
 ];
 
@@ -48,14 +49,18 @@ impl Bench {
         for sql in SCHEMA {
             wire.ok(sql);
         }
-        let proxy = Setup::new(server.address())
-            .first_node(server.address(), &["max_connections = 1"])
+        let proxy = Self::proxy(server.address(), pinning);
+        let [one, other] = [(); 2].map(|()| connect(&proxy, &tenant));
+        Self { tenant, server: server.address(), proxy, one, other }
+    }
+
+    fn proxy(server: SocketAddr, pinning: &str) -> Proxy {
+        Setup::new(server)
+            .first_node(server, &["max_connections = 1"])
             .endpoint("lease_timeout = \"120ms\"")
             .endpoint(&format!("pinning = \"{pinning}\""))
             .user(ROOT.user, ROOT.password)
-            .start();
-        let [one, other] = [(); 2].map(|()| connect(&proxy, &tenant));
-        Self { tenant, server: server.address(), proxy, one, other }
+            .start()
     }
 
     /// Whether the other session must do without.
@@ -211,7 +216,7 @@ const BOTH: &[Case] = &[
         &["SHOW WARNINGS", "DO 0; SHOW WARNINGS"],
         &["SELECT tag FROM t"],
     ),
-    case("call", &["CALL p()"], &["SELECT 1"], TO_THE_END),
+    case("call", &["CALL locking()"], &["SELECT 1"], TO_THE_END),
 ];
 
 const MARIADB: &[Case] = &[
@@ -396,7 +401,9 @@ fn a_session_option_pins() {
 fn a_reset_ends_pins() {
     each_server(|server| {
         let mut bench = Bench::new(server, "tracked");
-        for sql in ["SET @a = 1", "CREATE TEMPORARY TABLE tmp (a INT)", "DO GET_LOCK('{db}', 0)", "BEGIN", "CALL p()"] {
+        for sql in
+            ["SET @a = 1", "CREATE TEMPORARY TABLE tmp (a INT)", "DO GET_LOCK('{db}', 0)", "BEGIN", "CALL locking()"]
+        {
             run(&mut bench, &[sql]);
             assert!(bench.is_held(), "{sql}");
             bench.one.send(Command::COM_RESET_CONNECTION, &[]).unwrap();
@@ -565,5 +572,51 @@ fn user_locks_pin_while_the_server_says_that_they_are_held() {
         run(&mut bench, &["SELECT GET_LOCK(CONCAT('pins', ' g'), 1)", "SELECT RELEASE_LOCK('pins g')"]);
         bench.expect_pinned("user_lock", "a name that is computed");
         bench.replace("a lock");
+    });
+}
+
+#[test]
+fn routines_that_are_known_to_leave_nothing_do_not_pin() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        let mut direct = bench.tenant.connect(bench.server);
+        for sql in [
+            "CREATE FUNCTION twice(a INT) RETURNS INT DETERMINISTIC NO SQL RETURN a * 2",
+            "CREATE PROCEDURE adds(n INT) BEGIN DECLARE CONTINUE HANDLER FOR NOT FOUND SET n = 0; \
+             INSERT INTO t (tag) VALUES (n), (n + 1); INSERT INTO idle SELECT id FROM t LIMIT 3; END",
+            "CREATE PROCEDURE begins() BEGIN START TRANSACTION; INSERT INTO idle VALUES (1); END",
+            "CREATE PROCEDURE sets() SET SESSION sql_mode = 'ANSI_QUOTES'",
+            "CREATE PROCEDURE takes() BEGIN DECLARE got INT; SELECT GET_LOCK('pins takes', 0) INTO got; END",
+        ] {
+            direct.ok(sql);
+        }
+        // What is stored is read when the connection is opened: a new proxy knows of these.
+        bench.proxy = Bench::proxy(bench.server, "tracked");
+        (bench.one, bench.other) = (connect(&bench.proxy, &bench.tenant), connect(&bench.proxy, &bench.tenant));
+        for sql in [
+            "CALL p()",
+            "CALL adds(1)",
+            "SELECT twice(id) FROM t",
+            "DO twice(1)",
+            "UPDATE t SET tag = CONCAT(twice(3), LEFT(UUID(), 8)) LIMIT 3",
+        ] {
+            run(&mut bench, &[sql]);
+            bench.expect_free(sql);
+            // Behind it, with others in between.
+            let (ours, theirs) =
+                (bench.one.rows("SELECT ROW_COUNT()"), direct.query(sql).map(|_| direct.rows("SELECT ROW_COUNT()")));
+            assert_eq!(ours, theirs.unwrap(), "{sql}");
+        }
+        run(&mut bench, &["CALL begins()"]);
+        assert!(bench.is_held(), "a transaction is open");
+        run(&mut bench, &["ROLLBACK"]);
+        bench.expect_free("ROLLBACK");
+        run(&mut bench, &["CALL takes()"]);
+        bench.expect_pinned("call", "CALL takes()");
+        bench.replace("CALL takes()");
+        run(&mut bench, &["CALL sets()"]);
+        bench.expect_pinned("untracked_state", "CALL sets()");
+        bench.replace("CALL sets()");
+        assert_eq!(bench.one.scalar("SELECT @@sql_mode LIKE '%ANSI_QUOTES%'").as_deref(), Some("0"));
     });
 }

@@ -19,11 +19,16 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const MOST: usize = 5000;
 
 /// Bodies longer than that are not read, and count as not to be seen.
-const QUERIES: [(Stored, &str); 3] = [
+const QUERIES: [(Stored, &str); 4] = [
     (
         Stored::Function,
         "SELECT ROUTINE_NAME, IF(CHAR_LENGTH(ROUTINE_DEFINITION)>50000, NULL, ROUTINE_DEFINITION) \
         FROM information_schema.ROUTINES WHERE ROUTINE_TYPE='FUNCTION' AND ROUTINE_SCHEMA NOT IN ('mysql','sys')",
+    ),
+    (
+        Stored::Procedure,
+        "SELECT ROUTINE_NAME, IF(CHAR_LENGTH(ROUTINE_DEFINITION)>50000, NULL, ROUTINE_DEFINITION) \
+        FROM information_schema.ROUTINES WHERE ROUTINE_TYPE='PROCEDURE' AND ROUTINE_SCHEMA NOT IN ('mysql','sys')",
     ),
     (
         Stored::Trigger,

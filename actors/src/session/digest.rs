@@ -121,8 +121,12 @@ impl Conversation {
         if self.summary.large_row {
             pins.insert(PinReason::LargePacket);
         }
+        let known = effects.facts.contains(Facts::ROUTINES_ARE_KNOWN);
         if !self.is_strict() {
             pins = pins.difference(HARMLESS);
+            if known {
+                pins.remove(PinReason::Call);
+            }
         }
         if !failed {
             self.hold.end(effects.unpins.difference(BY_NAME));
@@ -144,7 +148,8 @@ impl Conversation {
             self.note_belongings(effects, named, failed);
         }
         // Locks, variables assigned by SELECT and tables made by it are reported by nobody when a routine makes them.
-        if done && effects.facts.contains(Facts::MAY_RUN_ROUTINE) && effects.kind != Kind::Execute {
+        let unknown = effects.facts.contains(Facts::MAY_RUN_ROUTINE) && !known;
+        if done && unknown && effects.kind != Kind::Execute {
             self.hold.pins.insert(PinReason::UntrackedState);
         }
         // What one statement does explains nothing that another one or a routine does.

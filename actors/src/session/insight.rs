@@ -96,6 +96,14 @@ impl Conversation {
                 None => Hidden::unknown().add_to(effects, text, mode),
             }
         }
+        if effects.facts.contains(Facts::MAY_RUN_ROUTINE)
+            && self
+                .insight
+                .surveys()
+                .all(|survey| survey.as_ref().is_some_and(|known| known.hidden.vouches(effects, text, mode)))
+        {
+            effects.facts.insert(Facts::ROUTINES_ARE_KNOWN);
+        }
     }
 
     /// The same for a text that comes in pieces, of which this is the first.

@@ -70,6 +70,8 @@ facts! {
     CHANGES_STORED = 23;
     /// Names a user variable.
     USES_USER_VARIABLES = 24;
+    /// The routines that it may run are known, and none leaves anything that no server reports.
+    ROUTINES_ARE_KNOWN = 25;
 }
 
 impl Facts {

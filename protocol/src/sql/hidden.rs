@@ -5,6 +5,7 @@
 //! (measured). What is stored in the server is therefore read now and then, and judged here.
 
 mod body;
+mod routines;
 
 use std::collections::BTreeSet;
 
@@ -24,6 +25,8 @@ pub enum Stored {
     View,
     /// A stored function.
     Function,
+    /// A stored procedure.
+    Procedure,
 }
 
 /// What a server stores and an account may see of it.
@@ -45,6 +48,8 @@ pub struct Hidden {
     triggers_hidden: bool,
     /// So may everything.
     unknown: bool,
+    /// Functions and procedures that do not, whichever of those with the name is meant.
+    harmless: BTreeSet<Box<[u8]>>,
 }
 
 impl Catalog {
@@ -101,15 +106,29 @@ impl Catalog {
             // Another view may stand on one of these.
             opaque.extend(views().map(|(_, name, _)| name.clone()).filter(|name| !tables.contains(name)));
         }
-        Hidden { leaky: tables, opaque, triggers_hidden: self.triggers_hidden, unknown: false }
+        let harmless = harmless(objects, &bad);
+        Hidden { leaky: tables, opaque, triggers_hidden: self.triggers_hidden, unknown: false, harmless }
     }
+}
+
+/// The names of routines that leave nothing, unless another of the name may.
+fn harmless(objects: &[(Stored, Box<[u8]>, Body)], bad: &BTreeSet<usize>) -> BTreeSet<Box<[u8]>> {
+    let (mut fine, mut harmful) = (BTreeSet::new(), BTreeSet::new());
+    for (at, (stored, name, body)) in objects.iter().enumerate() {
+        if matches!(stored, Stored::Function | Stored::Procedure) {
+            let names = if bad.contains(&at) || body.is_risky() { &mut harmful } else { &mut fine };
+            names.insert(name.clone());
+        }
+    }
+    &fine - &harmful
 }
 
 impl Hidden {
     /// Nothing is known yet.
     #[must_use]
     pub fn unknown() -> Self {
-        Self { leaky: BTreeSet::new(), opaque: BTreeSet::new(), triggers_hidden: true, unknown: true }
+        let none = BTreeSet::new;
+        Self { leaky: none(), opaque: none(), triggers_hidden: true, unknown: true, harmless: none() }
     }
 
     /// How many tables and views there are of which each use pins.
@@ -135,6 +154,12 @@ impl Hidden {
             watch.feed(self, text);
         }
         watch.finish(self, verdict);
+    }
+
+    /// Whether every routine that a statement may run is known to leave nothing that no server reports.
+    #[must_use]
+    pub fn vouches(&self, verdict: &Verdict, text: &[u8], mode: Mode) -> bool {
+        !self.unknown && routines::vouches(&self.harmless, verdict, text, mode)
     }
 
     /// Whether there is anything to look for in a text.

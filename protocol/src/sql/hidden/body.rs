@@ -10,6 +10,9 @@ use crate::sql::mode::Mode;
 /// Words of what no server reports, or of what nobody can tell.
 const LEAKS: [&[u8]; 7] = [b"get_lock", b"temporary", b"call", b"prepare", b"execute", b"nextval", b"next"];
 
+/// Words of what only procedures may do, and of names that many columns have.
+const RISKS: [&[u8]; 8] = [b"flush", b"backup", b"instance", b"role", b"resource", b"password", b"xa", b"binlog"];
+
 /// Words before a name and a parenthesis that is no call.
 const NAMING: [&[u8]; 9] =
     [b"into", b"table", b"insert", b"replace", b"ignore", b"as", b"with", b"recursive", b"references"];
@@ -19,6 +22,8 @@ const NAMING: [&[u8]; 9] =
 pub(super) struct Body {
     hidden: bool,
     leaks: bool,
+    /// It may leave something if it is run by itself.
+    risky: bool,
     words: BTreeSet<Box<[u8]>>,
     calls: BTreeSet<Box<[u8]>>,
 }
@@ -34,6 +39,8 @@ impl Body {
             if is_name(byte) {
                 let len = rest.iter().position(|byte| !is_name(*byte)).unwrap_or(rest.len());
                 let (word, behind) = rest.split_at(len);
+                // A handler of errors is declared FOR something; any other is a table's.
+                body.risky |= last.eq_ignore_ascii_case(b"handler") && !word.eq_ignore_ascii_case(b"for");
                 if !qualified {
                     before = last;
                 }
@@ -61,7 +68,12 @@ impl Body {
     fn word(&mut self, word: &[u8]) {
         let word = key(word);
         self.leaks |= LEAKS.contains(&&*word) || word.starts_with(b"service_");
+        self.risky |= RISKS.contains(&&*word) || word.starts_with(b"session_track_");
         self.words.insert(word);
+    }
+
+    pub(super) fn is_risky(&self) -> bool {
+        self.risky
     }
 
     pub(super) fn is_hidden(&self) -> bool {

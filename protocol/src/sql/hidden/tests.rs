@@ -139,3 +139,49 @@ fn names_beyond_ascii_count_in_any_character_set() {
     hidden.add_to(&mut verdict, b"INSERT INTO gr\xf6\xdfe VALUES (1)", MODE);
     assert!(verdict.facts.contains(Facts::MAY_RUN_ROUTINE));
 }
+
+#[test]
+fn routines_that_leave_nothing_are_known() {
+    let fine =
+        "BEGIN DECLARE done INT; DECLARE CONTINUE HANDLER FOR NOT FOUND SET done = 1; UPDATE t SET a = f(1); END";
+    let objects = [
+        (Stored::Function, "f", "RETURN a + 1"),
+        (Stored::Function, "takes_one", "RETURN GET_LOCK('x', 1)"),
+        (Stored::Function, "seen", ""),
+        (Stored::Procedure, "fine", fine),
+        (Stored::Procedure, "calls_bad", "SELECT takes_one()"),
+        (Stored::Procedure, "opens", "HANDLER t OPEN"),
+        (Stored::Procedure, "flushes", "FLUSH TABLES WITH READ LOCK"),
+        (Stored::Procedure, "two", "SELECT 1"),
+        (Stored::Procedure, "two", "SELECT 1 INTO @a"),
+    ];
+    let hidden = judge(&objects);
+    let known = |sql: &str| hidden.vouches(&classify(sql.as_bytes(), MODE), sql.as_bytes(), MODE);
+    for sql in [
+        "CALL fine()",
+        "CALL fine",
+        "call `db` . `Fine` (1, (2))",
+        "SELECT f(a), COUNT(*), (1) FROM t WHERE a IN (1, 2) AND (b = 3)",
+        "DO f(1)",
+        "SET SESSION max_join_size = f(1)",
+    ] {
+        assert!(known(sql), "{sql}");
+    }
+    for sql in [
+        "CALL nobody()",
+        "CALL calls_bad()",
+        "CALL opens",
+        "CALL flushes()",
+        "CALL two()",
+        "CALL fine(takes_one())",
+        "SELECT f(1), takes_one()",
+        "SELECT seen(1)",
+        "SELECT `count`(1)",
+        "SELECT f(1); SELECT 2",
+        "CREATE TABLE x SELECT f(1)",
+        "EXECUTE s",
+    ] {
+        assert!(!known(sql), "{sql}");
+    }
+    assert!(!Hidden::unknown().vouches(&classify(b"CALL fine()", MODE), b"CALL fine()", MODE));
+}

@@ -111,6 +111,18 @@ fn one_packet_commands() {
 }
 
 #[test]
+fn commands_for_administrators() {
+    everywhere("admin", |tenant, _| {
+        let grant = format!("GRANT PROCESS, RELOAD, SUPER ON *.* TO {}@'%'", tenant.name);
+        tenant.administer(&[grant]);
+        let script = Script::default().command(Command::COM_DEBUG, b"").command(Command::COM_PROCESS_INFO, b"");
+        // Tables, hosts, the status counts, and nothing.
+        let script = [4, 8, 16, 0].into_iter().fold(script, |script, what| script.raw_command(0x07, &[what]));
+        script.command(Command::COM_PROCESS_KILL, &0x3FFF_FFFF_u32.to_le_bytes()).sql("SELECT 'after'")
+    });
+}
+
+#[test]
 fn resets() {
     // No text in the results: after one of these, MySQL names another collation of the same character set for it.
     everywhere("resets", |_, _| {

@@ -402,6 +402,45 @@ fn a_session_of_a_new_collation_gets_its_turn_in_a_full_pool() {
 }
 
 #[test]
+fn a_session_is_killed_by_a_command_too() {
+    everywhere("command", &[], |tenant, proxy| {
+        let mut killer = tenant.connect(proxy.address());
+        let mut kill = |id: u32| {
+            killer.send(Command::COM_PROCESS_KILL, &id.to_le_bytes()).unwrap();
+            killer.replies().unwrap().remove(0)
+        };
+        let code = |reply: Reply| match reply {
+            Reply::Err(error) => error.code,
+            other => panic!("an error was due, not {other:?}"),
+        };
+        // An idle session, in a transaction.
+        let mut victim = tenant.connect(proxy.address());
+        victim.ok("CREATE TABLE IF NOT EXISTS k (a INT) ENGINE = InnoDB");
+        victim.ok("BEGIN");
+        victim.ok("INSERT INTO k VALUES (1)");
+        assert!(matches!(kill(victim.greeting.thread_id), Reply::Ok(_)));
+        assert!(victim.query("SELECT 1").is_err());
+        // One that runs something.
+        let mut victim = tenant.connect(proxy.address());
+        victim.send(Command::COM_QUERY, b"SELECT SLEEP(30)").unwrap();
+        poll(|| (proxy.metrics().sum("greenroom_clients", &["state=\"active\""]) == 1.0).then_some(()));
+        assert!(matches!(kill(victim.greeting.thread_id), Reply::Ok(_)));
+        let _ = victim.replies();
+        assert!(victim.query("SELECT 1").is_err());
+        // One that is gone, another user's, and a number that is no id of the proxy's: MySQL 9 does not know the command.
+        assert_eq!(code(kill(victim.greeting.thread_id)), 1094);
+        let other = Wire::connect(proxy.address(), &Login::new("app", "app-secret")).unwrap();
+        assert_eq!(code(kill(other.greeting.thread_id)), 1094);
+        assert!([1094, 1047].contains(&code(kill(999_999))));
+        // Oneself.
+        let own = killer.greeting.thread_id;
+        killer.send(Command::COM_PROCESS_KILL, &own.to_le_bytes()).unwrap();
+        assert!([1317, 1927].contains(&code(killer.replies().unwrap().remove(0))));
+        assert!(killer.query("SELECT 1").is_err());
+    });
+}
+
+#[test]
 fn a_session_that_kills_itself_is_told_what_the_server_says_and_is_gone() {
     each_server(|server| {
         for mode in ["none", "session", "transaction"] {

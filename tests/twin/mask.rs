@@ -93,8 +93,12 @@ impl Mask {
 
     /// Rule `statement ids`: which number a prepared statement has is the server's choice.
     fn without_statements(&self, text: String) -> String {
-        let named = |text: String, id: &u32| text.replace(&format!("({id}) given to"), "(statement) given to");
-        self.statements.iter().fold(text, named)
+        self.statements.iter().fold(text, |text, id| {
+            // Only where a number must be a statement's: a text that an error repeats may have such a one too.
+            ["handler", "statement"]
+                .iter()
+                .fold(text, |text, before| text.replace(&format!("{before} ({id}) "), "(that) "))
+        })
     }
 
     pub(crate) fn error(&self, error: &ErrPacket) -> String {

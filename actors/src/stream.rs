@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -14,9 +14,6 @@ use crate::settings::Address;
 
 /// Bytes thrown away at a time.
 const DRAIN_SIZE: usize = 16 * 1024;
-
-/// How often a peer that should be there is asked, where that is in doubt.
-const PROBE: Duration = Duration::from_secs(5);
 
 /// What a peer has made of its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,15 +123,6 @@ impl Stream {
                 PeerEnd::Open
             }
             Ok(0) | Err(_) => PeerEnd::Broken,
-        }
-    }
-
-    /// Has the peer's machine asked every few seconds whether the peer is still there. A closed socket answers for a
-    /// minute as if it were, then with a reset (measured).
-    pub(crate) fn probe_often(&self) {
-        if let Self::Tcp(socket) = self {
-            // Where that cannot be set, what is sent next will show it.
-            let _ = SockRef::from(socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE));
         }
     }
 

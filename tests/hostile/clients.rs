@@ -296,6 +296,7 @@ fn files_out_of_shape() {
         ("a long part cut off", packet(2, &[b'1'; 100_000])[..50_000].to_vec()),
     ];
     everywhere(|bed| {
+        bed.tenant.administer(&["SET GLOBAL local_infile = 1".into()]);
         let login = bed.tenant.login().with(CapabilityFlags::CLIENT_LOCAL_FILES);
         for (name, file) in &cases {
             for leave in [Leave::Orderly, Leave::Abruptly] {

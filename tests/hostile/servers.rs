@@ -164,11 +164,14 @@ fn greetings_and_logins() {
     });
 }
 
+/// In the question for what a session has changed.
+const READ_BACK: &[u8] = b"CAST(LAST_INSERT_ID() AS BINARY)";
+
 /// Greenroom's own questions to a server: what a new connection is like, what a session has changed, a reset.
 const OWN: [(&str, &[u8]); 5] = [
     ("trackers on", b"session_track_state_change=ON"),
     ("what a connection is like", b"CURRENT_ROLE()"),
-    ("reading state back", b"LAST_INSERT_ID(), @@character_set_client"),
+    ("reading state back", READ_BACK),
     ("restoring state", b"@@SESSION.sql_mode="),
     ("a reset", b"\x1f"),
 ];
@@ -256,7 +259,7 @@ fn what_is_never_read_back_is_not_made_up() {
         for tamper in ALL.into_iter().filter(|tamper| tamper.name == "no answer" || tamper.name == "noise") {
             for (sql, question, expected) in cases {
                 let mut session = meddled.connect(&login).unwrap();
-                meddled.meddler.falsify(Target::Command(b"SELECT LAST_INSERT_ID(), @@character_set_client"), tamper);
+                meddled.meddler.falsify(Target::Command(READ_BACK), tamper);
                 session.ok(sql);
                 until("the session is asked after", || meddled.meddler.struck() == 1);
                 let answered = session.query(question);
@@ -279,7 +282,7 @@ fn what_is_never_read_back_is_not_made_up() {
 fn silence_holds_nobody_for_ever() {
     let targets: [(&str, &[u8], Tamper); 5] = [
         ("none", b"CURRENT_ROLE()", SILENCE),
-        ("transaction", b"LAST_INSERT_ID(), @@character_set_client", SILENCE),
+        ("transaction", READ_BACK, SILENCE),
         ("transaction", b"@@SESSION.sql_mode=", STANDSTILL),
         ("transaction", b"SELECT id", SILENCE),
         ("transaction", b"SELECT id", STANDSTILL),

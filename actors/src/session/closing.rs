@@ -1,8 +1,9 @@
 //! A client that has closed its writing end: gone, or still listening for what it is owed?
 //!
 //! TCP shows the same of both until something is sent. Servers run what was sent whole, and answer it (measured); here
-//! a statement of a client that has gone is to be killed. So whoever had sent more than the command under way when he
-//! closed counts as listening until his end resets the connection; anybody else is gone after a moment.
+//! a statement of a client that has gone is to be killed. So nobody waits for ever: a client that had sent more than the
+//! command under way when it closed may well listen, and is given some seconds for each answer to come; any other is
+//! given a moment.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,24 +13,23 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::conversation::Client;
-use crate::stream::{PeerEnd, Stream};
+use crate::stream::PeerEnd;
 
-/// How long a client may listen that has closed its writing end behind a single command. Also how often it is looked
-/// whether another one has gone meanwhile.
-const LISTENING: Duration = Duration::from_millis(500);
+/// How long a server may have nothing to say to a client that had sent more.
+const LONG: Duration = Duration::from_secs(10);
+
+/// How long to any other.
+const SHORT: Duration = Duration::from_millis(500);
 
 /// The writing end is closed.
 pub(super) struct Closing {
-    look: Pin<Box<Sleep>>,
-    listens: bool,
+    end: Pin<Box<Sleep>>,
+    patience: Duration,
 }
 
 impl Closing {
-    fn new(stream: &Stream, listens: bool) -> Self {
-        if listens {
-            stream.probe_often();
-        }
-        Self { look: Box::pin(sleep(LISTENING)), listens }
+    fn new(patience: Duration) -> Self {
+        Self { end: Box::pin(sleep(patience)), patience }
     }
 }
 
@@ -39,7 +39,7 @@ impl Client {
         let ahead = std::mem::replace(&mut self.more, more);
         // The last of several: whoever has closed by now did so behind all of them.
         if ahead && !more && self.closing.is_none() && self.stream.peer_end() == PeerEnd::Closed {
-            self.closing = Some(Closing::new(&self.stream, true));
+            self.closing = Some(Closing::new(LONG));
         }
     }
 
@@ -47,21 +47,14 @@ impl Client {
     pub(super) fn vanished(&mut self, look: &mut bool, cx: &mut Context<'_>) -> bool {
         if *look && self.stream.poll_readable(cx).is_ready() {
             *look = false;
-            match self.stream.peer_end() {
-                PeerEnd::Broken => return true,
-                PeerEnd::Closed if self.closing.is_none() => {
-                    self.closing = Some(Closing::new(&self.stream, self.more));
-                }
-                PeerEnd::Closed | PeerEnd::Open => {}
+            match (self.stream.peer_end(), &mut self.closing) {
+                (PeerEnd::Broken, _) => return true,
+                (PeerEnd::Open, _) => {}
+                (PeerEnd::Closed, None) => self.closing = Some(Closing::new(if self.more { LONG } else { SHORT })),
+                // It has been given something since, and has not refused it.
+                (PeerEnd::Closed, Some(closing)) => closing.end.as_mut().reset(Instant::now() + closing.patience),
             }
         }
-        let Some(closing) = self.closing.as_mut() else { return false };
-        while closing.look.as_mut().poll(cx).is_ready() {
-            if !closing.listens || self.stream.peer_end() == PeerEnd::Broken {
-                return true;
-            }
-            closing.look.as_mut().reset(Instant::now() + LISTENING);
-        }
-        false
+        self.closing.as_mut().is_some_and(|closing| closing.end.as_mut().poll(cx).is_ready())
     }
 }

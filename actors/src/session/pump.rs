@@ -69,6 +69,7 @@ impl Conversation {
             let done = progress.boundary != Boundary::More;
             written.map_err(|end| if done { Fault::ClientAfter(end) } else { Fault::Client(end) })?;
             begun = true;
+            look |= self.client.closing.is_some();
             buffer.consume(progress.used);
             if done {
                 return finish(buffer, progress.boundary);

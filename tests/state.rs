@@ -18,7 +18,6 @@ use mysql_async::{ChangeUserOpts, prelude::Queryable};
 use mysql_common::constants::{CapabilityFlags, Command};
 use support::{
     driver::{block_on, connect},
-    observe::Root,
     proxy::{Proxy, Setup},
     servers::{each_private_server, each_server},
     twin::{CLEAR, Stage, Twin, found_rows},
@@ -322,60 +321,6 @@ fn state_set_out_of_sight_of_the_text_is_kept_and_not_shared() {
         }
         let mut heirs: Vec<Twin> = twins.into_iter().map(|twin| stage.twin(&proxy, server, &twin.label)).collect();
         heirs.iter_mut().for_each(Twin::same_state);
-    });
-}
-
-/// What the server does not report is asked for in the session's own SQL mode.
-#[test]
-fn whatever_the_sql_mode_what_a_session_has_set_is_its_own() {
-    each_server(|server| {
-        let (stage, proxy) = set_up(server, 1);
-        let mut bystander = stage.twin(&proxy, server, "bystander");
-        let all = "REAL_AS_FLOAT,PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ONLY_FULL_GROUP_BY,NO_UNSIGNED_SUBTRACTION,\
-            NO_DIR_IN_CREATE,NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
-            HIGH_NOT_PRECEDENCE,PAD_CHAR_TO_FULL_LENGTH,NO_ENGINE_SUBSTITUTION,ANSI,TRADITIONAL";
-        let own = "ORACLE,MSSQL,DB2,POSTGRESQL,MAXDB,MYSQL40,EMPTY_STRING_IS_NULL,SIMULTANEOUS_ASSIGNMENT,\
-            TIME_ROUND_FRACTIONAL,NO_KEY_OPTIONS,IGNORE_BAD_TABLE_OPTIONS";
-        let own = if is_mariadb(server) { own } else { "TIME_TRUNCATE_FRACTIONAL" };
-        for mode in all.split(',').chain(own.split(',')) {
-            let mut twin = stage.twin(&proxy, server, mode);
-            twin.same(&format!("SET SESSION sql_mode = '{mode}', net_read_timeout = 119"));
-            // MariaDB keeps this one to itself.
-            twin.same("SET @@max_sort_length = 1234");
-            twin.same(CLEAR);
-            bystander.same_state();
-            twin.same_state();
-            twin.same("SET SESSION sql_mode = DEFAULT");
-            bystander.same_state();
-            twin.same_state();
-        }
-    });
-}
-
-#[test]
-fn whatever_the_character_sets_what_a_session_has_set_is_its_own() {
-    each_server(|server| {
-        let (stage, proxy) = set_up(server, 1);
-        let mut bystander = stage.twin(&proxy, server, "bystander");
-        let sets: Vec<String> = Root::on(server)
-            .0
-            .rows("SHOW CHARACTER SET")
-            .into_iter()
-            .map(|mut row| row.swap_remove(0).unwrap())
-            .collect();
-        for set in &sets {
-            for what in ["character_set_results", "character_set_connection", "character_set_client"] {
-                let mut twin = stage.twin(&proxy, server, set);
-                println!("{set} {what}");
-                twin.same(&format!("SET SESSION {what} = {set}, net_read_timeout = 119"));
-                twin.same("SET @@max_sort_length = 1234");
-                twin.same("INSERT INTO t (tag) VALUES ('x')");
-                twin.same(CLEAR);
-                bystander.same_state();
-                twin.same("SELECT LAST_INSERT_ID(), @@net_read_timeout");
-                bystander.same_state();
-            }
-        }
     });
 }
 

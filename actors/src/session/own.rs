@@ -25,13 +25,13 @@ const WARNINGS: &[u8] = b"SELECT CAST(@@warning_count AS BINARY) LIMIT 1";
 const PARTNERS: &[u8] = b"SELECT CAST(@@SESSION.collation_server AS BINARY), \
     CAST(@@SESSION.max_join_size AS BINARY), CAST(@@SESSION.sql_big_selects AS BINARY) LIMIT 1";
 
-/// MariaDB: every variable that this session has set to something of its own, and those that a login may have set
-/// (`AT_LOGIN`), of which the global value is one's own. In parentheses, since the session's SQL mode may have NOT bind
-/// first (`HIGH_NOT_PRECEDENCE`).
-const SET_HERE: &[u8] = b"SELECT CAST(LOWER(VARIABLE_NAME) AS BINARY), CAST(SESSION_VALUE AS BINARY) \
-    FROM information_schema.SYSTEM_VARIABLES \
-    WHERE VARIABLE_SCOPE='SESSION' AND (NOT (BINARY SESSION_VALUE<=>BINARY GLOBAL_VALUE) \
-    OR VARIABLE_NAME IN ('SQL_MODE','WAIT_TIMEOUT')) LIMIT 10000";
+/// MariaDB: every variable that this session has set to something of its own, those that a login may have set
+/// (`AT_LOGIN`), of which the global value is one's own, and those that only sessions have. In parentheses, since the
+/// session's SQL mode may have NOT bind first (`HIGH_NOT_PRECEDENCE`).
+const SET_HERE: &[u8] = b"SELECT CAST(LOWER(VARIABLE_NAME) AS BINARY), CAST(SESSION_VALUE AS BINARY), \
+    CAST(VARIABLE_SCOPE AS BINARY) FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_SCOPE='SESSION ONLY' OR \
+    (VARIABLE_SCOPE='SESSION' AND (NOT (BINARY SESSION_VALUE<=>BINARY GLOBAL_VALUE) \
+    OR VARIABLE_NAME IN ('SQL_MODE','WAIT_TIMEOUT'))) LIMIT 10000";
 
 /// MariaDB counts the triggers that ran in a session; one that ran in a failed statement left no other trace (measured).
 const TRIGGERS: &[u8] = b"SELECT CAST(VARIABLE_VALUE AS BINARY) FROM information_schema.SESSION_STATUS \
@@ -165,7 +165,10 @@ fn set_here(answer: Option<&Answer>, before: &SessionState) -> Option<SessionSta
         return None;
     }
     let variables = rows.iter().filter_map(|row| match row.as_slice() {
-        [Some(name), Some(value)] if !name.starts_with(b"session_track_") => Some((&**name, &**value)),
+        [Some(name), ..] if name.starts_with(b"session_track_") => None,
+        // Most of these are the moment's; one that was reported is the session's.
+        [Some(name), Some(_), Some(scope)] if **scope != *b"SESSION" && before.variable(name).is_none() => None,
+        [Some(name), Some(value), _] => Some((&**name, &**value)),
         _ => None,
     });
     // What it says to be owed has been asked along with this; the database, named as if new, explains its own two.

@@ -22,8 +22,16 @@ pub(super) enum SetPhase {
 }
 
 /// MariaDB's variables without a global value: nothing tells whether one has been set without a report.
-const ONLY_SESSION: [&[u8]; 5] =
-    [b"timestamp", b"sql_log_bin", b"skip_replication", b"pseudo_slave_mode", b"pseudo_thread_id"];
+const ONLY_SESSION: [&[u8]; 8] = [
+    b"timestamp",
+    b"sql_log_bin",
+    b"skip_replication",
+    b"skip_parallel_replication",
+    b"pseudo_slave_mode",
+    b"pseudo_thread_id",
+    b"default_master_connection",
+    b"wsrep_gtid_seq_no",
+];
 
 /// What a variable's value is set for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -71,7 +71,7 @@ fn peak(proxy: &Proxy, work: impl FnOnce()) -> u64 {
     fs::write(format!("/proc/{}/clear_refs", proxy.pid()), "5").unwrap();
     let before = status(proxy, "VmRSS:");
     work();
-    status(proxy, "VmHWM:") - before
+    status(proxy, "VmHWM:").saturating_sub(before)
 }
 
 fn leased(proxy: &Proxy) -> f64 {

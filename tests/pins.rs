@@ -173,7 +173,7 @@ const BOTH: &[Case] = &[
         &["DROP TEMPORARY TABLE tmp"],
     ),
     case("temporary_table", &["CREATE TEMPORARY TABLE tmp SELECT 1"], &["SELECT 1"], &["DROP TEMPORARY TABLE tmp"]),
-    case("user_variable", &["SET @a = 1"], &["SELECT @a"], TO_THE_END),
+    case("user_variable", &["SET @a = 1 + 1"], &["SELECT @a"], TO_THE_END),
     case("user_variable", &["SELECT @a := 1", "DO 0"], &["SELECT @a"], TO_THE_END),
     case("user_variable", &["SELECT 5 INTO @a", "DO 0"], &["SELECT @a"], TO_THE_END),
     case("table_lock", &["LOCK TABLES t WRITE"], &["SELECT * FROM t"], &["UNLOCK TABLES"]),
@@ -401,9 +401,13 @@ fn a_session_option_pins() {
 fn a_reset_ends_pins() {
     each_server(|server| {
         let mut bench = Bench::new(server, "tracked");
-        for sql in
-            ["SET @a = 1", "CREATE TEMPORARY TABLE tmp (a INT)", "DO GET_LOCK('{db}', 0)", "BEGIN", "CALL locking()"]
-        {
+        for sql in [
+            "SET @a = 1 + 1",
+            "CREATE TEMPORARY TABLE tmp (a INT)",
+            "DO GET_LOCK('{db}', 0)",
+            "BEGIN",
+            "CALL locking()",
+        ] {
             run(&mut bench, &[sql]);
             assert!(bench.is_held(), "{sql}");
             bench.one.send(Command::COM_RESET_CONNECTION, &[]).unwrap();

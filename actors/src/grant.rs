@@ -2,6 +2,7 @@
 
 use actix::Addr;
 
+use crate::backend::clean;
 use crate::backend::{BackendConnection, Lost, Return};
 use crate::pool::{BackendId, PoolShard, Release, Rest};
 use crate::wire::{Card, Wire};
@@ -38,7 +39,7 @@ pub(crate) struct Grant {
     backend: BackendId,
     home: Addr<BackendConnection>,
     shard: Addr<PoolShard>,
-    /// Whether the session has had it in hand; until then the connection is as good as it was.
+    /// Whether the session has it in hand; until then the connection is as good as it was.
     touched: bool,
 }
 
@@ -73,6 +74,13 @@ impl Grant {
         self.wire.as_deref().map(|wire| &wire.card)
     }
 
+    /// Resets the connection; what is known of it then. `None`: it is lost.
+    pub(crate) async fn clean(&mut self) -> Option<&Card> {
+        self.touched = true;
+        self.wire = clean::reset(self.wire.take()?).await.ok();
+        self.card()
+    }
+
     /// Gives the connection back.
     pub(crate) fn release(mut self, condition: Condition) {
         self.hand_back(condition);
@@ -81,16 +89,18 @@ impl Grant {
     /// Closes the connection; what was known of it is left, and its place under the limit with that.
     pub(crate) fn abandon(mut self) -> Option<Card> {
         let card = self.wire.take().map(|wire| wire.card);
+        self.touched = false;
         self.home.do_send(Lost);
         card
     }
 
     fn hand_back(&mut self, condition: Condition) {
         let Some(wire) = self.wire.take() else { return };
+        self.touched = false;
         let rest = match condition {
             Condition::Clean => {
                 let state = &wire.card.state;
-                Some(Rest { print: state.print(), has_database: state.database().is_some() })
+                Some(Rest::of(state))
             }
             Condition::Used | Condition::Spoilt => None,
         };
@@ -102,9 +112,6 @@ impl Grant {
 
 impl Drop for Grant {
     fn drop(&mut self) {
-        if self.wire.is_none() {
-            return;
-        }
         if self.touched {
             self.wire = None;
             self.home.do_send(Lost);

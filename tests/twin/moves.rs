@@ -57,6 +57,7 @@ pub(crate) const GROUPS: &[&Group] = &[
     &variables::LASTING_TRANSACTION,
     &variables::DATABASES,
     &variables::HINTS,
+    &variables::LITERALS,
     &variables::RARE,
     &data::INSERTS,
     &data::CHANGES,

@@ -3,7 +3,7 @@
 //! tells: its shard `Ready`, `Gone`, `Pinned`, `Unpinned`; another shard `Adopt`.
 //! ends when: its socket is closed, by whichever end, or moves to another worker.
 
-mod clean;
+pub(crate) mod clean;
 mod connect;
 mod defaults;
 pub(crate) mod exchange;
@@ -59,8 +59,7 @@ impl BackendConnection {
     }
 
     fn ready(&mut self, wire: Box<Wire>, opened: Option<u16>, ctx: &mut Context<Self>) {
-        let state = &wire.card.state;
-        let rest = Rest { print: state.print(), has_database: state.database().is_some() };
+        let rest = Rest::of(&wire.card.state);
         let retire = wire.card.retire;
         self.wire = Some(wire);
         // The watch had its turn in this round, with nothing to look at: this makes another round.

@@ -8,13 +8,25 @@ use std::time::Instant;
 
 use rustc_hash::FxHashMap;
 
-/// Where a connection stands among its like: an interned pool key, and whether a database is selected.
+/// Where a connection stands among its like: an interned pool key, whether a database is selected, and whether there are
+/// user variables.
 ///
-/// They are apart because no command takes a selected database away.
+/// They are apart because no command takes a selected database away, and only a reset user variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Shelf {
     pub(crate) key: u32,
     pub(crate) has_database: bool,
+    pub(crate) has_user_variables: bool,
+}
+
+impl Shelf {
+    /// Where those stand that a session of this kind can use, what costs least to make fit first.
+    pub(crate) fn usable(self) -> impl Iterator<Item = Self> {
+        let (bare, other) = (Self { has_database: false, ..self }, !self.has_user_variables);
+        let shelves =
+            [self, bare, Self { has_user_variables: other, ..self }, Self { has_user_variables: other, ..bare }];
+        shelves.into_iter()
+    }
 }
 
 /// One idle connection, by its slot in the shard.
@@ -187,8 +199,8 @@ mod tests {
 
     use super::{Idle, Resting, Shelf};
 
-    const SHELF: Shelf = Shelf { key: 1, has_database: true };
-    const BARE: Shelf = Shelf { key: 1, has_database: false };
+    const SHELF: Shelf = Shelf { key: 1, has_database: true, has_user_variables: false };
+    const BARE: Shelf = Shelf { has_database: false, ..SHELF };
 
     fn resting(shelf: Shelf, print: u64, since: Instant) -> Resting {
         Resting { shelf, print, since }

@@ -9,6 +9,7 @@ use greenroom_protocol::sql::PinReason;
 use greenroom_protocol::state::{Charset, SessionState};
 use tokio::sync::oneshot;
 
+use super::idle::Shelf;
 use super::{PoolShard, Refusal};
 use crate::account::{Account, PoolKey};
 use crate::end::BackendEnd;
@@ -58,6 +59,20 @@ pub(crate) struct Lease {
 pub(crate) struct Rest {
     pub(crate) print: u64,
     pub(crate) has_database: bool,
+    pub(crate) has_user_variables: bool,
+}
+
+impl Rest {
+    /// In this one.
+    pub(crate) fn of(state: &SessionState) -> Self {
+        let (database, variables) = (state.database(), state.user_variables());
+        Self { print: state.print(), has_database: database.is_some(), has_user_variables: !variables.is_empty() }
+    }
+
+    /// Where it stands among those of its key.
+    pub(super) fn shelf(self, key: u32) -> Shelf {
+        Shelf { key, has_database: self.has_database, has_user_variables: self.has_user_variables }
+    }
 }
 
 /// A session has given a connection back; `rest` is `None` where it must be cleaned or closed first.

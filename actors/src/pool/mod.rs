@@ -21,7 +21,7 @@ use actix::{Actor, Addr, Context};
 
 use self::crew::{Crew, Doing, Member};
 use self::desk::Desk;
-use self::idle::{Idle, Resting, Shelf};
+use self::idle::{Idle, Resting};
 use self::keys::Keys;
 use self::line::Turn;
 pub(crate) use self::messages::{
@@ -87,7 +87,7 @@ impl PoolShard {
     /// The best idle connection for a ticket: its own last, then one in the same state, then any that can be made to fit.
     fn pick(&self, key: u32, ticket: &Ticket) -> Option<(u32, Found)> {
         let print = ticket.state.print();
-        let shelf = Shelf { key, has_database: ticket.state.database().is_some() };
+        let shelf = Rest::of(&ticket.state).shelf(key);
         let own = ticket.last.and_then(|id| self.own(id, key));
         if let Some((slot, resting)) = own
             && resting.print == print
@@ -97,11 +97,9 @@ impl PoolShard {
         if let Some(slot) = self.idle.equal(shelf, print) {
             return Some((slot, Found::Equal));
         }
-        // The one whose state was not wanted for longest: states that are wanted often keep theirs.
-        let other = self.idle.stalest(shelf);
-        // A database can be selected, but never taken away.
-        let bare = || shelf.has_database.then(|| self.idle.stalest(Shelf { key, has_database: false })).flatten();
-        other.or_else(bare).map(|slot| (slot, Found::Other))
+        // The one whose state was not wanted for longest: states that are wanted often keep theirs. A database can be
+        // selected, but never taken away; user variables only by a reset.
+        shelf.usable().find_map(|shelf| self.idle.stalest(shelf)).map(|slot| (slot, Found::Other))
     }
 
     /// A lease found a connection, in its state or not. Where too many do not, one more lets states keep theirs; it goes
@@ -182,7 +180,7 @@ impl PoolShard {
     }
 
     fn rest(&mut self, slot: u32, key: u32, rest: Rest, now: Instant) {
-        let shelf = Shelf { key, has_database: rest.has_database };
+        let shelf = rest.shelf(key);
         let Some(member) = self.crew.at(slot) else { return };
         member.doing = Doing::Idle;
         let node = Arc::clone(&member.node);

@@ -7,7 +7,7 @@ use actix::Addr;
 
 use super::crew::Doing;
 use super::handlers::refuse;
-use super::idle::Resting;
+use super::idle::{Resting, Shelf};
 use super::{PoolShard, Refusal, Rest, ShardView};
 use crate::end::BackendEnd;
 use crate::node::Node;
@@ -18,7 +18,8 @@ const HALF_TICK: Duration = Duration::from_millis(50);
 impl Resting {
     /// The same as a connection's release says it.
     pub(super) fn rest(&self) -> Rest {
-        Rest { print: self.print, has_database: self.shelf.has_database }
+        let Shelf { has_database, has_user_variables, .. } = self.shelf;
+        Rest { print: self.print, has_database, has_user_variables }
     }
 }
 
@@ -42,8 +43,7 @@ impl PoolShard {
         let want = self.desk(node).wants.front()?;
         let (key, has_database) = (want.key.clone(), want.has_database);
         let key = self.keys.find(&key)?;
-        let bare = self.idle.any(super::Shelf { key, has_database: false });
-        bare.or_else(|| has_database.then(|| self.idle.any(super::Shelf { key, has_database })).flatten())
+        Shelf { key, has_database, has_user_variables: false }.usable().find_map(|shelf| self.idle.any(shelf))
     }
 
     /// Closes what has lain idle too long, but for the node's `min_idle` of this worker.

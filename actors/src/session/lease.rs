@@ -210,6 +210,13 @@ impl Conversation {
             };
             Arc::make_mut(&mut self.state).set_charset(named);
         }
+        // No statement takes user variables away, but a reset does.
+        let card = match self.state.user_variables().can_follow(card.state.user_variables()) {
+            true => Some(card),
+            false if card.birth.init_connect => return Adapted::Unfit,
+            false => grant.clean().await,
+        };
+        let Some(card) = card else { return Adapted::Dead };
         let same = Arc::ptr_eq(&self.state, &card.state) || *self.state == *card.state;
         let insert_id = Some(self.last_insert_id).filter(|id| *id != card.last_insert_id);
         if same && insert_id.is_none() {

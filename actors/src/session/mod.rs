@@ -28,6 +28,7 @@ mod rewrite;
 mod statements;
 mod statistics;
 mod turn;
+mod variables;
 mod wait;
 
 use std::net::IpAddr;

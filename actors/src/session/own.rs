@@ -160,6 +160,7 @@ impl Conversation {
 fn set_here(answer: Option<&Answer>, before: &SessionState) -> Option<SessionState> {
     let Some(Answer::Rows(rows)) = answer else { return None };
     let mut state = SessionState::new(before.database(), before.charset().clone());
+    state.set_user_variables(before.user_variables().clone());
     // A NULL can not be restored.
     if rows.iter().any(|row| row.contains(&None)) {
         return None;

@@ -8,6 +8,7 @@
 //! bytes ──lexer──> tokens ──classify──> Verdict { kind, pins, unpins, facts }
 //! ```
 
+pub mod assigned;
 pub mod builtin;
 pub mod classify;
 pub mod facts;
@@ -22,6 +23,7 @@ mod reported;
 pub mod substitute;
 pub mod token;
 
+pub use assigned::{Assigned, Literal, assigned, string_sql};
 pub use classify::{Classifier, Kind, Verdict, classify};
 pub use facts::Facts;
 pub use hidden::{Catalog, Hidden, Stored, Watch};

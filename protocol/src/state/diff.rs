@@ -39,6 +39,9 @@ pub enum Unfit {
     /// A value that can not be written into a statement without knowing more of the session.
     #[error("a variable's value can not be written safely")]
     Value,
+    /// No command takes a user variable away.
+    #[error("the connection has user variables that the session has not")]
+    UserVariables,
 }
 
 /// Plans how a connection in state `have` becomes one in state `want`; `last_insert_id` is set where given.
@@ -60,6 +63,10 @@ pub fn restore(
         charset(names, &mut set)?;
     }
     variables(want, have, defaults, &mut set)?;
+    if !want.user_variables.can_follow(&have.user_variables) {
+        return Err(Unfit::UserVariables);
+    }
+    want.user_variables.since(&have.user_variables).for_each(|(name, sql)| set.user_variable(name, sql));
     if let Some(id) = last_insert_id {
         set.raw(b"last_insert_id", id.to_string().as_bytes());
     }
@@ -136,6 +143,16 @@ impl Set {
         self.text.extend_from_slice(name);
         self.text.push(b'=');
         self.text.extend_from_slice(value);
+    }
+
+    fn user_variable(&mut self, name: &[u8], sql: &[u8]) {
+        self.begin();
+        self.text.extend_from_slice(b"@`");
+        for byte in name {
+            self.text.extend_from_slice(if *byte == b'`' { b"``" } else { std::slice::from_ref(byte) });
+        }
+        self.text.extend_from_slice(b"`=");
+        self.text.extend_from_slice(sql);
     }
 
     /// MySQL 9.7 switches these two off by DEFAULT, whatever their global value is (measured); no other is like them.

@@ -8,9 +8,11 @@ mod diff;
 mod print;
 #[cfg(test)]
 mod tests;
+mod user_variables;
 
 pub use absorb::{Absorbed, absorb};
 pub use diff::{AT_LOGIN, Restore, Unfit, restore};
+pub use user_variables::{Full, UserVariables};
 
 /// The character sets of a session: they move together and are restored together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,7 @@ pub struct SessionState {
     charset: Charset,
     /// Sorted by name; only what the session has set.
     variables: Vec<Variable>,
+    user_variables: UserVariables,
     print: u64,
 }
 
@@ -49,7 +52,8 @@ impl SessionState {
     /// A session that has only logged in.
     #[must_use]
     pub fn new(database: Option<&[u8]>, charset: Charset) -> Self {
-        let mut state = Self { database: database.map(Box::from), charset, variables: Vec::new(), print: 0 };
+        let (variables, user_variables) = (Vec::new(), UserVariables::default());
+        let mut state = Self { database: database.map(Box::from), charset, variables, user_variables, print: 0 };
         state.print = print::of(&state);
         state
     }
@@ -76,6 +80,12 @@ impl SessionState {
     #[must_use]
     pub fn variable_count(&self) -> usize {
         self.variables.len()
+    }
+
+    /// The user variables that the session has assigned.
+    #[must_use]
+    pub const fn user_variables(&self) -> &UserVariables {
+        &self.user_variables
     }
 
     /// A 64-bit fingerprint: equal states have equal ones. Different states are told apart by comparing.
@@ -115,6 +125,12 @@ impl SessionState {
             self.variables.remove(at);
             self.print = print::of(self);
         }
+    }
+
+    /// Notes what the session's user variables are.
+    pub fn set_user_variables(&mut self, variables: UserVariables) {
+        self.user_variables = variables;
+        self.print = print::of(self);
     }
 
     fn position(&self, name: &[u8]) -> Result<usize, usize> {

@@ -14,7 +14,8 @@ pub(super) fn of(state: &SessionState) -> u64 {
             bytes(hash, &names.connection)
         }
     };
-    state.variables.iter().fold(hash, |hash, (name, value)| bytes(bytes(hash, name), value))
+    let hash = state.variables.iter().fold(hash, |hash, (name, value)| bytes(bytes(hash, name), value));
+    state.user_variables.parts().fold(hash, bytes)
 }
 
 fn optional(hash: u64, value: Option<&[u8]>) -> u64 {

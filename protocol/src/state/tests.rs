@@ -150,3 +150,29 @@ fn what_a_variable_was_anyway_needs_no_setting() {
         b"SET @@SESSION.autocommit=DEFAULT"
     );
 }
+
+fn with(state: &SessionState, assigned: &[(&str, &str)]) -> SessionState {
+    let mut variables = state.user_variables().clone();
+    for (name, sql) in assigned {
+        variables.assign(name.as_bytes(), sql.as_bytes()).unwrap();
+    }
+    let mut state = state.clone();
+    state.set_user_variables(variables);
+    state
+}
+
+#[test]
+fn user_variables_are_assigned_again_but_never_taken_away() {
+    let (none, one) = (fresh(None), with(&fresh(None), &[("a", "1"), ("b`c", "_latin1'x' COLLATE `latin1_bin`")]));
+    assert_ne!(none.print(), one.print());
+    let set = restore(&one, &none, &[], Flags::empty(), Some(3)).unwrap().set.unwrap();
+    assert_eq!(
+        String::from_utf8(set).unwrap(),
+        "SET @`a`=1, @`b``c`=_latin1'x' COLLATE `latin1_bin`, @@SESSION.last_insert_id=3"
+    );
+    assert_eq!(restore(&none, &one, &[], Flags::empty(), None), Err(Unfit::UserVariables));
+    let other = with(&one, &[("a", "NULL")]);
+    assert_eq!(restore(&other, &one, &[], Flags::empty(), None).unwrap().set.unwrap(), b"SET @`a`=1, @`a`=NULL");
+    assert_ne!(other.print(), one.print());
+    assert_eq!(restore(&one, &other, &[], Flags::empty(), None).unwrap().set.unwrap(), b"SET @`a`=1");
+}

@@ -265,3 +265,35 @@ pub(crate) const RARE: Group = Group {
     mysql: &["SET PERSIST max_connections = 10", "SET optimizer_trace = 'enabled=on'", "SET gtid_next = AUTOMATIC"],
     mariadb: &["SET gtid_domain_id = 1", "SET skip_replication = 1", "SET debug_no_thread_alarm = 1"],
 };
+
+/// User variables of which the text tells the value.
+pub(crate) const LITERALS: Group = Group {
+    name: "literals",
+    holds: Holds::Nothing,
+    both: &[
+        "SET @{var} = '{s}'",
+        "SET @{var} = {k}, @b = '{s}'",
+        "SET @{var} := -{d}, @c = 1.50, @b = 1e3",
+        "SET @{var} = NULL",
+        "SET @{var} = TRUE, @c = -.{d}",
+        "SET @`{var}` = ''",
+        "SET @{var} = 1844674407370955{k}",
+        "SET @{var} = 'é{s}'\nSELECT HEX(@{var})",
+        "SET NAMES {charset}\nSET @{var} = '{s}'\nSELECT @{var}, COLLATION(@{var})",
+        "SET collation_connection = utf8mb4_{collation}\nSET @{var} = '{s}', @b = NULL\nSELECT COLLATION(@{var})",
+        "BEGIN\nSET @{var} = '{s}'\nSET NAMES {charset}\nSET @b = '{s}'\nCOMMIT",
+        "SET @{var} = {k}, nosuch = 1",
+        "SET @{var} = 1e999",
+        "SELECT @{var}",
+        "SELECT @a, @b, @c, COLLATION(@a), COLLATION(@b), CHARSET(@c), COERCIBILITY(@{var})",
+        "SELECT CONCAT(@{var}, '{s}'), @{var} + 1, @{var} IS NULL",
+        "INSERT INTO t1 (v) VALUES (@{var})",
+        "SELECT v FROM t1 WHERE v = @{var}",
+        "CREATE TABLE twin_vars_{tag} AS SELECT @a, @b, @c\nSHOW CREATE TABLE twin_vars_{tag}\n\
+         DROP TABLE twin_vars_{tag}",
+        ":reset\nSELECT @a, @b, @c\nUSE {db}",
+    ],
+    mysql: &[],
+    mariadb: &["SELECT VARIABLE_NAME, VARIABLE_VALUE, VARIABLE_TYPE, CHARACTER_SET_NAME \
+         FROM information_schema.USER_VARIABLES ORDER BY 1"],
+};

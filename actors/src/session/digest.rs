@@ -59,6 +59,7 @@ impl Conversation {
         let status = Some(self.summary.status).filter(|status| told || !status.is_empty());
         self.note_status(status, effects);
         self.hold.heed(status, &changes);
+        self.hold.note_savepoints(status, &effects, failed);
         // Neither is undone by a reset (measured).
         if (effects.facts.contains(Facts::SETS_ROLE) || effects.pins.contains(PinReason::SessionOption))
             && let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire())

@@ -8,7 +8,7 @@
 //! ```
 
 use greenroom_protocol::constants::StatusFlags;
-use greenroom_protocol::sql::{PinReason, PinSet};
+use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, Verdict};
 use greenroom_protocol::track::Changes;
 
 /// The characters of a transaction state in which nothing is open.
@@ -26,6 +26,8 @@ pub(super) struct Hold {
     in_transaction: bool,
     /// The transaction state names something open: a transaction, locked tables, reads of an `autocommit=0` session.
     state_open: bool,
+    /// There may be a savepoint, which servers keep without a word before there is a transaction (measured).
+    savepoint: bool,
     /// How many there may be of what a session has by name and a statement ends one of, as [`COUNTED`].
     counts: [u32; 2],
     /// Characteristics for the next transaction are pending (one-shot `SET TRANSACTION`), or those of this one.
@@ -36,7 +38,9 @@ impl Hold {
     /// Takes note of what the server said with a statement's end. `None` status: an error, which says nothing.
     pub(super) fn heed(&mut self, status: Option<StatusFlags>, changes: &Changes) {
         if let Some(status) = status {
+            let before = self.in_transaction;
             self.in_transaction = status.contains(StatusFlags::SERVER_STATUS_IN_TRANS);
+            self.savepoint &= !before || self.in_transaction;
         }
         if let Some(state) = &changes.transaction_state {
             self.state_open = *state != NOTHING_OPEN;
@@ -51,9 +55,19 @@ impl Hold {
         }
     }
 
+    /// Takes note of savepoints that the statement may have made, or has ended with their transaction.
+    pub(super) fn note_savepoints(&mut self, status: Option<StatusFlags>, effects: &Verdict, failed: bool) {
+        let several = effects.facts.intersects(Facts::MULTI | Facts::COMPOUND);
+        let made = effects.facts.contains(Facts::MAKES_SAVEPOINT) && (!failed || several);
+        let is_end = matches!(effects.kind, Kind::Begin | Kind::Commit | Kind::Rollback);
+        let committed = status.is_some_and(|status| status.contains(StatusFlags::SERVER_STATUS_AUTOCOMMIT));
+        let over = is_end && !failed && !several || committed && !self.in_transaction;
+        self.savepoint = (self.savepoint || made) && !over;
+    }
+
     /// Whether a transaction, or what is like one, is open.
     pub(super) fn is_open(&self) -> bool {
-        self.in_transaction || self.state_open
+        self.in_transaction || self.state_open || self.savepoint
     }
 
     /// Whether the connection must be kept.
@@ -103,7 +117,8 @@ impl Hold {
 #[cfg(test)]
 mod tests {
     use greenroom_protocol::constants::StatusFlags;
-    use greenroom_protocol::sql::{PinReason, PinSet};
+    use greenroom_protocol::flavor::Flavor;
+    use greenroom_protocol::sql::{Mode, PinReason, PinSet, classify};
     use greenroom_protocol::track::Changes;
 
     use super::Hold;
@@ -168,6 +183,30 @@ mod tests {
         hold.begin(handler, true);
         hold.end(handler);
         assert!(hold.holds());
+    }
+
+    /// A statement that went well while `autocommit` was off, if not `status` says otherwise.
+    fn after(hold: &mut Hold, sql: &str, status: StatusFlags) -> bool {
+        hold.heed(Some(status), &changes(None, None));
+        hold.note_savepoints(Some(status), &classify(sql.as_bytes(), Mode::new(Flavor::MySql, 90_700)), false);
+        hold.holds()
+    }
+
+    #[test]
+    fn a_savepoint_holds_before_there_is_a_transaction() {
+        let (none, open, auto) =
+            (StatusFlags::empty(), StatusFlags::SERVER_STATUS_IN_TRANS, StatusFlags::SERVER_STATUS_AUTOCOMMIT);
+        let mut hold = Hold::default();
+        assert!(!after(&mut hold, "SAVEPOINT a", auto));
+        assert!(after(&mut hold, "SAVEPOINT a", none));
+        assert!(after(&mut hold, "ROLLBACK TO a", none));
+        assert!(!after(&mut hold, "ROLLBACK", none));
+        assert!(after(&mut hold, "SET autocommit = 0; SAVEPOINT a", none));
+        assert!(after(&mut hold, "SELECT 1; ROLLBACK", none));
+        assert!(after(&mut hold, "SELECT a FROM t", open));
+        assert!(!after(&mut hold, "CREATE TABLE x (a INT)", none));
+        assert!(after(&mut hold, "SAVEPOINT a", none));
+        assert!(!after(&mut hold, "SET autocommit = 1", auto));
     }
 
     #[test]

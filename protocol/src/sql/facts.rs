@@ -72,6 +72,8 @@ facts! {
     USES_USER_VARIABLES = 24;
     /// The routines that it may run are known, and none leaves anything that no server reports.
     ROUTINES_ARE_KNOWN = 25;
+    /// SAVEPOINT, which makes one even before there is a transaction when `autocommit` is off.
+    MAKES_SAVEPOINT = 26;
 }
 
 impl Facts {

@@ -105,6 +105,7 @@ impl Scan {
                 statement.pin(PinReason::Call);
                 statement.fact(Facts::MAY_RUN_ROUTINE | Facts::SETS_LAST_INSERT_ID);
             }
+            Kw::Savepoint => statement.fact(Facts::MAKES_SAVEPOINT),
             Kw::Execute => statement.fact(Facts::MAY_RUN_ROUTINE | Facts::SETS_LAST_INSERT_ID),
             Kw::Get => statement.fact(Facts::READS_DIAGNOSTICS),
             Kw::Prepare => statement.pin(PinReason::SqlPrepare),

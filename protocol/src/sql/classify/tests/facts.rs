@@ -235,6 +235,11 @@ fn transactions() {
         &["COMMIT AND CHAIN", "ROLLBACK WORK AND CHAIN"],
         &["COMMIT AND NO CHAIN", "ROLLBACK TO chain"],
     );
+    each(
+        Facts::MAKES_SAVEPOINT,
+        &["SAVEPOINT x", "SELECT 1; SAVEPOINT x", "SET autocommit = 0; /* y */ savepoint `x`"],
+        &["ROLLBACK TO SAVEPOINT x", "RELEASE SAVEPOINT x", "SELECT savepoint FROM t"],
+    );
     each(Facts::RELEASES_CONNECTION, &["COMMIT RELEASE"], &["COMMIT NO RELEASE", "RELEASE SAVEPOINT x"]);
 }
 

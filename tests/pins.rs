@@ -11,138 +11,13 @@
 
 mod support;
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
-
-use greenroom::demo::server::{Flavor, ROOT, Server};
+use greenroom::demo::server::{Flavor, Server};
 use mysql_common::constants::Command;
 use support::{
-    proxy::{Proxy, Setup},
+    bench::{Bench, soon},
     servers::{Tenant, each_server},
-    wire::{Login, Param, Wire, execute_body},
+    wire::{Param, execute_body},
 };
-
-const SCHEMA: &[&str] = &[
-    "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, tag VARCHAR(20))",
-    "CREATE TABLE idle (a INT)",
-    "INSERT INTO t (tag) VALUES ('a'), ('b'), ('c')",
-    "CREATE PROCEDURE p() SELECT 1",
-    "CREATE PROCEDURE locking() DO GET_LOCK('pins locking', 0), RELEASE_LOCK('pins locking')",
-    "CREATE PROCEDURE fails() BEGIN SET @left = 1; SIGNAL SQLSTATE '45000'; END",
-];
-
-/// Two sessions of root's (who may do everything) before one server connection.
-struct Bench {
-    tenant: Tenant,
-    server: SocketAddr,
-    proxy: Proxy,
-    one: Wire,
-    other: Wire,
-}
-
-impl Bench {
-    fn new(server: &Server, pinning: &str) -> Self {
-        let tenant = Tenant::new(server, "pins");
-        let mut wire = tenant.connect(server.address());
-        for sql in SCHEMA {
-            wire.ok(sql);
-        }
-        let proxy = Self::proxy(server.address(), pinning);
-        let [one, other] = [(); 2].map(|()| connect(&proxy, &tenant));
-        Self { tenant, server: server.address(), proxy, one, other }
-    }
-
-    fn proxy(server: SocketAddr, pinning: &str) -> Proxy {
-        Setup::new(server)
-            .first_node(server, &["max_connections = 1"])
-            .endpoint("lease_timeout = \"120ms\"")
-            .endpoint(&format!("pinning = \"{pinning}\""))
-            .user(ROOT.user, ROOT.password)
-            .start()
-    }
-
-    /// Whether the other session must do without.
-    fn is_held(&mut self) -> bool {
-        match self.other.one("SELECT 1") {
-            support::wire::Reply::Rows(_) => false,
-            support::wire::Reply::Err(error) if error.code == 1040 => true,
-            reply => panic!("{reply:?}"),
-        }
-    }
-
-    /// Polls, for what ends without a reply.
-    fn becomes_free(&mut self) -> bool {
-        (0..20).any(|_| !self.is_held())
-    }
-
-    fn pinned(&self, reason: &str) -> f64 {
-        self.proxy.metrics().sum("greenroom_pinned", &[&format!("reason=\"{reason}\"")])
-    }
-
-    fn expect_pinned(&mut self, reason: &str, why: &str) {
-        assert!(self.is_held(), "{why}: not held; pins {:?}, connections {:?}", self.shown(), self.server_ids());
-        let is_shown = soon(|| self.pinned(reason) > 0.0);
-        assert!(is_shown, "{why}: {reason} is not shown as pinned, but {:?}", self.shown());
-    }
-
-    fn expect_free(&mut self, why: &str) {
-        assert!(self.becomes_free(), "{why}: still held by {:?}", self.shown());
-        // The numbers follow the messages of actors.
-        assert!(soon(|| self.shown().is_empty()), "{why}: shown as pinned: {:?}", self.shown());
-    }
-
-    /// The pins in force, by the metrics.
-    fn shown(&self) -> Vec<String> {
-        let text = self.proxy.get("/metrics").1;
-        let pins = text.lines().filter(|line| line.starts_with("greenroom_pinned{") && !line.ends_with(" 0"));
-        pins.map(str::to_owned).collect()
-    }
-
-    /// The server's ids of the proxy's connections.
-    fn server_ids(&self) -> Vec<String> {
-        let mut root = Wire::connect(self.server, &Login::new(ROOT.user, ROOT.password)).unwrap();
-        let rows = root.rows("SHOW PROCESSLIST").into_iter();
-        let own = rows.filter(|row| row[3].as_deref() == Some(&self.tenant.name));
-        own.map(|mut row| row.swap_remove(0).unwrap()).collect()
-    }
-
-    /// Ends the first session; the next must then find a connection without a trace of it, and is the new first.
-    fn replace(&mut self, why: &str) {
-        self.one.send(Command::COM_QUIT, &[]).unwrap();
-        assert!(self.becomes_free(), "{why}: held after its session's end");
-        let mut heir = connect(&self.proxy, &self.tenant);
-        assert_eq!(heir.scalar("SELECT @a"), None, "{why}");
-        assert_eq!(heir.scalar(&format!("SELECT IS_FREE_LOCK('{}')", self.tenant.name)).as_deref(), Some("1"), "{why}");
-        assert_eq!(heir.scalar("SELECT CURRENT_ROLE()").filter(|role| role != "NONE"), None, "{why}");
-        for (sql, code) in [("SELECT * FROM tmp", 1146), ("EXECUTE s", 1243), ("HANDLER t READ FIRST", 1109)] {
-            assert_eq!(heir.err(sql).code, code, "{why}: {sql}");
-        }
-        heir.ok("INSERT INTO t (tag) VALUES ('writes')");
-        heir.quit().unwrap();
-        assert!(self.becomes_free(), "{why}: held after its heir's end");
-        self.expect_free(why);
-        self.one = connect(&self.proxy, &self.tenant);
-    }
-}
-
-/// Polls for at most a few seconds.
-fn soon(done: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < deadline {
-        if done() {
-            return true;
-        }
-    }
-    false
-}
-
-/// A login asks the server for its database, and the connection for that may still be on its way home.
-fn connect(proxy: &Proxy, tenant: &Tenant) -> Wire {
-    let login = Login::new(ROOT.user, ROOT.password).database(&tenant.name);
-    (0..20).find_map(|_| Wire::connect(proxy.address(), &login).ok()).expect("the login gets a connection")
-}
 
 /// One thing that pins, what does not yet end it, and what does (nothing: only the session's end).
 struct Case {
@@ -583,20 +458,15 @@ fn user_locks_pin_while_the_server_says_that_they_are_held() {
 fn routines_that_are_known_to_leave_nothing_do_not_pin() {
     each_server(|server| {
         let mut bench = Bench::new(server, "tracked");
-        let mut direct = bench.tenant.connect(bench.server);
-        for sql in [
+        bench.store(&[
             "CREATE FUNCTION twice(a INT) RETURNS INT DETERMINISTIC NO SQL RETURN a * 2",
             "CREATE PROCEDURE adds(n INT) BEGIN DECLARE CONTINUE HANDLER FOR NOT FOUND SET n = 0; \
              INSERT INTO t (tag) VALUES (n), (n + 1); INSERT INTO idle SELECT id FROM t LIMIT 3; END",
             "CREATE PROCEDURE begins() BEGIN START TRANSACTION; INSERT INTO idle VALUES (1); END",
             "CREATE PROCEDURE sets() SET SESSION sql_mode = 'ANSI_QUOTES'",
             "CREATE PROCEDURE takes() BEGIN DECLARE got INT; SELECT GET_LOCK('pins takes', 0) INTO got; END",
-        ] {
-            direct.ok(sql);
-        }
-        // What is stored is read when the connection is opened: a new proxy knows of these.
-        bench.proxy = Bench::proxy(bench.server, "tracked");
-        (bench.one, bench.other) = (connect(&bench.proxy, &bench.tenant), connect(&bench.proxy, &bench.tenant));
+        ]);
+        let mut direct = bench.tenant.connect(bench.server);
         for sql in [
             "CALL p()",
             "CALL adds(1)",

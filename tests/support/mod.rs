@@ -11,6 +11,7 @@
     reason = "a test's helper fails by panicking; clippy knows only the test functions themselves"
 )]
 
+pub(crate) mod bench;
 pub(crate) mod driver;
 pub(crate) mod observe;
 pub(crate) mod proxy;

@@ -1,10 +1,10 @@
 # Greenroom's commands. Each says what it installs; Rust itself comes from rust-toolchain.toml by rustup.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench check fuzz mariadb mysql drivers
+.PHONY: help demo test soak frameworks bench check fuzz mariadb mysql drivers
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: mariadb ## a private server, Greenroom in front of it, 200 clients on a few server connections
 	cargo build --release
@@ -17,6 +17,10 @@ test: mariadb mysql drivers ## every test, on real MariaDB and real MySQL, with 
 soak: mariadb mysql ## the twin test at length: SOAK_SEEDS (300) new scripts of SOAK_STEPS (150) lines, all differences shown
 	GREENROOM_TWIN_SEEDS=$${SOAK_SEEDS:-300} GREENROOM_TWIN_STEPS=$${SOAK_STEPS:-150} GREENROOM_TWIN_GO_ON=1 \
 		cargo test --test twin -- --nocapture
+
+frameworks: mariadb mysql ## SQLAlchemy's and Django's own tests, directly and through a transaction pool, compared
+	scripts/install-frameworks
+	cargo test --test frameworks -- --ignored --nocapture --test-threads=1
 
 bench: ## Greenroom beside haproxy and no proxy at all (BENCH_PARTS; scripts/bench has the rest)
 	scripts/bench

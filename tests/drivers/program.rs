@@ -8,7 +8,10 @@ use std::{
     process::Command,
 };
 
-use super::stage::{Stage, each_stage};
+use super::{
+    stage::{Stage, each_stage},
+    support::installed::installed,
+};
 
 /// Set to 1, a missing driver fails its test instead of skipping it.
 const REQUIRE: &str = "GREENROOM_REQUIRE_DRIVERS";
@@ -132,13 +135,6 @@ pub(super) fn is_there(name: &str, probe: &mut Command) -> bool {
         let _ = writeln!(std::io::stderr(), "SKIPPED: no {name}; scripts/install-drivers gets it");
     }
     found
-}
-
-/// Where `scripts/install-drivers` puts what is not a package of the machine's.
-fn installed(path: &str) -> PathBuf {
-    let told = env::var_os("GREENROOM_DRIVERS").filter(|value| !value.is_empty()).map(PathBuf::from);
-    let usual = || env::home_dir().unwrap_or_default().join(".cache/greenroom/drivers");
-    told.unwrap_or_else(usual).join(path)
 }
 
 fn here(path: &str) -> PathBuf {

@@ -1,19 +1,14 @@
 //! Where a driver plays: one server, directly and through one proxy in its three modes, with other sessions about.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpStream},
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::Duration,
-};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use greenroom::demo::server::{Server, free_port};
 
 use super::support::{
+    disturb::{TABLE, while_others_work},
     observe::until,
     proxy::{Proxy, Setup},
     servers::{Tenant, each_server},
-    wire::Wire,
 };
 
 const MODES: [&str; 3] = ["none", "session", "transaction"];
@@ -34,34 +29,17 @@ pub(super) fn each_stage(label: &str, play: impl Fn(&Stage)) {
     let label: String = label.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     each_server(|server| {
         let stage = Stage::new(server, &label);
-        let over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            // Ends the others also when the play panics.
-            let end = Ended(&over);
-            for number in 1..=3 {
-                let (stage, over) = (&stage, &over);
-                scope.spawn(move || stage.disturb(number, over));
-            }
-            play(&stage);
-            drop(end);
-        });
+        let others = (0..3).map(|_| stage.tenant.connect(stage.proxy.address())).collect();
+        while_others_work(others, &stage.tenant.name, || play(&stage));
         stage.was_used();
     });
-}
-
-struct Ended<'a>(&'a AtomicBool);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Stage {
     fn new(server: &Server, label: &str) -> Self {
         let tenant = Tenant::new(server, label);
         let mut wire = tenant.connect(server.address());
-        wire.ok("CREATE TABLE others (id INT AUTO_INCREMENT PRIMARY KEY, session INT)");
+        wire.ok(TABLE);
         // What a scenario drops first is there at the first target, too.
         for name in ["child", "types", "work", "texts", "big"] {
             wire.ok(&format!("CREATE TABLE {name} (id INT)"));
@@ -83,27 +61,6 @@ impl Stage {
             until(&format!("{name} listens"), || TcpStream::connect(address).is_ok());
         }
         Self { tenant, targets, proxy }
-    }
-
-    /// Another session of the same user, in a state of its own, which it finds again wherever it runs.
-    fn disturb(&self, number: u32, over: &AtomicBool) {
-        let mut wire = self.tenant.connect(self.proxy.address());
-        let zone = format!("+0{number}:30");
-        wire.ok(&format!("SET NAMES latin1, time_zone = '{zone}', SESSION group_concat_max_len = {}", 100 + number));
-        while !over.load(Ordering::Relaxed) {
-            let id = wire.ok(&format!("INSERT INTO {}.others (session) VALUES ({number})", self.tenant.name));
-            wire.ok(if id.last_insert_id.is_multiple_of(2) {
-                "USE information_schema"
-            } else {
-                "SET @@sql_mode = 'ANSI_QUOTES'"
-            });
-            let seen =
-                wire.rows("SELECT LAST_INSERT_ID(), @@time_zone, @@character_set_client, @@group_concat_max_len");
-            let due = [&id.last_insert_id.to_string(), &zone, "latin1", &(100 + number).to_string()];
-            assert_eq!(seen, [due.map(|value| Some(value.to_owned()))], "another session's own state");
-            thread::sleep(Duration::from_millis(2));
-        }
-        quit(wire);
     }
 
     /// What was printed at each target must be what was printed at the first.
@@ -132,8 +89,4 @@ impl Stage {
         }
         assert!(metrics.sum("greenroom_leases_total", &["found=\"other\""]) > 10.0, "nothing was shared");
     }
-}
-
-fn quit(wire: Wire) {
-    assert!(wire.quit().unwrap(), "the proxy closes the connection");
 }

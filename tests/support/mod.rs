@@ -12,7 +12,9 @@
 )]
 
 pub(crate) mod bench;
+pub(crate) mod disturb;
 pub(crate) mod driver;
+pub(crate) mod installed;
 pub(crate) mod observe;
 pub(crate) mod proxy;
 pub(crate) mod script;

@@ -494,3 +494,24 @@ fn routines_that_are_known_to_leave_nothing_do_not_pin() {
         assert_eq!(bench.one.scalar("SELECT @@sql_mode LIKE '%ANSI_QUOTES%'").as_deref(), Some("0"));
     });
 }
+
+#[test]
+fn what_a_statement_did_before_it_failed_pins() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        let fails = "(SELECT o.id FROM t o WHERE o.id >= t.id) FROM t ORDER BY 0 + t.id";
+        assert_eq!(bench.one.err(&format!("SELECT GET_LOCK('pins half', 1), {fails}")).code, 1242);
+        run(&mut bench, &["SELECT COUNT(*) FROM t"]);
+        bench.expect_pinned("user_lock", "a lock that was got for the first row");
+        run(&mut bench, &["DO RELEASE_LOCK('pins half')", "SELECT COUNT(*) FROM t"]);
+        bench.expect_free("it is released");
+        assert_eq!(bench.one.err("SELECT GET_LOCK('pins half', 1), nosuch FROM t").code, 1054);
+        run(&mut bench, &["SELECT COUNT(*) FROM t"]);
+        bench.expect_free("a lock that was not asked for");
+        assert_eq!(bench.one.err(&format!("SELECT @a := t.id, {fails}")).code, 1242);
+        run(&mut bench, &["SELECT COUNT(*) FROM t"]);
+        bench.expect_pinned("user_variable", "a variable that was assigned for the first row");
+        assert_eq!(bench.one.scalar("SELECT @a").as_deref(), Some("1"));
+        bench.replace("a variable");
+    });
+}

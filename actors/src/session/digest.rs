@@ -28,6 +28,13 @@ const EXPLAINS: [PinReason; 5] = [
 const MODES: StatusFlags =
     StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES.union(StatusFlags::SERVER_STATUS_ANSI_QUOTES);
 
+/// What a statement may have done before it failed: a function that it called for one row has done its work, whatever
+/// became of the next (measured).
+const HALF_DONE: PinSet = PinSet::of(&[PinReason::UserVariable, PinReason::UserLock, PinReason::Sequence]);
+
+/// Server error: a text that can not be read. Nothing of it has run.
+const UNREADABLE: u16 = 1064;
+
 /// What pins in strict mode only, because the vendors' proxies do.
 const HARMLESS: PinSet = PinSet::of(&[PinReason::LargePacket, PinReason::MultiStatement]);
 
@@ -118,7 +125,12 @@ impl Conversation {
     fn judge(&mut self, effects: Effects, named: Option<&Named>, changes: &Changes, failed: bool) {
         // Of several statements the first may have done its work although a later one failed; so may a routine.
         let done = !failed || effects.facts.intersects(Facts::MULTI | Facts::MAY_RUN_ROUTINE | Facts::COMPOUND);
-        let mut pins = if done { effects.pins } else { PinSet::EMPTY };
+        let begun = self.summary.error.is_some_and(|error| error.code != UNREADABLE);
+        let mut pins = match done {
+            true => effects.pins,
+            false if begun => effects.pins.intersection(HALF_DONE),
+            false => PinSet::EMPTY,
+        };
         if self.summary.large_row {
             pins.insert(PinReason::LargePacket);
         }

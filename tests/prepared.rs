@@ -180,6 +180,28 @@ fn a_text_means_what_it_meant_when_it_was_prepared() {
 }
 
 #[test]
+fn what_a_server_settles_when_it_reads_a_text_stays() {
+    same(|stage, flavor| {
+        let texts = ["SELECT WEEK('2023-01-01'), DAYNAME('2023-01-01')", "SELECT 1 / 3"];
+        let early = texts.map(|text| stage.prepare(text));
+        let set: &[&str] = match flavor {
+            Flavor::MySql => &["SET block_encryption_mode = 'aes-256-cbc', windowing_use_high_precision = OFF"],
+            Flavor::MariaDb => &[],
+        };
+        set.iter().for_each(|sql| stage.sql(sql));
+        stage.sql("SET default_week_format = 3, lc_time_names = 'de_DE', div_precision_increment = 9");
+        let late = texts.map(|text| stage.prepare(text));
+        for statement in early.iter().chain(&late) {
+            stage.execute(statement, &[]);
+        }
+        stage.sql("SET default_week_format = DEFAULT, lc_time_names = DEFAULT, div_precision_increment = DEFAULT");
+        for statement in late.iter().chain(&early) {
+            stage.execute(statement, &[]);
+        }
+    });
+}
+
+#[test]
 fn what_has_changed_beneath_a_statement_is_told() {
     same(|stage, _| {
         let all = stage.prepare("SELECT * FROM t WHERE id = ?");

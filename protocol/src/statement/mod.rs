@@ -18,18 +18,23 @@ use crate::state::{Charset, SessionState};
 
 /// Variables that a server may heed when it reads a text, not when it runs it: names, types and values of constants are
 /// settled by them. Each may be set at any time, also inside a transaction.
-const READING: [&[u8]; 11] = [
+const READING: [&[u8]; 16] = [
+    b"block_encryption_mode",
     b"character_set_collations",
     b"collation_server",
     b"default_collation_for_utf8mb4",
+    b"default_week_format",
     b"div_precision_increment",
     b"group_concat_max_len",
+    b"lc_time_names",
     b"old_mode",
     b"optimizer_switch",
     b"sql_auto_is_null",
+    b"sql_buffer_result",
     b"sql_mode",
     b"sql_select_limit",
     b"time_zone",
+    b"windowing_use_high_precision",
 ];
 
 /// What a statement was prepared from.
@@ -60,6 +65,12 @@ impl Source {
         &self.text
     }
 
+    /// The database that was the default one.
+    #[must_use]
+    pub fn database(&self) -> Option<&[u8]> {
+        self.database.as_deref()
+    }
+
     /// Whether a server would read the text in that state as it did when it was prepared.
     #[must_use]
     pub fn is_at_home_in(&self, state: &SessionState) -> bool {
@@ -81,6 +92,12 @@ impl Source {
             }
         }
         home
+    }
+
+    /// Whether that state and [`Self::home`] differ in whether a variable has the value that the login found.
+    #[must_use]
+    pub fn differs_by_usual(&self, state: &SessionState) -> bool {
+        !self.variables.iter().map(|(name, _)| *name).eq(reading(state).map(|(name, _)| name))
     }
 
     /// A 64-bit fingerprint: equal sources have equal ones.

@@ -496,6 +496,27 @@ fn routines_that_are_known_to_leave_nothing_do_not_pin() {
 }
 
 #[test]
+fn a_prepared_statement_makes_and_drops_tables_of_its_own_database() {
+    each_server(|server| {
+        let mut bench = Bench::new(server, "tracked");
+        let [made, dropped] =
+            ["CREATE TEMPORARY TABLE x (a INT)", "DROP TABLE x"].map(|sql| bench.one.prepare(sql).unwrap());
+        let away = |bench: &mut Bench, statement| {
+            bench.one.ok("USE mysql");
+            let replies = bench.one.execute(statement, &[]).unwrap();
+            assert!(matches!(replies.as_slice(), [support::wire::Reply::Ok(_)]), "{replies:?}");
+        };
+        away(&mut bench, &made);
+        run(&mut bench, &["CREATE TEMPORARY TABLE x (b INT)", "DROP TABLE x"]);
+        bench.expect_pinned("temporary_table", "the one of the statement's own database");
+        run(&mut bench, &["CREATE TEMPORARY TABLE x (b INT)"]);
+        away(&mut bench, &dropped);
+        bench.expect_pinned("temporary_table", "the one of the other database");
+        bench.replace("a table of another database");
+    });
+}
+
+#[test]
 fn what_a_statement_did_before_it_failed_pins() {
     each_server(|server| {
         let mut bench = Bench::new(server, "tracked");

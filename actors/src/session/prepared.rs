@@ -8,7 +8,6 @@ use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::reply::Prepared;
-use greenroom_protocol::sql::named::named;
 use greenroom_protocol::sql::{Facts, Kind, PinReason};
 use greenroom_protocol::statement::Source;
 use greenroom_protocol::statement::bindings::Bindings;
@@ -90,8 +89,8 @@ impl Conversation {
         }
         let statement = id.filter(|_| self.shares());
         let known = statement.filter(|_| executes(command)).and_then(|id| self.statements.get(id));
-        let text = known.filter(|_| Belongings::concern(self.hold.pins, &effects)).and_then(|known| known.text());
-        let named = text.and_then(|(text, mode)| named(text, mode)).map(Box::new);
+        let named = known.filter(|_| Belongings::concern(self.hold.pins, &effects)).and_then(Statement::named);
+        let named = named.map(Box::new);
         self.run(Turn { effects, statement, named, ..Turn::new(command, incoming) }).await
     }
 

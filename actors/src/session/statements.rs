@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use greenroom_protocol::reply::Prepared;
+use greenroom_protocol::sql::named::{Named, named};
 use greenroom_protocol::sql::{Facts, Mode, PinReason, PinSet};
 use greenroom_protocol::statement::Source;
 use rustc_hash::FxHashMap;
@@ -59,9 +60,10 @@ impl Statement {
         }
     }
 
-    /// Its text, where that was kept, and how it is to be read.
-    pub(super) fn text(&self) -> Option<(&[u8], Mode)> {
-        self.source.as_ref().map(|source| (source.text(), self.mode))
+    /// What its text names, where that was kept: tables of the database in which it was prepared (measured).
+    pub(super) fn named(&self) -> Option<Named> {
+        let source = self.source.as_ref()?;
+        named(source.text(), self.mode).map(|named| named.within(source.database().unwrap_or_default()))
     }
 
     /// Nobody else may use it on the server.

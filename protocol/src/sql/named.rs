@@ -35,6 +35,17 @@ pub struct Named {
     pub releases: bool,
 }
 
+impl Named {
+    /// Tables whose database the text does not name are in this one.
+    #[must_use]
+    pub fn within(mut self, database: &[u8]) -> Self {
+        for (qualifier, _) in self.made.iter_mut().chain(&mut self.dropped) {
+            qualifier.get_or_insert_with(|| database.into());
+        }
+        self
+    }
+}
+
 /// Reads a text of one statement. `None` where it can not be told.
 #[must_use]
 pub fn named(text: &[u8], mode: Mode) -> Option<Named> {
@@ -140,15 +151,17 @@ fn name(tokens: &[Part]) -> Option<Box<[u8]>> {
     name.is_ascii().then(|| name.to_ascii_lowercase().into())
 }
 
-/// A table's name, and what follows it. Letter case may count.
+/// A table's name, and what follows it. Letter case may count; what is beyond ASCII means something else in another
+/// character set.
 fn table(tokens: &[Part]) -> Option<(Table, &[Part])> {
-    let (Part::Word(first) | Part::Quoted(first)) = tokens.first()? else { return None };
-    match tokens.get(1..) {
-        Some([Part::Punct(b'.'), Part::Word(second) | Part::Quoted(second), rest @ ..]) => {
-            Some(((Some(first.clone()), second.clone()), rest))
-        }
-        Some(rest) => Some(((None, first.clone()), rest)),
-        None => None,
+    let name = |part: &Part| match part {
+        Part::Word(name) | Part::Quoted(name) if name.is_ascii() => Some(name.clone()),
+        _ => None,
+    };
+    let first = name(tokens.first()?)?;
+    match tokens.get(1..)? {
+        [Part::Punct(b'.'), second, rest @ ..] => Some(((Some(first), name(second)?), rest)),
+        rest => Some(((None, first), rest)),
     }
 }
 
@@ -217,6 +230,11 @@ mod tests {
         }
         assert_eq!(read("DROP VIEW a"), Named::default());
         assert_eq!(named(b"DROP TABLE a, ", MARIA), None);
+        for sql in ["CREATE TEMPORARY TABLE é (a INT)", "DROP TABLE a, é.b"] {
+            assert_eq!(named(sql.as_bytes(), MARIA), None, "{sql}");
+        }
+        let within = read("DROP TABLE a, d.b").within(b"app");
+        assert_eq!(within.dropped, [table(Some("app"), "a"), table(Some("d"), "b")]);
         assert!(read("ALTER TABLE a RENAME TO b").renames && read("RENAME TABLE a TO b").renames);
         assert!(!read("ALTER TABLE a ADD b INT").renames);
     }

@@ -202,6 +202,84 @@ fn what_a_server_settles_when_it_reads_a_text_stays() {
 }
 
 #[test]
+fn what_was_set_in_a_transaction_counts_for_what_is_prepared_in_it() {
+    same(|stage, _| {
+        let before = stage.prepare("SELECT 'x' = 'X', \"a\" FROM t WHERE id = 1");
+        stage.sql("SET NAMES utf8mb4");
+        stage.sql("BEGIN");
+        // What MariaDB does not report, and what neither does.
+        stage.go_on(Command::COM_QUERY, b"SET @@sql_mode = 'ANSI_QUOTES'");
+        stage.go_on(Command::COM_QUERY, b"SET collation_connection = 'utf8mb4_bin'");
+        let within = stage.wire.prepare("SELECT 'x' = 'X', \"a\" FROM t WHERE id = 1").unwrap();
+        stage.go_on(Command::COM_STMT_EXECUTE, &execute_body(within.id, 0, &[]));
+        stage.go_on(Command::COM_QUERY, b"SET collation_connection = 'utf8mb4_general_ci'");
+        stage.go_on(Command::COM_STMT_EXECUTE, &execute_body(before.id, 0, &[]));
+        let replies = stage.wire.query("SELECT @@collation_connection, @@sql_mode").unwrap();
+        stage.seen.push(format!("{replies:?}"));
+        stage.go_on(Command::COM_QUERY, b"COMMIT");
+        stage.sql("SET NAMES latin1");
+        stage.sql("SET sql_mode = DEFAULT");
+        stage.execute(&within, &[]);
+        stage.execute(&before, &[]);
+    });
+}
+
+#[test]
+fn what_could_not_be_prepared_in_its_own_state_is_not_left_behind() {
+    each_private_server(&Options::default(), |server| {
+        let tenant = Tenant::new(&server, "left");
+        let mut root = Wire::connect(server.address(), &Login::new(ROOT.user, ROOT.password)).unwrap();
+        let proxy = pool(&server, 1, &tenant);
+        let mut wire = tenant.connect(proxy.address());
+        let statement = wire.prepare("SELECT 1").unwrap();
+        wire.ok("USE information_schema");
+        root.ok(&format!("DROP DATABASE {}", tenant.name));
+        let mut other = Wire::connect(proxy.address(), &tenant.login().database("information_schema")).unwrap();
+        other.ok("SET @a = 1");
+        other.quit().unwrap();
+        for _ in 0..10 {
+            let replies = wire.execute(&statement, &[]).unwrap();
+            assert!(matches!(replies.as_slice(), [Reply::Err(_)]), "{replies:?}");
+            assert_eq!(wire.scalar("SELECT 2").as_deref(), Some("2"));
+        }
+        let held = root.rows("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'").swap_remove(0).swap_remove(1);
+        assert_eq!(held.as_deref(), Some("0"));
+        root.ok(&format!("CREATE DATABASE {}", tenant.name));
+    });
+}
+
+#[test]
+fn what_init_connect_had_set_is_not_taken_for_the_servers_own() {
+    let args = ["--init-connect=SET sql_mode = 'ANSI_QUOTES'"].map(Into::into).into();
+    each_private_server(&Options { extra_args: args, ..Options::default() }, |server| {
+        let tenant = Tenant::new(&server, "usual");
+        let mut direct = tenant.connect(server.address());
+        for sql in SCHEMA {
+            direct.ok(sql);
+        }
+        let proxy = pool(&server, 2, &tenant);
+        let mut wire = tenant.connect(proxy.address());
+        let statement = wire.prepare("SELECT \"a\" FROM t WHERE id = 1").unwrap();
+        let replies = wire.execute(&statement, &[]).unwrap();
+        assert!(
+            matches!(replies.as_slice(), [Reply::Rows(rows)] if rows.rows == [[Some("one".to_owned())]]),
+            "{replies:?}"
+        );
+        wire.ok("SET sql_mode = ''");
+        direct.quit().unwrap();
+        let mut root = Wire::connect(server.address(), &Login::new(ROOT.user, ROOT.password)).unwrap();
+        let of_user = format!("SELECT id FROM information_schema.processlist WHERE user = '{}'", tenant.name);
+        for id in root.rows(&of_user).into_iter().filter_map(|mut row| row.swap_remove(0)) {
+            root.query(&format!("KILL {id}")).unwrap();
+        }
+        // No connection can be brought to what it was: the client is told so, and prepares it anew.
+        let replies = wire.execute(&statement, &[]).unwrap();
+        assert!(matches!(replies.as_slice(), [Reply::Err(error)] if error.code == 1615), "{replies:?}");
+        assert_eq!(wire.scalar("SELECT \"a\" FROM t WHERE id = 1").as_deref(), Some("a"));
+    });
+}
+
+#[test]
 fn what_has_changed_beneath_a_statement_is_told() {
     same(|stage, _| {
         let all = stage.prepare("SELECT * FROM t WHERE id = ?");

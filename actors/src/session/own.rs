@@ -93,7 +93,7 @@ impl Conversation {
     }
 
     /// Asks; `false` where the connection is lost.
-    async fn pay(&mut self) -> bool {
+    pub(super) async fn pay(&mut self) -> bool {
         let debts = std::mem::take(&mut self.debts);
         self.previous.lose_sight();
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };

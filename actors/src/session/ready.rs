@@ -13,11 +13,13 @@ use greenroom_protocol::statement::bindings::Bindings;
 use greenroom_protocol::statement::{Cache, Source};
 
 use super::conversation::Conversation;
+use super::prepared::executes;
 use super::pump::Fault;
 use super::statements::Statement;
 use super::turn::Turn;
 use crate::backend::exchange::Batch;
 use crate::buffer::Buffer;
+use crate::end::SessionEnd;
 
 /// Server error: all statements that all clients together may prepare are.
 const TOO_MANY: u16 = 1461;
@@ -43,7 +45,8 @@ impl Conversation {
         let unclear = matches!(types, Types::Unclear);
         let fresh = unclear && !statement.stays;
         statement.stays |= unclear;
-        let (stays, known, source) = (statement.stays, statement.types.clone(), statement.source.clone());
+        let (stays, long) = (statement.stays, statement.long);
+        let (known, source) = (statement.types.clone(), statement.source.clone());
         // A MariaDB that was never told any crashes (measured, 10.11.14).
         if matches!(types, Types::Kept(_)) && known.is_none() && self.flavor == Flavor::MariaDb {
             return Err(Fault::Refused(SqlError::wrong_arguments()));
@@ -53,6 +56,10 @@ impl Conversation {
         let strange = fresh || matches!(types, Types::Kept(_)) && known.is_none();
         let usable = entry.is_some_and(|entry| !(strange && entry.bound));
         if !usable {
+            // What it was sent for a parameter went with it, or never came.
+            if long && executes(turn.command) {
+                return Err(Fault::Refused(SqlError::needs_prepare()));
+            }
             self.prepare_here(own, source.as_ref()).await?;
         }
         if stays && let Some(cache) = self.cache() {
@@ -131,23 +138,33 @@ impl Conversation {
             Answer::Failed(error) => return Err(Fault::Refused(error)),
             _ => return Err(gone()),
         };
-        self.enter(own, Some(source), prepared.id);
         let params = self.statements.get(own).map(|statement| statement.params);
-        // What the client has bound would mean something else.
-        if params != Some(prepared.params) { Err(Fault::Refused(SqlError::needs_prepare())) } else { Ok(()) }
+        if params != Some(prepared.params) {
+            // What the client has bound would mean something else.
+            self.close_unused(prepared.id);
+            return Err(Fault::Refused(SqlError::needs_prepare()));
+        }
+        self.enter(own, Some(source), prepared.id);
+        Ok(())
     }
 
     /// One write: what leads to the statement's own state, the statement, and what leads back.
     async fn prepare_source(&mut self, source: &Source) -> Result<Answer, Fault> {
         let lost = |reason: &str| Fault::Unsent(reason.to_owned());
+        self.know_state().await?;
         let state = Arc::clone(&self.state);
         let mut steps = vec![(Command::StmtPrepare, source.text().to_vec())];
         let mut at = 0;
         if !source.is_at_home_in(&state) {
             let home = source.home(&state);
-            let Some(agreed) = self.grant.as_ref().and_then(|grant| grant.card()).map(|card| card.capabilities) else {
+            let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) else {
                 return Err(lost("it is gone"));
             };
+            let agreed = card.capabilities;
+            // "What it was before" is not the server's default.
+            if card.birth.init_connect && source.differs_by_usual(&state) {
+                return Err(Fault::Refused(SqlError::needs_prepare()));
+            }
             let plan = |want: &SessionState, have: &SessionState| restore(want, have, &[], agreed, None);
             let (Ok(there), Ok(back)) = (plan(&home, &state), plan(&state, &home)) else {
                 return Err(Fault::Refused(SqlError::needs_prepare()));
@@ -175,8 +192,33 @@ impl Conversation {
         match (before, answers.any(|answer| matches!(answer, Answer::Failed(_)))) {
             // The way back failed, or, being refused half-way there, it is not known where this is.
             (_, true) => Err(lost("the session's state could not be restored")),
-            (Some(Answer::Failed(error)), _) => Err(Fault::Refused(error)),
+            (Some(Answer::Failed(error)), _) => {
+                if let Some(Answer::Prepared(elsewhere)) = prepared {
+                    self.close_unused(elsewhere.id);
+                }
+                Err(Fault::Refused(error))
+            }
             _ => prepared.ok_or_else(|| lost("the server did not answer")),
+        }
+    }
+
+    /// What the session has set is known: a text means the same wherever it is prepared in that state, and whoever leaves
+    /// the state finds back.
+    pub(super) async fn know_state(&mut self) -> Result<(), Fault> {
+        if !self.debts.hide_state() {
+            return Ok(());
+        }
+        let warnings = self.debts.warnings;
+        if !Box::pin(self.pay()).await {
+            return Err(Fault::Client(SessionEnd::BackendLost));
+        }
+        self.debts.warnings = warnings;
+        Ok(())
+    }
+
+    fn close_unused(&mut self, id: u32) {
+        if let Some(cache) = self.cache() {
+            cache.close(id);
         }
     }
 

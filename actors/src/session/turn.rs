@@ -268,6 +268,9 @@ impl Conversation {
         if let Some(own) = turn.statement {
             self.make_ready(turn, own).await?;
         }
+        if turn.draft.is_some() {
+            self.know_state().await?;
+        }
         self.send_turn(turn).await?;
         let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) else {
             return Err(Fault::Backend { begun: false, reason: "there is no connection".to_owned() });

@@ -120,6 +120,11 @@ impl Cache {
         self.kept.remove(&own).map(|entry| entry.id)
     }
 
+    /// The server has prepared what nobody can use.
+    pub fn close(&mut self, id: u32) {
+        self.closing.push(id);
+    }
+
     /// Whether some session has a statement to itself here.
     #[must_use]
     pub fn keeps(&self) -> bool {

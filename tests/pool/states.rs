@@ -1,5 +1,7 @@
 //! Sessions in different states over few connections: what it costs the server.
 
+use std::time::{Duration, Instant};
+
 use greenroom::demo::server::Options;
 
 use super::workers;
@@ -57,5 +59,28 @@ fn states_that_are_wanted_often_keep_a_connection_each() {
         assert!(root.connections(&tenant.name).len() <= 10);
         drop(sessions);
         tenant.administer(&[format!("DROP DATABASE {other}")]);
+    });
+}
+
+#[test]
+fn a_server_without_room_for_more_is_not_taken_for_down() {
+    each_private_server(&Options::default(), |server| {
+        let tenant = Tenant::new(&server, "full");
+        let mut root = Root::on(&server);
+        let proxy = workers(&server, &tenant, 1).start();
+        let mut sessions = [(); 2].map(|()| tenant.connect(proxy.address()));
+        sessions[0].ok("SET time_zone = '+03:00'");
+        // MariaDB's least limit is ten.
+        let others: Vec<_> = (0..12).map(|_| tenant.connect(server.address())).collect();
+        let connected = root.0.rows("SHOW GLOBAL STATUS LIKE 'Threads_connected'")[0][1].clone().unwrap();
+        root.0.ok(&format!("SET GLOBAL max_connections = {connected}"));
+        // Long enough for as many attempts as a node is given up after.
+        let end = Instant::now() + Duration::from_secs(4);
+        while Instant::now() < end {
+            for session in &mut sessions {
+                assert_eq!(session.scalar("SELECT 1").as_deref(), Some("1"));
+            }
+        }
+        drop(others);
     });
 }

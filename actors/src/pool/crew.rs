@@ -31,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) doing: Doing,
     /// When it should be retired.
     pub(crate) retire: Option<Instant>,
+    /// It was opened for nobody in particular.
+    pub(crate) spare: bool,
     /// It was told to end to make room.
     pub(crate) evicted: bool,
     /// Its lease is counted at the node (read-only endpoints choose by that).

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 
@@ -37,6 +37,8 @@ pub(crate) struct Desk {
     pub(crate) closed: bool,
     /// The last attempt to open one failed.
     pub(crate) failing: bool,
+    /// A connection that nobody needed could not be opened: no other is tried before.
+    pub(crate) no_spare_before: Option<Instant>,
     /// The other shards have been asked and have not answered.
     pub(crate) begging: bool,
     /// What other shards asked for and have not got.
@@ -59,6 +61,7 @@ impl Desk {
             evicting: 0,
             closed: false,
             failing: false,
+            no_spare_before: None,
             begging: false,
             wants: VecDeque::new(),
             creditors: VecDeque::new(),

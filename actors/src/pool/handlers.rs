@@ -1,7 +1,7 @@
 //! The shard's messages: each decides by the pure parts, acts, answers.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{AsyncContext, Context, Handler};
 use greenroom_protocol::state::Charset;
@@ -15,6 +15,9 @@ use super::{
 use crate::backend::Start;
 use crate::end::BackendEnd;
 use crate::supervisor::{Failed, Recovered};
+
+/// How long nothing is opened that nobody needs, after it could not be.
+const SPARE_PAUSE: Duration = Duration::from_secs(10);
 
 impl Handler<Lease> for PoolShard {
     type Result = ();
@@ -97,7 +100,12 @@ impl Handler<Gone> for PoolShard {
             self.opened(member.key, &node);
         }
         self.keys.leave(member.key);
-        self.bury(member.key, &node, gone.end, gone.refusal, member.evicted);
+        // Nobody misses it, and what there is may go on: a server that has no room for more is not down.
+        if member.spare && matches!(gone.end, BackendEnd::ConnectFailed | BackendEnd::Refused) {
+            self.desk(&node).no_spare_before = Some(Instant::now() + SPARE_PAUSE);
+        } else {
+            self.bury(member.key, &node, gone.end, gone.refusal, member.evicted);
+        }
         let mut permit = gone.permit;
         if let Some(creditor) = self.desk(&node).creditors.pop_front() {
             creditor.do_send(Room { node: node.index, permit: permit.take() });

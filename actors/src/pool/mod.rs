@@ -109,11 +109,16 @@ impl PoolShard {
             return;
         }
         let desk = self.desk(node);
+        let paused = desk.no_spare_before.is_some_and(|until| Instant::now() < until);
         if desk.may_open()
             && desk.line.len() == 0
+            && !paused
             && let Some(permit) = node.admit()
         {
-            self.open(key, permit, Blueprint::of(ticket), me);
+            let id = self.open(key, permit, Blueprint::of(ticket), me);
+            if let Some(member) = self.crew.get_mut(id) {
+                member.spare = true;
+            }
         }
     }
 
@@ -202,13 +207,15 @@ impl PoolShard {
             let Some(waiter) = desk.line.unmet(|key| keys.opening(key)) else { return };
             let (key, blueprint) = (waiter.key, Blueprint::of(&waiter.request.ticket));
             match permit.take().filter(Permit::is_within_limit).or_else(|| node.admit()) {
-                Some(permit) => self.open(key, permit, blueprint, me),
+                Some(permit) => {
+                    self.open(key, permit, blueprint, me);
+                }
                 None => return self.make_room(key, blueprint.database.is_some(), node, me),
             }
         }
     }
 
-    fn open(&mut self, key: u32, permit: Permit, blueprint: Blueprint, me: &Addr<Self>) {
+    fn open(&mut self, key: u32, permit: Permit, blueprint: Blueprint, me: &Addr<Self>) -> BackendId {
         let node = Arc::clone(permit.node());
         let favourite = self.keys.get(key).map(|known| (known.key.clone(), blueprint.clone()));
         let desk = self.desk(&node);
@@ -217,7 +224,7 @@ impl PoolShard {
         if let Some(known) = self.keys.get_mut(key) {
             known.opening += 1;
         }
-        self.enlist(key, node, Doing::Opening, Start::Open { permit, blueprint: Box::new(blueprint) }, me);
+        self.enlist(key, node, Doing::Opening, Start::Open { permit, blueprint: Box::new(blueprint) }, me)
     }
 
     fn enlist(&mut self, key: u32, node: Arc<Node>, doing: Doing, start: Start, me: &Addr<Self>) -> BackendId {
@@ -231,7 +238,7 @@ impl PoolShard {
                     shard.do_send(Gone { backend: id, end: BackendEnd::Panicked, refusal: None, permit: None });
                 }
             });
-            Member { addr, key, node, doing, retire: None, evicted: false, counted: false }
+            Member { addr, key, node, doing, retire: None, spare: false, evicted: false, counted: false }
         })
     }
 

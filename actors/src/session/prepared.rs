@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use greenroom_protocol::command::Command;
-use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
+use greenroom_protocol::constants::{CapabilityFlags, MariadbCapabilities, StatusFlags};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::reply::Prepared;
@@ -75,8 +75,9 @@ impl Conversation {
             Some(None) if executes(command) || command == Command::StmtReset => {
                 effects.facts.insert(Facts::READS_DIAGNOSTICS)
             }
-            // MariaDB's "the last one", where there is none; to a server it would be that of somebody else.
-            None if has_id && self.shares() => {
+            // MariaDB's "the last one", where there is none; to a server it would be that of somebody else. Whom it has not
+            // agreed with on bulk operations it tells so first.
+            None if has_id && self.shares() && (command != Command::StmtBulkExecute || self.sends_bulk()) => {
                 let error = SqlError::unknown_statement(u32::MAX, command);
                 return self.refuse(incoming, &error).await;
             }
@@ -109,6 +110,10 @@ impl Conversation {
         };
         let id = if statement.params == 1 { bound() } else { id };
         Some((kill::virtual_id(id?)?, query))
+    }
+
+    fn sends_bulk(&self) -> bool {
+        self.client.further.contains(MariadbCapabilities::MARIADB_CLIENT_STMT_BULK_OPERATIONS)
     }
 
     async fn refuse(&mut self, mut incoming: Incoming, error: &SqlError) -> Result<(), SessionEnd> {

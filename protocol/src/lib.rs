@@ -11,6 +11,7 @@ pub mod error;
 pub mod flavor;
 pub mod login;
 pub mod packet;
+pub mod processes;
 pub mod reply;
 pub mod secret;
 pub mod sql;

@@ -1,0 +1,134 @@
+use super::{LIST_MAX, ProcessList, Progress};
+use crate::answer::Row;
+use crate::packet;
+
+fn text(value: &str) -> Option<Box<[u8]>> {
+    Some(Box::from(value.as_bytes()))
+}
+
+fn row(id: &str, user: &str, info: Option<&str>) -> Row {
+    let mut row: Row = [id, user, "proxy:1", "db", "Query", "0", "init"].map(text).into();
+    row.push(info.and_then(text));
+    row
+}
+
+/// A list of 8 columns and these rows, as a server sends it.
+fn wire(rows: &[Row]) -> Vec<u8> {
+    let (mut out, mut payload) = (Vec::new(), Vec::new());
+    let mut seq = packet::frame(&mut out, 1, &[8]);
+    for column in 0..8 {
+        seq = packet::frame(&mut out, seq, &[3, b'd', b'e', b'f', column]);
+    }
+    for row in rows {
+        seq = super::put(&mut out, seq, &mut payload, row);
+    }
+    packet::frame(&mut out, seq, &[0xfe, 0, 0, 2, 0, 1, 0]);
+    out
+}
+
+fn whole(bytes: &[u8]) -> ProcessList {
+    let mut list = ProcessList::default();
+    assert_eq!(list.advance(bytes), Progress::Whole);
+    list
+}
+
+#[test]
+fn rows_are_changed_and_added_and_the_rest_stays() {
+    let long = "x".repeat(70_000);
+    let bytes = wire(&[row("5", "a", None), row("6", "a", Some(&long)), row("7", "a", Some("SELECT 1"))]);
+    let change = |row: &mut Row| {
+        if row[0] == text("6") {
+            row[0] = text("1073741824");
+        }
+    };
+    let expected = [
+        row("5", "a", None),
+        row("1073741824", "a", Some(&long)),
+        row("7", "a", Some("SELECT 1")),
+        row("9", "b", None),
+    ];
+    assert_eq!(whole(&bytes).rewrite(&bytes, change, vec![row("9", "b", None)]), wire(&expected));
+    assert_eq!(whole(&bytes).rewrite(&bytes, |_| {}, Vec::new()), bytes, "nothing to do changes nothing");
+}
+
+#[test]
+fn sequence_ids_follow_each_other_over_256_packets() {
+    let many: Vec<_> = (0..300).map(|id| row(&id.to_string(), "a", None)).collect();
+    let bytes = wire(&many[..200]);
+    assert_eq!(whole(&bytes).rewrite(&bytes, |_| {}, many[200..].to_vec()), wire(&many));
+}
+
+#[test]
+fn it_comes_in_pieces() {
+    let bytes = wire(&[row("5", "a", None), row("6", "b", None)]);
+    let mut list = ProcessList::default();
+    for end in 0..bytes.len() {
+        assert_eq!(list.advance(&bytes[..end]), Progress::More, "{end} bytes");
+    }
+    assert_eq!(list.advance(&bytes), Progress::Whole);
+    assert_eq!(list.rows(&bytes).count(), 2);
+}
+
+#[test]
+fn rows_of_two_users_are_seen() {
+    for (users, several) in [(&[][..], false), (&["a"], false), (&["a", "a"], false), (&["a", "a", "b"], true)] {
+        let rows: Vec<_> = users.iter().map(|user| row("1", user, None)).collect();
+        let bytes = wire(&rows);
+        assert_eq!(whole(&bytes).has_several_users(&bytes), several, "{users:?}");
+    }
+}
+
+#[test]
+fn a_character_set_with_another_ascii_is_seen() {
+    let mut foreign = row("1", "a", None);
+    assert!(whole(&wire(&[foreign.clone()])).is_ascii(&wire(&[foreign.clone()])));
+    foreign[4] = text("\0Q\0u\0e\0r\0y");
+    let bytes = wire(&[row("2", "a", None), foreign]);
+    assert!(!whole(&bytes).is_ascii(&bytes));
+}
+
+#[test]
+fn an_error_goes_on_as_it_is_also_behind_rows() {
+    for rows in [0, 2] {
+        let mut bytes = Vec::new();
+        let mut seq = 1;
+        if rows > 0 {
+            bytes = wire(&[row("1", "a", None), row("2", "a", None)]);
+            bytes.truncate(bytes.len() - 11);
+            seq = 12;
+        }
+        packet::frame(&mut bytes, seq, b"\xff\x25\x05#70100killed");
+        assert_eq!(whole(&bytes).rewrite(&bytes, |_| {}, vec![row("9", "a", None)]), bytes);
+    }
+}
+
+#[test]
+fn what_is_out_of_order_is_not_put_in_order() {
+    let mut bytes = wire(&[row("1", "a", None)]);
+    bytes[4 + 1 + 3] = 7;
+    assert_eq!(ProcessList::default().advance(&bytes), Progress::Other);
+    let mut bytes = wire(&[row("1", "a", None)]);
+    bytes.push(0);
+    assert_eq!(whole(&bytes).rewrite(&bytes, |_| {}, Vec::new()), bytes, "nor is what lies behind it taken away");
+}
+
+#[test]
+fn a_row_that_makes_no_sense_stays_as_it_is() {
+    let mut bytes = wire(&[]);
+    bytes.truncate(bytes.len() - 11);
+    let seq = packet::frame(&mut bytes, 10, &[9, b'x']);
+    packet::frame(&mut bytes, seq, &[0xfe, 0, 0, 2, 0, 0, 0]);
+    assert_eq!(whole(&bytes).rewrite(&bytes, |_| panic!("it has no values"), Vec::new()), bytes);
+}
+
+#[test]
+fn what_is_no_list_or_too_long_is_left_alone() {
+    for payload in [&[0, 0, 0, 2, 0, 0, 0][..], &[3], &[8, 0], &[0xfb, b'f'], &[33]] {
+        let mut bytes = Vec::new();
+        packet::frame(&mut bytes, 1, payload);
+        assert_eq!(ProcessList::default().advance(&bytes), Progress::Other, "{payload:?}");
+    }
+    let long = "x".repeat(LIST_MAX / 4);
+    let rows: Vec<_> = (0..5).map(|id| row(&id.to_string(), "a", Some(&long))).collect();
+    assert_eq!(ProcessList::default().advance(&wire(&rows)), Progress::Other);
+}

@@ -31,6 +31,12 @@ impl Buffer {
         Self { bytes: spare.unwrap_or_else(|| vec![0; SIZE].into_boxed_slice()), filled: 0..0 }
     }
 
+    /// Bytes that are as good as read.
+    pub(crate) fn holding(bytes: Vec<u8>) -> Self {
+        let filled = 0..bytes.len();
+        Self { bytes: bytes.into_boxed_slice(), filled }
+    }
+
     /// What has been read and not used.
     pub(crate) fn filled(&self) -> &[u8] {
         self.bytes.get(self.filled.clone()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What the actors of one worker share: counts, and the names behind handshake collations. Never leaves its thread.
+//! What the actors of one worker share: counts, who is there, and the names behind handshake collations. Never leaves its thread.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use greenroom_protocol::state::{Charset, Names};
 use rustc_hash::FxHashMap;
 
+use crate::session::Sessions;
 use crate::tally::Tally;
 use crate::wire::Birth;
 
@@ -17,6 +18,8 @@ type AccountDatabase = (u32, Box<[u8]>);
 #[derive(Default)]
 pub(crate) struct Local {
     pub(crate) tally: Tally,
+    /// Whom it serves.
+    pub(crate) sessions: Sessions,
     /// What each node makes of a collation id sent at login. Servers differ, and fall back for ids they do not know.
     charsets: RefCell<FxHashMap<(u16, u16), Names>>,
     /// When a server last let an account into a database.

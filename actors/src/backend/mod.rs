@@ -3,6 +3,7 @@
 //! tells: its shard `Ready`, `Gone`, `Pinned`, `Unpinned`; another shard `Adopt`.
 //! ends when: its socket is closed, by whichever end, or moves to another worker.
 
+mod aside;
 pub(crate) mod clean;
 mod connect;
 mod defaults;
@@ -12,6 +13,7 @@ mod messages;
 mod survey;
 mod watch;
 
+pub(crate) use self::aside::{Aside, aside};
 pub(crate) use self::clean::names;
 
 use std::rc::Rc;

@@ -5,26 +5,68 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Instant;
+
+use greenroom_protocol::state::SessionState;
 
 use super::claim::Claim;
 use super::{Kill, Killed, What};
+use crate::account::Account;
 
 /// The shared part.
 #[derive(Debug, Default)]
 pub(super) struct Control {
     killed: Cell<bool>,
     draining: Cell<bool>,
-    user: RefCell<Box<[u8]>>,
-    /// The node and the server's connection id, while a statement runs there.
+    account: RefCell<Option<Arc<Account>>>,
+    /// As it was when the session last became idle.
+    state: RefCell<Option<Arc<SessionState>>>,
+    /// It stands in the line for a connection.
+    waiting: Cell<bool>,
+    /// When it went there, or became idle.
+    since: Cell<Option<Instant>>,
+    /// The node and the server's id of the connection that it has.
+    leased: Cell<Option<(u16, u32)>>,
+    /// The same, while a statement runs there.
     running: Cell<Option<(u16, u32)>>,
     /// Somebody has asked where, to kill it.
     claim: RefCell<Option<Arc<Claim>>>,
 }
 
+/// Where a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On a node's connection with this id of the server's.
+    Leased(u16, u32),
+    /// It needs none.
+    Idle,
+    /// It stands in the line for one.
+    Waiting,
+}
+
+impl Place {
+    /// The node and the connection.
+    pub(super) fn lease(self) -> Option<(u16, u32)> {
+        match self {
+            Self::Leased(node, thread_id) => Some((node, thread_id)),
+            Self::Idle | Self::Waiting => None,
+        }
+    }
+}
+
+/// What others may see of a session.
+pub(super) struct View {
+    pub(super) account: Arc<Account>,
+    pub(super) state: Arc<SessionState>,
+    pub(super) place: Place,
+    pub(super) since: Instant,
+}
+
 impl Control {
     /// Somebody wants the session, or its statement, ended.
     pub(super) fn kill(&self, kill: &Kill) -> Killed {
-        if *self.user.borrow() != kill.by {
+        let own = self.account.borrow().as_ref().is_some_and(|account| account.user == kill.by);
+        if !own {
             return Killed::Denied;
         }
         if kill.what == What::Connection {
@@ -51,13 +93,46 @@ impl Control {
     }
 
     /// Whose session it is.
-    pub(super) fn set_user(&self, user: &[u8]) {
-        *self.user.borrow_mut() = Box::from(user);
+    pub(super) fn set_account(&self, account: &Arc<Account>) {
+        *self.account.borrow_mut() = Some(Arc::clone(account));
+    }
+
+    /// It waits for its client from now on.
+    pub(super) fn rest(&self, state: &Arc<SessionState>) {
+        self.since.set(Some(Instant::now()));
+        let mut shown = self.state.borrow_mut();
+        if !shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, state)) {
+            *shown = Some(Arc::clone(state));
+        }
+    }
+
+    /// It goes to the line for a connection, or leaves it.
+    pub(super) fn wait(&self, waiting: bool) {
+        self.waiting.set(waiting);
+        if waiting {
+            self.since.set(Some(Instant::now()));
+        }
+    }
+
+    /// Which connection it has.
+    pub(super) fn set_leased(&self, leased: Option<(u16, u32)>) {
+        self.leased.set(leased);
     }
 
     /// Where a statement of the session runs now.
     pub(super) fn set_running(&self, running: Option<(u16, u32)>) {
         self.running.set(running);
+    }
+
+    /// What others may see; nothing before the session's first idle moment.
+    pub(super) fn view(&self) -> Option<View> {
+        let place = match (self.leased.get(), self.waiting.get()) {
+            (Some((node, thread_id)), _) => Place::Leased(node, thread_id),
+            (None, true) => Place::Waiting,
+            (None, false) => Place::Idle,
+        };
+        let (account, state) = (self.account.borrow().clone()?, self.state.borrow().clone()?);
+        Some(View { account, state, place, since: self.since.get()? })
     }
 
     /// What was promised to somebody who wants to kill the statement that has run.

@@ -19,6 +19,7 @@ use greenroom_protocol::state::{Charset, SessionState};
 use greenroom_protocol::track::ClientTrackers;
 
 use super::belongings::Belongings;
+use super::census::Attendance;
 use super::closing::Closing;
 use super::control::Control;
 use super::hold::Hold;
@@ -141,6 +142,7 @@ pub(super) struct Conversation {
     pub(super) summary: Summary,
     pub(super) seat: Seat,
     _enrolment: Option<Enrolment>,
+    _attendance: Attendance,
 }
 
 impl Conversation {
@@ -164,6 +166,8 @@ impl Conversation {
         let local = Local::here();
         let tally = local.tally.endpoint(&endpoint.settings.name);
         let id = next_id();
+        let at = (Rc::clone(&control), stream.peer(), Arc::clone(&endpoint));
+        let attendance = Attendance::new(Rc::clone(&local), id, at.0, at.1, at.2);
         let enrolment = stage.main().map(|main| Enrolment::new(id, me, main.directory.clone()));
         Self {
             local,
@@ -208,12 +212,14 @@ impl Conversation {
             stage,
             seat,
             _enrolment: enrolment,
+            _attendance: attendance,
         }
     }
 
     async fn serve(&mut self) -> SessionEnd {
         loop {
             self.gauge.set(ClientState::Idle);
+            self.control.rest(&self.state);
             if let Err(end) = self.wait_for_command().await {
                 return end;
             }

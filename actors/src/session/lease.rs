@@ -66,6 +66,7 @@ impl Conversation {
                 Adapted::Fits => {
                     self.leased_at = Some(Instant::now());
                     self.last = Some(grant.backend());
+                    self.control.set_leased(grant.card().map(|card| (card.permit.node().index, card.thread_id)));
                     self.grant = Some(grant);
                     return Ok(());
                 }
@@ -134,10 +135,12 @@ impl Conversation {
         let shard = shard.clone();
         shard.do_send(Lease { ticket, reply });
         self.gauge.set(ClientState::Waiting);
+        self.control.wait(true);
         let granted = match self.await_grant(answer).await {
             Ok(None) if !shard.connected() => Err(SessionEnd::Drained.into()),
             granted => granted,
         };
+        self.control.wait(false);
         self.gauge.set(ClientState::Active);
         if let (Err(NoLease::Refused(error)), Some(main)) = (&granted, self.stage.main())
             && ACCOUNT_REFUSED.contains(&error.code)
@@ -254,6 +257,7 @@ impl Conversation {
     /// Gives the connection back.
     pub(super) fn release(&mut self, condition: Condition) {
         if let Some(grant) = self.grant.take() {
+            self.control.set_leased(None);
             grant.release(condition);
         }
         self.soiled = false;
@@ -269,6 +273,7 @@ impl Conversation {
         self.hold = super::hold::Hold::default();
         self.status -= StatusFlags::SERVER_STATUS_IN_TRANS | StatusFlags::SERVER_STATUS_IN_TRANS_READONLY;
         self.tell_pins(before);
+        self.control.set_leased(None);
         self.grant = None;
         self.leased_at = None;
         if !self.shares() {

@@ -176,7 +176,7 @@ impl Conversation {
         let Ok(account) = main.credentials.send(Settle { user: wish.user.clone(), proof }).await else {
             return Err(SessionEnd::Drained);
         };
-        self.control.set_user(&wish.user);
+        self.control.set_account(&account);
         self.account = Some(account);
         self.insight = Insight::default();
         self.collation = wish.collation;

@@ -1,9 +1,10 @@
 //! owns: one client's socket, session state, statements and, while it has one, the lease of a backend connection.
 //! is told: `Kill`, `Drain`.
-//! tells: its shard `Lease`, `Release`; backend connections `Return`, `Pin`, `Unpin`; credentials `Verify`, `Settle`, `Learn`, `Forget`.
+//! tells: its shard `Lease`, `Release`; every shard `Census`; backend connections `Return`, `Pin`, `Unpin`; credentials `Verify`, `Settle`, `Learn`, `Forget`.
 //! ends when: the client leaves, breaks the protocol, is killed, or the process drains.
 
 mod belongings;
+mod census;
 mod claim;
 mod closing;
 mod command;
@@ -19,6 +20,7 @@ mod login;
 mod own;
 mod prepared;
 mod previous;
+mod processes;
 mod pump;
 mod reader;
 mod ready;
@@ -37,6 +39,7 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture};
 
+pub(crate) use self::census::Sessions;
 use self::claim::Claim;
 use self::control::Control;
 use self::conversation::Conversation;

@@ -40,17 +40,13 @@ enum Event {
 }
 
 impl Conversation {
-    /// Relays a reply up to a boundary.
-    pub(super) async fn pump(&mut self, reply: &mut Reply) -> Result<Boundary, Fault> {
-        let mut slot = None;
+    /// Relays a reply up to a boundary. `slot`: what of it has been read already.
+    pub(super) async fn pump(&mut self, reply: &mut Reply, mut slot: Option<Buffer>) -> Result<Boundary, Fault> {
         let (mut copied, mut begun, mut look) = (Vec::new(), false, true);
+        let mut ahead = slot.is_some();
         loop {
-            match poll_fn(|cx| self.poll_event(&mut slot, &mut look, cx)).await {
-                Event::Server(Ok(0)) => return Err(lost(begun, "the server closed the connection")),
-                Event::Server(Ok(_)) => {}
-                Event::Server(Err(error)) => return Err(lost(begun, &error.to_string())),
-                Event::ClientGone => return Err(Fault::Client(SessionEnd::ClientClosed)),
-                Event::Killed => return Err(Fault::Client(SessionEnd::Killed)),
+            if !std::mem::take(&mut ahead) {
+                self.hear(&mut slot, &mut look, begun).await?;
             }
             let Some(buffer) = slot.as_mut() else { continue };
             let wants = &self.client.trackers;
@@ -79,6 +75,17 @@ impl Conversation {
                 buffer.reserve(buffer.filled().len() * 2);
             }
             slot.take_if(|buffer| buffer.is_empty());
+        }
+    }
+
+    /// Waits for more of the server's reply. `begun`: the client has had a part of it.
+    pub(super) async fn hear(&mut self, slot: &mut Option<Buffer>, look: &mut bool, begun: bool) -> Result<(), Fault> {
+        match poll_fn(|cx| self.poll_event(slot, look, cx)).await {
+            Event::Server(Ok(0)) => Err(lost(begun, "the server closed the connection")),
+            Event::Server(Ok(_)) => Ok(()),
+            Event::Server(Err(error)) => Err(lost(begun, &error.to_string())),
+            Event::ClientGone => Err(Fault::Client(SessionEnd::ClientClosed)),
+            Event::Killed => Err(Fault::Client(SessionEnd::Killed)),
         }
     }
 

@@ -279,8 +279,12 @@ impl Conversation {
         let statement = turn.draft.as_ref().map(|draft| draft.id);
         let mut reply =
             Reply::new(turn.command.expect(), legs, turn.incoming.seq(), self.status).with_statement(statement);
+        let mut read = None;
+        if self.lists_processes(turn) {
+            read = Box::pin(self.processes(turn)).await?;
+        }
         while !reply.is_done() {
-            match self.pump(&mut reply).await? {
+            match self.pump(&mut reply, read.take()).await? {
                 Boundary::InfileRequested => {
                     self.consume_turn(turn);
                     turn.incoming.scanned.used = 0;

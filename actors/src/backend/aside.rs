@@ -1,0 +1,53 @@
+//! A word with a server over a connection that lives no longer than that, and is nobody's.
+
+use std::sync::Arc;
+
+use greenroom_protocol::answer::Answer;
+use greenroom_protocol::capability::Capabilities;
+use greenroom_protocol::command::Command;
+
+use super::connect::{Blueprint, Start, begin};
+use super::exchange::Batch;
+use crate::account::Account;
+use crate::local::Local;
+use crate::node::Permit;
+use crate::pool::Refusal;
+use crate::settings::PoolMode;
+
+/// What was heard.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    /// The server's id of the connection.
+    pub(crate) thread_id: u32,
+    /// Empty where the server did not answer all of it.
+    pub(crate) answers: Vec<Answer>,
+}
+
+/// Says something to a server as this account, over a connection that takes the place of `permit`.
+///
+/// # Errors
+/// Why there was no connection.
+pub(crate) async fn aside(
+    permit: Permit,
+    account: Arc<Account>,
+    commands: &[(Command, &[u8])],
+) -> Result<Aside, Refusal> {
+    let blueprint = Blueprint {
+        account,
+        database: None,
+        collation: 0,
+        capabilities: Capabilities::NONE,
+        attributes: None,
+        mode: PoolMode::None,
+    };
+    let start = Start::Open { permit, blueprint: Box::new(blueprint) };
+    let mut wire = begin(start, Local::here()).await.map_err(|(_, refusal)| refusal)?;
+    let mut batch = Batch::new(wire.card.capabilities);
+    for (command, argument) in commands {
+        batch.add(*command, argument);
+    }
+    let thread_id = wire.card.thread_id;
+    let answers = batch.run(&mut wire.stream).await.map(|outcome| outcome.answers).unwrap_or_default();
+    drop(super::clean::farewell(wire).await);
+    Ok(Aside { thread_id, answers })
+}

@@ -1,0 +1,316 @@
+//! `SHOW PROCESSLIST` and `COM_PROCESS_INFO`: an application finds its sessions by the ids and addresses that they have.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test's helper fails by panicking")]
+
+mod support;
+
+use std::net::SocketAddr;
+
+use greenroom::demo::server::{Flavor, Options, ROOT, Server};
+use mysql_common::constants::{CapabilityFlags, Command};
+use support::{
+    observe::{Root, until},
+    proxy::{Proxy, Setup},
+    servers::{Tenant, each_server},
+    wire::{Login, Reply, Wire},
+};
+
+const MODES: [&str; 3] = ["none", "session", "transaction"];
+const LIST: &str = "SHOW FULL PROCESSLIST";
+
+type Row = Vec<Option<String>>;
+
+fn everywhere(label: &str, test: impl Fn(&'static Server, &str, &Tenant, &Proxy)) {
+    each_server(|server| {
+        for mode in MODES {
+            println!("pool = {mode}");
+            let tenant = Tenant::new(server, label);
+            test(server, mode, &tenant, &setup(server, mode, &tenant).start());
+        }
+    });
+}
+
+fn setup(server: &Server, mode: &str, tenant: &Tenant) -> Setup {
+    let setup = Setup::new(server.address()).endpoint(&format!("pool = \"{mode}\""));
+    setup.user(&tenant.name, &tenant.password).user(ROOT.user, ROOT.password)
+}
+
+fn old(login: Login) -> Login {
+    login.without(CapabilityFlags::CLIENT_DEPRECATE_EOF | CapabilityFlags::CLIENT_SESSION_TRACK)
+}
+
+fn root(address: SocketAddr) -> Wire {
+    Wire::connect(address, &Login::new(ROOT.user, ROOT.password)).unwrap()
+}
+
+/// Both ways to ask; MySQL 9 has the text alone.
+fn lists(wire: &mut Wire) -> Vec<Vec<Row>> {
+    let rows = wire.rows(LIST);
+    wire.send(Command::COM_PROCESS_INFO, &[]).unwrap();
+    match wire.replies().unwrap().as_slice() {
+        [Reply::Rows(info)] => vec![rows, info.rows.clone()],
+        [Reply::Err(error)] if wire.greeting.version.starts_with("9.") => {
+            assert_eq!(error.code, 1047);
+            vec![rows]
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn cell(row: &Row, at: usize) -> &str {
+    row[at].as_deref().unwrap_or("NULL")
+}
+
+/// The rows of a session.
+fn of<'a>(rows: &'a [Row], wire: &Wire) -> Vec<&'a Row> {
+    rows.iter().filter(|row| cell(row, 0) == wire.greeting.thread_id.to_string()).collect()
+}
+
+fn host(wire: &Wire) -> String {
+    wire.stream().local_addr().unwrap().to_string()
+}
+
+#[test]
+fn a_session_finds_itself_and_its_like_idle_and_at_work() {
+    everywhere("list", |_, _, tenant, proxy| {
+        for login in [tenant.login(), old(tenant.login())] {
+            let mut asker = Wire::connect(proxy.address(), &login).unwrap();
+            let idle = tenant.connect(proxy.address());
+            let mut open = tenant.connect(proxy.address());
+            open.ok("BEGIN");
+            open.scalar("SELECT COUNT(*) FROM information_schema.tables");
+            let mut busy = tenant.connect(proxy.address());
+            busy.send(Command::COM_QUERY, b"SELECT SLEEP(30) /* busy */").unwrap();
+            // A server shows for a moment what it has just done.
+            until("all are shown at what they do", || {
+                let rows = asker.rows(LIST);
+                let does = |wire, command| of(&rows, wire).iter().any(|row| cell(row, 4) == command);
+                of(&rows, &busy).iter().any(|row| cell(row, 7).starts_with("SELECT SLEEP"))
+                    && does(&idle, "Sleep")
+                    && does(&open, "Sleep")
+            });
+            for (rows, asks) in lists(&mut asker).into_iter().zip(["Query", "Processlist"]) {
+                for (wire, command) in [(&asker, asks), (&idle, "Sleep"), (&open, "Sleep"), (&busy, "Query")] {
+                    let [row] = of(&rows, wire)[..] else { panic!("one row was due: {rows:#?}") };
+                    let expected = [tenant.name.as_str(), &host(wire), &tenant.name, command];
+                    assert_eq!([1, 2, 3, 4].map(|at| cell(row, at)), expected, "{rows:#?}");
+                    assert!(cell(row, 5).parse::<u32>().is_ok(), "{row:?}");
+                }
+                assert!(cell(of(&rows, &busy)[0], 7).starts_with("SELECT SLEEP(30)"));
+            }
+            // It is killed by the id that the list shows.
+            let id = cell(of(&asker.rows(LIST), &busy)[0], 0).to_owned();
+            asker.ok(&format!("KILL QUERY {id}"));
+            busy.replies().unwrap();
+            for gone in [idle, open, busy] {
+                let id = gone.greeting.thread_id.to_string();
+                drop(gone);
+                until("who has left is not listed", || asker.rows(LIST).iter().all(|row| cell(row, 0) != id));
+            }
+        }
+    });
+}
+
+#[test]
+fn others_are_seen_by_those_with_the_privilege_alone() {
+    everywhere("others", |server, _, tenant, proxy| {
+        let stranger = Tenant::new(server, "stranger");
+        let login = Login::new(&stranger.name, &stranger.password);
+        let twin = setup(server, "transaction", &stranger).endpoint("credentials = \"static\"").start();
+        // Nobody but the asker has a server connection, so that no row tells that it sees everything.
+        let idle = Wire::connect(proxy.address(), &Login::new("app", "app-secret")).unwrap();
+        let _elsewhere = Wire::connect(twin.address(), &login).unwrap();
+        let mut user = tenant.connect(proxy.address());
+        for rows in lists(&mut user) {
+            assert!(of(&rows, &idle).is_empty() && of(&rows, &user).len() == 1, "{rows:#?}");
+            assert!(rows.iter().all(|row| cell(row, 1) == tenant.name), "{rows:#?}");
+        }
+        let user = (user.greeting.thread_id, user);
+        let mut root = root(proxy.address());
+        for rows in lists(&mut root) {
+            assert!(rows.iter().all(|row| cell(row, 1) != stranger.name), "another process's session: {rows:#?}");
+            for wire in [&idle, &user.1, &root] {
+                assert_eq!(of(&rows, wire).len(), 1, "{rows:#?}");
+            }
+            assert_eq!(cell(of(&rows, &idle)[0], 1), "app");
+        }
+    });
+}
+
+/// Every packet of a list as it came.
+fn packets(wire: &mut Wire, command: Command, text: &str) -> Vec<Vec<u8>> {
+    wire.send(command, text.as_bytes()).unwrap();
+    let mut packets = Vec::new();
+    let mut ends = if wire.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF) { 1 } else { 2 };
+    while ends > 0 {
+        let payload = wire.packet().unwrap().payload;
+        ends -= usize::from(payload[0] == 0xfe);
+        packets.push(payload);
+        if packets[0][0] == 0xff {
+            break;
+        }
+    }
+    packets
+}
+
+/// A text row with what differs between any two sessions taken out: id, host, time, and the state of who asks.
+fn masked(payload: &[u8], columns: usize) -> Vec<String> {
+    let (mut rest, mut row) = (payload, Vec::new());
+    for at in 0..columns {
+        let (value, after) = match rest[0] {
+            0xfb => (None, &rest[1..]),
+            length => (Some(&rest[1..=usize::from(length)]), &rest[1 + usize::from(length)..]),
+        };
+        rest = after;
+        let value = value.map(|value| String::from_utf8(value.to_vec()).unwrap());
+        row.push(if [0, 2, 5].contains(&at) { format!("{:?}", value.is_some()) } else { format!("{value:?}") });
+    }
+    assert!(rest.is_empty());
+    row
+}
+
+#[test]
+fn the_list_is_made_as_the_server_makes_it() {
+    each_server(|server| {
+        for (change, mode) in [|login| login, old].into_iter().flat_map(|change| MODES.map(|mode| (change, mode))) {
+            let tenant = Tenant::new(server, "twin");
+            let mut told = Vec::new();
+            for through in [false, true] {
+                // One worker: what one session has used, the next one gets.
+                let setup = setup(server, mode, &tenant).environment("GREENROOM__SERVER__WORKERS", "1");
+                let proxy = through.then(|| setup.start());
+                let address = proxy.as_ref().map_or(server.address(), Proxy::address);
+                let mut asker = Wire::connect(address, &change(tenant.login())).unwrap();
+                let idle = Wire::connect(address, &change(tenant.login())).unwrap();
+                let settled = |row: &Row| cell(row, 4) == "Sleep" || cell(row, 7) == LIST;
+                until("the idle one is idle", || asker.rows(LIST).iter().all(settled));
+                for (command, text) in [(Command::COM_QUERY, LIST), (Command::COM_PROCESS_INFO, "")] {
+                    let columns = usize::from(packets(&mut asker, command, text)[0][0]);
+                    let list = packets(&mut asker, command, text);
+                    told.push((through, list, columns));
+                }
+                drop((asker, idle, proxy));
+                Root::on(server).wait_for(&tenant.name, 0);
+            }
+            let (direct, through) = told.split_at(2);
+            for ((_, direct, columns), (_, through, _)) in direct.iter().zip(through) {
+                assert_eq!(through.len(), direct.len(), "{mode}");
+                let rows = direct.len().saturating_sub(3)..direct.len() - 1;
+                for (at, (direct, through)) in direct.iter().zip(through).enumerate() {
+                    match rows.contains(&at) {
+                        true => assert_eq!(masked(through, *columns), masked(direct, *columns), "{mode}"),
+                        false => assert_eq!(through, direct, "{mode}: packet {at}"),
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_list_is_no_different_for_what_is_around_it() {
+    everywhere("around", |_, mode, tenant, proxy| {
+        let mut wire = tenant.connect(proxy.address());
+        let _idle = tenant.connect(proxy.address());
+        // In results whose ASCII is another, the server's own list comes as it is.
+        for names in ["latin1", "utf8mb4", "binary", "ucs2"] {
+            wire.ok(&format!("SET character_set_results = {names}"));
+            let rows = wire.rows(LIST);
+            assert_eq!(of(&rows, &wire).len(), usize::from(names != "ucs2"), "{names}: {rows:#?}");
+        }
+        wire.ok("SET character_set_results = NULL");
+        assert_eq!(of(&wire.rows("/* first */ show /*!50000 full */ processlist ;"), &wire).len(), 1);
+        // Several statements, and a prepared one, give the server's own.
+        let replies = wire.query("SHOW PROCESSLIST; SELECT 7").unwrap();
+        assert!(matches!(&replies[1], Reply::Rows(rows) if rows.rows[0][0].as_deref() == Some("7")), "{mode}");
+        let prepared = wire.prepare(LIST).unwrap();
+        match wire.execute(&prepared, &[]).unwrap().as_slice() {
+            [Reply::Rows(rows)] => assert!(!rows.rows.is_empty() && of(&rows.rows, &wire).is_empty()),
+            other => panic!("{other:?}"),
+        }
+        // What a session leaves behind is not another's, and transactions go on.
+        wire.ok("CREATE TABLE t (a INT) ENGINE = InnoDB");
+        wire.ok("BEGIN");
+        wire.ok("INSERT INTO t VALUES (1)");
+        assert_eq!(of(&wire.rows(LIST), &wire).len(), 1);
+        wire.ok("ROLLBACK");
+        assert_eq!(wire.scalar("SELECT COUNT(*) FROM t").as_deref(), Some("0"));
+    });
+}
+
+#[test]
+fn a_session_that_waits_for_a_connection_is_shown_so() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "line");
+        let full = setup(server, "transaction", &tenant).first_node(server.address(), &["max_connections = 1"]);
+        // One worker: what a server has said of a database, each learns for itself.
+        let proxy = full.environment("GREENROOM__SERVER__WORKERS", "1").start();
+        let mut holder = tenant.connect(proxy.address());
+        holder.ok("CREATE TABLE w (a INT) ENGINE = InnoDB");
+        holder.ok("BEGIN");
+        holder.ok("INSERT INTO w VALUES (1)");
+        let mut waiting = tenant.connect(proxy.address());
+        waiting.send(Command::COM_QUERY, b"SELECT 'at last'").unwrap();
+        let shown = ["Query", "Waiting for a server connection", "NULL"];
+        until("it is seen to wait", || {
+            of(&holder.rows(LIST), &waiting).iter().any(|row| [4, 6, 7].map(|at| cell(row, at)) == shown)
+        });
+        holder.ok("ROLLBACK");
+        // On MySQL the list itself warns, which keeps the connection for one more statement.
+        holder.ok("DO 1");
+        assert!(matches!(waiting.replies().unwrap().as_slice(), [Reply::Rows(_)]));
+    });
+}
+
+#[test]
+fn a_long_list_is_whole_and_one_too_long_is_the_servers() {
+    everywhere("long", |_, _, tenant, proxy| {
+        let mut asker = tenant.connect(proxy.address());
+        let mut busy: Vec<_> = (0..2).map(|_| tenant.connect(proxy.address())).collect();
+        for (length, own) in [(100_000, 1), (3_000_000, 0)] {
+            let text = format!("SELECT SLEEP(30) /* {} */", "x".repeat(length));
+            for wire in &mut busy {
+                wire.send(Command::COM_QUERY, text.as_bytes()).unwrap();
+            }
+            let full = |row: &Row| cell(row, 7).len() == text.len();
+            until("both run", || asker.rows(LIST).iter().filter(|row| full(row)).count() == 2);
+            assert_eq!(of(&asker.rows(LIST), &asker).len(), own, "{length}");
+            // The short one has but the first hundred characters of each.
+            let rows = asker.rows("SHOW PROCESSLIST");
+            for wire in &mut busy {
+                let [row] = of(&rows, wire)[..] else { panic!("{rows:#?}") };
+                asker.ok(&format!("KILL QUERY {}", cell(row, 0)));
+                wire.replies().unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn the_lists_of_all_nodes_come_as_one() {
+    for flavor in Flavor::ALL.into_iter().filter(|flavor| flavor.find().is_ok()) {
+        let servers = [(); 2].map(|()| Server::start(flavor, &Options::default()).unwrap());
+        for mode in ["session", "transaction"] {
+            let nodes = ["role = \"replica\""];
+            let setup = Setup::new(servers[0].address()).first_node(servers[0].address(), &nodes);
+            let setup = setup.node("db2", servers[1].address(), &nodes);
+            let proxy = setup.endpoint(&format!("pool = \"{mode}\"\naccess = \"read_only\"")).start();
+            let login = Login::new("app", "app-secret").database("app");
+            let mut wires = [(); 4].map(|()| Wire::connect(proxy.address(), &login).unwrap());
+            let [first, second, idle, asker] = &mut wires;
+            for wire in [&mut *first, &mut *second] {
+                wire.ok("BEGIN");
+                wire.scalar("SELECT COUNT(*) FROM information_schema.tables");
+            }
+            let ports = [&mut *first, &mut *second].map(|wire| wire.scalar("SELECT @@port").unwrap());
+            assert_ne!(ports[0], ports[1], "each has its node");
+            for rows in lists(asker) {
+                for wire in [&*first, second, idle, asker] {
+                    let [row] = of(&rows, wire)[..] else { panic!("{mode}: one row was due: {rows:#?}") };
+                    assert_eq!(cell(row, 2), host(wire));
+                }
+                assert!(rows.iter().all(|row| row.len() == rows[0].len() && cell(row, 1) == "app"), "{rows:#?}");
+            }
+        }
+    }
+}

@@ -314,3 +314,43 @@ fn the_lists_of_all_nodes_come_as_one() {
         }
     }
 }
+
+/// The command-line clients ask for the kill over a second connection, by the id that the first was greeted with.
+#[test]
+fn control_c_in_a_command_line_client_ends_the_statement() {
+    everywhere("interrupt", |server, _, tenant, proxy| {
+        let mut watcher = tenant.connect(proxy.address());
+        let program = match server.flavor() {
+            Flavor::MariaDb => std::path::PathBuf::from("mariadb"),
+            Flavor::MySql => {
+                let home = std::env::var_os("HOME").unwrap_or_default();
+                std::path::PathBuf::from(home).join(".cache/greenroom/mysql/bin/mysql")
+            }
+        };
+        let client = std::process::Command::new(program)
+            .args(["--no-defaults", "--protocol=TCP", "--host=127.0.0.1"])
+            .arg(format!("--port={}", proxy.address().port()))
+            .args([format!("--user={}", tenant.name), format!("--password={}", tenant.password)])
+            .args(if server.flavor() == Flavor::MySql {
+                &["--ssl-mode=DISABLED", "--get-server-public-key"][..]
+            } else {
+                &["--skip-ssl"]
+            })
+            .args(["-N", "-e", "SELECT SLEEP(30) /* mine */"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let runs = |row: &Row| cell(row, 7).starts_with("SELECT SLEEP(30)");
+        until("it runs", || watcher.rows(LIST).iter().any(runs));
+        let pid = rustix::process::Pid::from_raw(i32::try_from(client.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        until("it runs no more", || !watcher.rows(LIST).iter().any(runs));
+        let output = client.wait_with_output().unwrap();
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        // The statement was answered: with an error, or by MySQL with the 1 of a SLEEP that was interrupted.
+        let answered = err.contains("ERROR 1317") || out.lines().any(|line| line == "1");
+        let killed = ["query killed", "query aborted"].iter().any(|words| format!("{out}{err}").contains(words));
+        assert!(answered && killed, "{out}{err}");
+    });
+}

@@ -121,6 +121,88 @@ fn literals_are_every_sessions_own() {
 }
 
 #[test]
+fn what_is_computed_is_every_sessions_own() {
+    each_server(|server| {
+        let names = ["@a", "@B", "@`c d`", "@never"];
+        let recipes: [&[&str]; 13] = [
+            &["SELECT 1"],
+            &[
+                "SET @a = 1 + 1",
+                "SET @a = @a + 1",
+                "SET @a = @a * 1.5",
+                "SET @a = CAST(3 AS UNSIGNED)",
+                "SET @a = 1 / 3",
+            ],
+            &["SET @a = CONCAT('x', 'é')", "SET @b = UPPER(@a), @`c d` = @b", "SET @a = REVERSE(@`c d`)"],
+            &["SET @a = x'00FF41', @b = 0x41, @`c d` = b'101'", "SET @a = _latin1 X'E9' COLLATE latin1_bin"],
+            &["SELECT @a := 5", "SELECT @a := @a + 1", "SELECT @b := @a, @a := 'text'", "DO @b := 1e0 / 3"],
+            &["SELECT 7 INTO @a", "SELECT 'x', 1.50 INTO @a, @b", "SELECT id, tag FROM t WHERE id = 0 INTO @a, @b"],
+            &["INSERT INTO t (tag) VALUES (@a := 'tag')", "UPDATE t SET tag = (@b := 'tug') LIMIT 1"],
+            &[
+                "SET @a = 'it\\'s \\\\ \\n'",
+                "SET @a = 'x' COLLATE utf8mb4_bin, @b = N'x'",
+                "SET @a = DATE '2020-01-02'",
+            ],
+            &["SET @a = JSON_OBJECT('k', 1), @b = CURDATE() + 0", "SET @b = 1e0 * -0.0, @a = 5.0 - 5"],
+            &[
+                "SET @a = -9223372036854775807 - 1, @b = 1.7976931348623157e308 * 1",
+                "SET @a = 4.9e-324 + 0, @b = -1e22 * 10",
+            ],
+            &["SET NAMES gbk", "SET @a = 'x'", "SET NAMES utf8mb4", "SET @b = CONVERT('日本' USING utf8mb3)"],
+            &["SET @a = CAST(5 AS DECIMAL), @b = 0.10 * 0.10", "SET @a = 10 DIV 3, @b = 10 % 3", "SET @a = (SELECT 6)"],
+            &[
+                "SET @a = (1 = 1), @b = 5, @`c d` = ''",
+                "SET @a = 1, autocommit = 1",
+                "SET time_zone = '+01:00', @a = 'y'",
+            ],
+        ];
+        interleave(server, &recipes, &names);
+    });
+}
+
+#[test]
+fn null_is_kept_where_its_type_can_be_told() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 2);
+        let mut twin = stage.twin(&proxy, server, "null");
+        let mut other = stage.twin(&proxy, server, "other");
+        for sql in ["SET @a = NULLIF('x', 'x')", "SET @a = CONCAT('x', NULL)"] {
+            twin.same(sql);
+            look_at_all(&mut other, server, &["@a"]);
+            look_at_all(&mut twin, server, &["@a"]);
+        }
+        assert_eq!(pins(&proxy), 0.0);
+        twin.all(&["SET @a = 5", "SET @a = @a + NULL"]);
+        look_at_all(&mut other, server, &["@a"]);
+        look_at_all(&mut twin, server, &["@a"]);
+        let pinned = if server.flavor() == Flavor::MariaDb { 0.0 } else { 1.0 };
+        assert_eq!(pins(&proxy), pinned, "MySQL does not say of what type a NULL is");
+    });
+}
+
+#[test]
+fn what_a_failed_statement_has_assigned_is_nobody_elses() {
+    each_server(|server| {
+        for fails in [
+            "SELECT @a := 5, (SELECT 1 UNION SELECT 2)",
+            "SELECT @ä := 5, (SELECT 1 UNION SELECT 2)",
+            "INSERT INTO t (id, tag) VALUES (1, @a := 'first'), (1, 'second')",
+            "SET @a = 'x', @b = (SELECT 1 UNION SELECT 2)",
+        ] {
+            let (stage, proxy) = set_up(server, 2);
+            let mut twin = stage.twin(&proxy, server, "fails");
+            twin.all(&[fails, CLEAR, "SELECT @a, @ä, @b, COLLATION(@a)"]);
+            twin.all(&["SELECT @a, @ä, @b"]);
+            for number in 0..3 {
+                let mut other = stage.twin(&proxy, server, &format!("other{number}"));
+                look_at_all(&mut other, server, &["@a", "@ä", "@b"]);
+            }
+            look_at_all(&mut twin, server, &["@a", "@ä", "@b"]);
+        }
+    });
+}
+
+#[test]
 fn they_live_through_a_lost_connection() {
     each_server(|server| {
         let (stage, proxy) = set_up(server, 2);
@@ -191,7 +273,8 @@ fn what_is_too_much_to_keep_pins() {
     each_server(|server| {
         let many: Vec<String> = (0..65).map(|number| format!("SET @v{number} = {number}")).collect();
         let long = ["x".repeat(9000), "y".repeat(9000)].map(|text| format!("SET @{} = '{text}'", &text[..1]));
-        for statements in [many.as_slice(), &long] {
+        let computed = ["SET @x = 1".to_owned(), "SET @y = REPEAT('y', 16385)".to_owned()];
+        for statements in [many.as_slice(), &long, &computed] {
             let (stage, proxy) = set_up(server, 2);
             let mut twin = stage.twin(&proxy, server, "much");
             let mut other = stage.twin(&proxy, server, "other");

@@ -57,7 +57,7 @@ pub(crate) const GROUPS: &[&Group] = &[
     &variables::LASTING_TRANSACTION,
     &variables::DATABASES,
     &variables::HINTS,
-    &variables::LITERALS,
+    &variables::KEPT_USER_VARIABLES,
     &variables::RARE,
     &data::INSERTS,
     &data::CHANGES,

@@ -92,12 +92,14 @@ pub(super) struct Debts {
     pub(super) failed_dml: bool,
     /// MariaDB never tells: whether a trigger ran is asked.
     pub(super) triggers: bool,
+    /// User variables whose values no text tells.
+    pub(super) user_variables: bool,
 }
 
 impl Debts {
     /// Something that the client has set is known to the server alone.
     pub(super) fn hide_state(&self) -> bool {
-        self.charset || self.server_collation || self.join_limits || self.unreported
+        self.charset || self.server_collation || self.join_limits || self.unreported || self.user_variables
     }
 }
 
@@ -130,6 +132,8 @@ pub(super) struct Conversation {
     /// What the texts that it has prepared by SQL may pin when they are executed.
     pub(super) prepared: PinSet,
     pub(super) debts: Debts,
+    /// The user variables that are to be asked for.
+    pub(super) computed: Vec<Box<[u8]>>,
     /// Something may be left on the connection that nobody saw: only a reset takes it away.
     pub(super) soiled: bool,
     /// What is stored in the servers, as far as it matters to statements.
@@ -201,6 +205,7 @@ impl Conversation {
             belongings: None,
             prepared: PinSet::EMPTY,
             debts: Debts::default(),
+            computed: Vec::new(),
             soiled: false,
             insight: Insight::default(),
             statements: Statements::default(),

@@ -282,6 +282,7 @@ impl Conversation {
         self.belongings = None;
         self.prepared = PinSet::EMPTY;
         self.debts = super::conversation::Debts::default();
+        self.computed.clear();
         self.soiled = false;
         self.previous = Previous::default();
         self.previous.answered(-1);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use greenroom_protocol::answer::{Answer, Row};
 use greenroom_protocol::command::Command;
 use greenroom_protocol::sql::PinReason;
+use greenroom_protocol::sql::read_back::question;
 use greenroom_protocol::state::{Charset, SessionState, absorb};
 
 use super::conversation::{Conversation, Debts};
@@ -108,6 +109,9 @@ impl Conversation {
         if debts.unreported {
             batch.add(Command::Query, SET_HERE);
         }
+        if debts.user_variables {
+            batch.add(Command::Query, &question(&self.computed, self.flavor));
+        }
         match batch.run(&mut wire.stream).await {
             Ok(outcome) => self.take_back(debts, &outcome),
             Err(fault) => {
@@ -141,10 +145,15 @@ impl Conversation {
         if debts.server_collation || debts.join_limits {
             let Some(()) = note_partners(debts, partners, Arc::make_mut(&mut self.state)) else { return false };
         }
-        wire.card.state = Arc::clone(&self.state);
         if let Some(ran) = ran {
             suspect |= ran != Some(wire.card.triggers);
             wire.card.triggers = ran.unwrap_or(wire.card.triggers);
+        }
+        if debts.user_variables {
+            self.note_computed(answers.next());
+        }
+        if let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) {
+            wire.card.state = Arc::clone(&self.state);
         }
         if suspect {
             self.hold.pins.insert(PinReason::SuspectAfterError);

@@ -40,6 +40,7 @@ impl Conversation {
         self.last_insert_id = 0;
         self.previous.reset();
         self.debts = Debts::default();
+        self.computed.clear();
         self.statements.clear();
         self.belongings = None;
         self.prepared = greenroom_protocol::sql::PinSet::EMPTY;

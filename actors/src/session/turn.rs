@@ -8,7 +8,7 @@ use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet::{self, HEADER};
 use greenroom_protocol::reply::{Boundary, Legs, Reply, ServerError};
 use greenroom_protocol::sql::named::Named;
-use greenroom_protocol::sql::{self, Assigned, Facts, Kind, PinReason, PinSet, Verdict};
+use greenroom_protocol::sql::{self, Facts, Kind, PinReason, PinSet, Verdict};
 use greenroom_protocol::track::ClientTrackers;
 
 use super::belongings::Belongings;
@@ -20,6 +20,7 @@ use super::prepared::{Draft, executes};
 use super::pump::Fault;
 use super::reader::{Body, Reader};
 use super::rewrite::not_answered;
+use super::variables::Assigns;
 use crate::backend::exchange::Batch;
 use crate::buffer::Buffer;
 use crate::end::SessionEnd;
@@ -56,8 +57,8 @@ pub(super) struct Turn {
     pub(super) draft: Option<Box<Draft>>,
     /// What its text names, where that matters and is known.
     pub(super) named: Option<Box<Named>>,
-    /// What it assigns to user variables, where the text tells.
-    pub(super) assigned: Vec<Assigned>,
+    /// What it assigns to user variables.
+    pub(super) assigns: Assigns,
 }
 
 impl Conversation {
@@ -124,9 +125,9 @@ impl Conversation {
         let draft = self.draft_of(command, effects, sent);
         let named = (draft.is_none() && Belongings::concern(self.hold.pins, &effects))
             .then(|| sql::named::named(text, self.sql_mode()).map(Box::new));
-        let assigned = self.assigned(command, effects, text);
+        let assigns = self.assigns(command, effects, text);
         let named = named.flatten();
-        self.run(Turn { effects, rewritten, draft, named, assigned, ..Turn::new(command, incoming) }).await
+        self.run(Turn { effects, rewritten, draft, named, assigns, ..Turn::new(command, incoming) }).await
     }
 
     /// Leases, sends, relays, takes note, gives back.
@@ -220,7 +221,7 @@ impl Conversation {
             // The text does its work when it is executed.
             effects = Verdict { pins: pin.map(PinSet::from).unwrap_or_default(), ..Verdict::default() };
         }
-        effects = self.keep(&turn.assigned, effects);
+        effects = self.keep(&turn.assigns, effects);
         self.previous.note(turn.command, &self.summary, effects);
         // MySQL warns of a field list without telling so in its reply (measured).
         let untold = turn.command == Command::FieldList && self.flavor == Flavor::MySql;
@@ -447,7 +448,7 @@ impl Turn {
             statement: None,
             draft: None,
             named: None,
-            assigned: Vec::new(),
+            assigns: Assigns::Unsaid,
         }
     }
 

@@ -182,7 +182,7 @@ impl Sink for Reader<'_> {
 
 /// The name of a variable written `@name`. None that two servers compare otherwise: beyond ASCII, or with a space at its
 /// end, which is nothing to MySQL (measured).
-fn name(written: &[u8]) -> Option<Box<[u8]>> {
+pub(super) fn name(written: &[u8]) -> Option<Box<[u8]>> {
     let written = written.strip_prefix(b"@")?;
     let name = match written {
         [quote @ (b'`' | b'\'' | b'"'), inner @ .., last] if quote == last => unquoted(*quote, inner)?,

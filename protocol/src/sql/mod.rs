@@ -19,6 +19,7 @@ pub mod mode;
 pub mod named;
 pub mod pin;
 mod plain;
+pub mod read_back;
 mod reported;
 pub mod substitute;
 pub mod token;

@@ -266,9 +266,9 @@ pub(crate) const RARE: Group = Group {
     mariadb: &["SET gtid_domain_id = 1", "SET skip_replication = 1", "SET debug_no_thread_alarm = 1"],
 };
 
-/// User variables of which the text tells the value.
-pub(crate) const LITERALS: Group = Group {
-    name: "literals",
+/// User variables whose values can be told.
+pub(crate) const KEPT_USER_VARIABLES: Group = Group {
+    name: "kept user variables",
     holds: Holds::Nothing,
     both: &[
         "SET @{var} = '{s}'",
@@ -284,6 +284,14 @@ pub(crate) const LITERALS: Group = Group {
         "BEGIN\nSET @{var} = '{s}'\nSET NAMES {charset}\nSET @b = '{s}'\nCOMMIT",
         "SET @{var} = {k}, nosuch = 1",
         "SET @{var} = 1e999",
+        "SET @{var} = {d} + 1",
+        "SET @{var} = CONCAT('{s}', '{d}'), @b = x'{mm}'",
+        "SET @{var} = {d}.50 * {d}, @c = 1e0 / {d}",
+        "SET @{var} = CAST({d} AS UNSIGNED), time_zone = '{zone}'",
+        "SELECT {k}, '{s}' INTO @{var}, @d",
+        "SELECT @{var} := '{s}'",
+        "SELECT @{var} := {d}, (SELECT 1 UNION SELECT 2)",
+        "BEGIN\nSET @{var} = {d} * 2\nINSERT INTO t1 (v) VALUES (@{var})\nROLLBACK\nSELECT @{var}",
         "SELECT @{var}",
         "SELECT @a, @b, @c, COLLATION(@a), COLLATION(@b), CHARSET(@c), COERCIBILITY(@{var})",
         "SELECT CONCAT(@{var}, '{s}'), @{var} + 1, @{var} IS NULL",

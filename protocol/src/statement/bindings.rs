@@ -38,6 +38,10 @@ impl Bindings {
         if count == 0 {
             return Some(None);
         }
+        // Attributes come along: what types the server has been told of by them is anybody's guess.
+        if count != usize::from(params) {
+            return None;
+        }
         rest.checked_eat(count.div_ceil(8))?;
         let flag = argument.len() - rest.len();
         let mut end = flag + 1;

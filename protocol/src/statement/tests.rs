@@ -134,8 +134,9 @@ fn the_first_value_is_read_where_it_is_a_number() {
 #[test]
 fn types_with_names_are_found() {
     let full = b"\x05\0\0\0\x08\x01\0\0\0\x02\0\x01\x08\0\0\xfd\0\x01k12345678\x01x";
-    let bindings = Bindings::of_execute(full, 1, true).unwrap().unwrap();
+    let bindings = Bindings::of_execute(full, 2, true).unwrap().unwrap();
     assert_eq!(bindings.types(full), Some(&b"\x08\0\0\xfd\0\x01k"[..]));
+    assert_eq!(Bindings::of_execute(full, 1, true), None, "an attribute comes along");
     assert_eq!(Bindings::of_execute(b"\x05\0\0\0\x08\x01\0\0\0\0", 0, true), Some(None));
     assert_eq!(Bindings::of_execute(b"\x05\0\0\0\0\x01\0\0\0\0\x01\x08\0", 1, true), None, "who knows");
 }

@@ -17,6 +17,7 @@ use super::command::Incoming;
 use super::conversation::Conversation;
 use super::digest::Effects;
 use super::kill;
+use super::rewrite::not_answered;
 use super::statements::{OPEN, Statement};
 use super::turn::Turn;
 use crate::end::SessionEnd;
@@ -83,6 +84,9 @@ impl Conversation {
             }
             _ => {}
         }
+        if command == Command::StmtExecute && self.asks_in_vain(effects) {
+            return self.refuse(incoming, &not_answered()).await;
+        }
         if command == Command::StmtExecute
             && let Some((id, query)) = id.and_then(|id| self.prepared_kill(id, self.argument(&incoming)))
         {
@@ -93,6 +97,15 @@ impl Conversation {
         let named = known.filter(|_| Belongings::concern(self.hold.pins, &effects)).and_then(Statement::named);
         let named = named.map(Box::new);
         self.run(Turn { effects, statement, named, ..Turn::new(command, incoming) }).await
+    }
+
+    /// Whether a statement asks for what the server at hand would answer for somebody else's statement.
+    fn asks_in_vain(&self, effects: Effects) -> bool {
+        let (row_count, found_rows) = self.previous.known(self.grant.is_some());
+        let asks = |fact| effects.facts.contains(fact);
+        self.shares()
+            && (asks(Facts::READS_ROW_COUNT) && row_count.is_some()
+                || asks(Facts::READS_FOUND_ROWS) && found_rows.is_some())
     }
 
     /// Whom a prepared `KILL` is for, where only Greenroom knows, and whether it is for the statement alone.

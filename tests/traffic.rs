@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use greenroom::demo::server::ROOT;
 use mysql_common::constants::{CapabilityFlags, Command};
 use support::{
     proxy::{Proxy, Setup},
@@ -462,5 +463,26 @@ fn a_session_that_kills_itself_is_told_what_the_server_says_and_is_gone() {
                 assert_eq!(told[0].1, ends, "{statement}");
             }
         }
+    });
+}
+
+#[test]
+fn who_may_end_anybodys_statement_ends_it_by_the_session_s_id() {
+    each_server(|server| {
+        let [tenant, stranger] = ["ends", "stranger"].map(|label| Tenant::new(server, label));
+        let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password);
+        let proxy = setup.user(&stranger.name, &stranger.password).user(ROOT.user, ROOT.password).start();
+        let (mut victim, mut stranger) = (tenant.connect(proxy.address()), stranger.connect(proxy.address()));
+        let mut root = Wire::connect(proxy.address(), &Login::new(ROOT.user, ROOT.password)).unwrap();
+        let id = victim.greeting.thread_id;
+        victim.send(Command::COM_QUERY, b"SELECT SLEEP(30) /* anybody */").unwrap();
+        let running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%anybody */'";
+        poll(|| (root.scalar(running).as_deref() == Some("1")).then_some(()));
+        assert!([1094, 1095].contains(&stranger.err(&format!("KILL QUERY {id}")).code));
+        assert_eq!(root.scalar(running).as_deref(), Some("1"), "a stranger may not");
+        root.ok(&format!("KILL QUERY {id}"));
+        victim.replies().unwrap();
+        assert_eq!(victim.scalar("SELECT 'well'").as_deref(), Some("well"));
+        assert_eq!(root.err(&format!("KILL {id}")).code, 1094);
     });
 }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! open ──the killer sends──> sent ──the server has answered──> answered
+//!   │<──the server refuses it──┤
 //!   │                          └──nobody knows whether it did──> astray
 //!   └──the statement ends──> over
 //! ```
@@ -37,11 +38,11 @@ impl Claim {
 
     /// The statement is over. Waits for the answer to what was sent; says whether nothing can arrive any more.
     pub(super) async fn close(&self) -> bool {
-        if self.turn(OPEN, OVER) {
-            return true;
-        }
         loop {
             let decided = self.decided.notified();
+            if self.turn(OPEN, OVER) {
+                return true;
+            }
             match self.state.load(Ordering::Acquire) {
                 SENT => decided.await,
                 state => return state != ASTRAY,
@@ -63,6 +64,11 @@ impl Shot {
     /// The server has answered.
     pub(super) fn answered(self) {
         self.0.turn(SENT, ANSWERED);
+    }
+
+    /// The server has refused: another may try.
+    pub(super) fn refused(self) {
+        self.0.turn(SENT, OPEN);
     }
 }
 
@@ -87,6 +93,18 @@ mod tests {
         let (claim, mut cx) = (Arc::new(Claim::default()), Context::from_waker(Waker::noop()));
         assert_eq!(pin!(claim.close()).poll(&mut cx), Poll::Ready(true));
         assert!(claim.fire().is_none());
+    }
+
+    #[test]
+    fn who_was_refused_leaves_the_statement_to_others() {
+        let (claim, mut cx) = (Arc::new(Claim::default()), Context::from_waker(Waker::noop()));
+        claim.fire().unwrap().refused();
+        let shot = claim.fire().unwrap();
+        let mut closed = pin!(claim.close());
+        assert!(closed.as_mut().poll(&mut cx).is_pending());
+        shot.refused();
+        assert_eq!(closed.poll(&mut cx), Poll::Ready(true));
+        assert!(claim.fire().is_none(), "it is over");
     }
 
     #[test]

@@ -66,7 +66,8 @@ impl Control {
     /// Somebody wants the session, or its statement, ended.
     pub(super) fn kill(&self, kill: &Kill) -> Killed {
         let own = self.account.borrow().as_ref().is_some_and(|account| account.user == kill.by);
-        if !own {
+        // Whether somebody else's statement may be killed is for the server to judge; his session stays his.
+        if !own && (kill.what == What::Connection || self.running.get().is_none()) {
             return Killed::Denied;
         }
         if kill.what == What::Connection {

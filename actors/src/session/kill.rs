@@ -110,8 +110,10 @@ impl Conversation {
         let mut framed = Vec::new();
         packet::frame(&mut framed, 0, &payload);
         let done = self.run(Turn { rewritten: Some(framed), ..Turn::new(Command::Query, incoming) }).await;
-        if done.is_ok() {
-            shot.answered();
+        match done {
+            Ok(()) if self.summary.error.is_some() => shot.refused(),
+            Ok(()) => shot.answered(),
+            Err(_) => {}
         }
         done
     }

@@ -129,7 +129,10 @@ impl Session {
 
     fn skip(&mut self, packets: usize) -> Result<Vec<Reply>, WireError> {
         for _ in 0..packets {
-            self.wire.packet()?;
+            let payload = self.wire.packet()?.payload;
+            if payload.first() == Some(&0xFF) {
+                return Err(WireError::Refused(ErrPacket::parse(&payload)?));
+            }
         }
         Ok(Vec::new())
     }

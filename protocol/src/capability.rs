@@ -72,6 +72,13 @@ pub fn offered(node: Capabilities) -> Capabilities {
     Capabilities { flags, further: node.further & FURTHER }
 }
 
+/// What of that to offer where sessions share connections. With `CACHE_METADATA` a server leaves out the column definitions
+/// that it has sent for a statement before: to another session, perhaps.
+#[must_use]
+pub fn offered_in_common(offered: Capabilities) -> Capabilities {
+    Capabilities { further: offered.further - MariadbCapabilities::MARIADB_CLIENT_CACHE_METADATA, ..offered }
+}
+
 /// What to ask of a node on behalf of a client with this [`key`]: all that is understood, so that one connection
 /// serves every client, but of what is fixed only what this client has.
 #[must_use]
@@ -98,7 +105,9 @@ pub fn misshapen(node: Capabilities, key: Capabilities) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Capabilities, FIXED, FURTHER, SHAPING, UNDERSTOOD, backend, key, misshapen, offered};
+    use super::{
+        Capabilities, FIXED, FURTHER, SHAPING, UNDERSTOOD, backend, key, misshapen, offered, offered_in_common,
+    };
     use mysql_common::constants::{CapabilityFlags as Flags, MariadbCapabilities as Further};
 
     /// What MySQL 9.7.4 and MariaDB 10.11.19 sent in their greetings (measured).
@@ -114,6 +123,9 @@ mod tests {
         let maria = UNDERSTOOD - SHAPING - Flags::CLIENT_LONG_PASSWORD;
         assert_eq!(offered(MARIADB), Capabilities { flags: maria, further: FURTHER });
         assert_eq!(offered(EVERYTHING), Capabilities { flags: UNDERSTOOD, further: FURTHER });
+        let common = offered_in_common(offered(MARIADB));
+        assert_eq!(common.further, FURTHER - Further::MARIADB_CLIENT_CACHE_METADATA);
+        assert_eq!(common.flags, maria);
         assert!(!UNDERSTOOD.intersects(Flags::CLIENT_SSL | Flags::CLIENT_COMPRESS));
         assert!(!offered(Capabilities::NONE).flags.contains(Flags::CLIENT_DEPRECATE_EOF));
         assert!(offered(Capabilities::NONE).flags.contains(Flags::CLIENT_PROTOCOL_41 | Flags::CLIENT_PLUGIN_AUTH));

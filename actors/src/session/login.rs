@@ -112,7 +112,8 @@ impl Conversation {
     fn offered(&self, facts: &Facts) -> Capabilities {
         let others = self.endpoint.nodes.iter().filter_map(|node| node.facts());
         let all = others.map(|facts| facts.capabilities).fold(facts.capabilities, Capabilities::common);
-        capability::offered(all)
+        let offered = capability::offered(all);
+        if self.shares() { capability::offered_in_common(offered) } else { offered }
     }
 
     /// What the endpoint's node is; asked now if nobody has yet.

@@ -109,6 +109,12 @@ impl Login {
         self
     }
 
+    /// Takes some of MariaDB's further capabilities away.
+    pub(crate) fn without_mariadb(mut self, flags: u32) -> Self {
+        self.mariadb_capabilities &= !flags;
+        self
+    }
+
     /// Adds MariaDB's further capabilities, and so tells MariaDB that a client of its own speaks.
     pub(crate) fn with_mariadb(mut self, flags: u32) -> Self {
         self.mariadb_capabilities |= flags;

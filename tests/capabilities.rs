@@ -495,7 +495,7 @@ fn progress_reports_get_through_as_they_come() {
         let proxy = limited(server, mode, connections, &stage.proxied);
         let parties = kinds.map(|(_, kind)| {
             [(&stage.proxied, proxy.address()), (&stage.direct, server.address())].map(|(tenant, address)| {
-                let wire = Wire::connect(address, &kind(tenant.login())).unwrap();
+                let wire = Wire::connect(address, &kind(tenant.login()).without_mariadb(lacking(mode))).unwrap();
                 Party { wire, database: tenant.name.clone() }
             })
         });

@@ -27,6 +27,10 @@ const EARLY: u16 = 0x2039;
 const NO_INDEX: u16 = 0x30;
 const ANSI_QUOTES: u16 = 0x8000;
 
+/// Statements whose OK has nothing of their own to tell of a session's state.
+const CHANGING_NOTHING: [&str; 10] =
+    ["ROLLBACK", "COMMIT", "UNLOCK", "INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "TRUNCATE"];
+
 /// The rules for one statement's answers.
 #[derive(Debug)]
 pub(crate) struct Mask {
@@ -42,6 +46,8 @@ pub(crate) struct Mask {
     sets_for_itself: bool,
     /// Which index it uses is the optimizer's choice.
     planned: bool,
+    /// It changes nothing that clients are told of.
+    pub(crate) changes_nothing: bool,
     collations: Collations,
 }
 
@@ -56,7 +62,18 @@ impl Mask {
         let variables = sql.starts_with("SHOW SESSION VARIABLES");
         let collations = Arc::clone(collations);
         let planned = sql.starts_with("SHOW ") || sql.contains(" JOIN ");
-        Self { own_id, statements: Vec::new(), variables, was_reset, sets_for_itself, planned, collations, ping: false }
+        let changes_nothing = CHANGING_NOTHING.iter().any(|verb| sql.starts_with(verb));
+        Self {
+            own_id,
+            statements: Vec::new(),
+            variables,
+            was_reset,
+            sets_for_itself,
+            planned,
+            changes_nothing,
+            collations,
+            ping: false,
+        }
     }
 
     /// Rule `own id`: a session's `CONNECTION_ID()` is the id it was greeted with, whatever that is.

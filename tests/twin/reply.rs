@@ -169,9 +169,9 @@ impl Answers<'_> {
     }
 
     /// Rule `late trackers`: what the server tells the proxy with a result's end, it tells an old client, whose EOF has
-    /// no room for it, with a later OK.
+    /// no room for it, with a later OK, perhaps that of another statement (docs/pinning.md).
     fn late_trackers(&self) -> bool {
-        self.several && self.old() && self.has(CapabilityFlags::CLIENT_SESSION_TRACK)
+        (self.several || self.mask.changes_nothing) && self.old() && self.has(CapabilityFlags::CLIENT_SESSION_TRACK)
     }
 
     fn error(&mut self, payload: &[u8]) -> Result<u16, WireError> {

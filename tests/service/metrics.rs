@@ -29,7 +29,7 @@ fn traffic(proxy: &Proxy, tenant: &Tenant, root: &mut Root) {
     one.ok("START TRANSACTION");
     assert_eq!(two.err("SELECT 2").code, 1040);
     one.ok("COMMIT");
-    one.ok("SET @pin = 1");
+    one.ok("GET DIAGNOSTICS @pin = NUMBER");
     until("the pin is seen", || proxy.metrics().sum("greenroom_pinned", &["reason=\"user_variable\""]) == 1.0);
     one.quit().unwrap();
     until("it left", || proxy.clients() == 1.0);

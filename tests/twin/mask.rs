@@ -48,6 +48,8 @@ pub(crate) struct Mask {
     planned: bool,
     /// It changes nothing that clients are told of.
     pub(crate) changes_nothing: bool,
+    /// An execution whose parameters are not all of a type.
+    pub(crate) binds_null: bool,
     collations: Collations,
 }
 
@@ -71,6 +73,7 @@ impl Mask {
             sets_for_itself,
             planned,
             changes_nothing,
+            binds_null: false,
             collations,
             ping: false,
         }

@@ -215,8 +215,10 @@ impl Runner {
     }
 
     fn executed(&mut self, slot: usize, lines: &mut Vec<String>) -> Result<(), WireError> {
-        let sql = self.slots[slot].sql.clone();
-        self.answers(&sql, true, false, lines)
+        let mut mask = self.mask(&self.slots[slot].sql);
+        mask.statements = self.slots.iter().filter_map(|slot| slot.id).collect();
+        mask.binds_null = self.slots[slot].bound.iter().any(|value| value.bytes.is_none());
+        Answers { wire: &mut self.wire, mask, binary: true, lines, several: false }.read(false)
     }
 
     fn send_execute(&mut self, slot: usize, values: &[Value], cursor: u8, types: bool) -> Result<(), WireError> {

@@ -442,3 +442,29 @@ fn a_prepared_kill_finds_whom_it_is_for() {
         assert!(one.query("SELECT 1").is_err(), "the session is over");
     });
 }
+
+/// What has to be known of the session's state before a statement is prepared must not be asked for at their cost.
+#[test]
+fn a_preparation_leaves_the_warnings_where_the_server_leaves_them() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "warned");
+        let setup = Setup::new(server.address()).first_node(server.address(), &["max_connections = 1"]);
+        let proxy = setup.user(&tenant.name, &tenant.password).start();
+        let [direct, through] = [server.address(), proxy.address()].map(|address| {
+            let mut wire = tenant.connect(address);
+            let mut seen = Vec::new();
+            for first in [&["EXECUTE nosuch"][..], &["SELECT nothing", "SET @c = 4 + 1"], &["SELECT nothing", "DO 1"]] {
+                for text in ["COMMIT", "SELECT @@time_zone", "SELECT 1 FROM (SELECT 1) one"] {
+                    first.iter().for_each(|sql| drop(wire.query(sql)));
+                    let statement = wire.prepare(text).unwrap();
+                    seen.push(format!("{first:?}, {text}: {:?}", wire.rows("SELECT @@warning_count, @@error_count")));
+                    seen.push(format!("{:?}", wire.rows("SHOW WARNINGS")));
+                    wire.close(&statement).unwrap();
+                    wire.query("ROLLBACK").unwrap();
+                }
+            }
+            seen
+        });
+        assert_eq!(through, direct);
+    });
+}

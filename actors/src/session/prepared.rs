@@ -33,6 +33,13 @@ pub(super) struct Draft {
     text: Option<Box<[u8]>>,
 }
 
+impl Draft {
+    /// It is to be nowhere but on this connection: nobody knows the state in which it is prepared.
+    pub(super) fn stay(&mut self) {
+        self.text = None;
+    }
+}
+
 impl Conversation {
     /// A statement is to be prepared. `text`: as the server gets it, if it is there whole.
     pub(super) fn draft_of(&self, command: Command, effects: Effects, text: Option<&[u8]>) -> Option<Box<Draft>> {

@@ -8,6 +8,7 @@ use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet::{self, HEADER, MAX_PAYLOAD};
+use greenroom_protocol::sql::PinReason;
 use greenroom_protocol::state::{Restore, SessionState, restore};
 use greenroom_protocol::statement::bindings::Bindings;
 use greenroom_protocol::statement::{Cache, Source};
@@ -214,6 +215,13 @@ impl Conversation {
         }
         self.debts.warnings = warnings;
         Ok(())
+    }
+
+    /// On MariaDB a preparation leaves the warnings of the statement before it where they are (measured); to ask for what
+    /// the session has set would take them away.
+    pub(super) fn must_not_ask(&self) -> bool {
+        let warned = self.debts.warnings || self.hold.pins.contains(PinReason::Diagnostics);
+        self.flavor == Flavor::MariaDb && warned && self.debts.hide_state()
     }
 
     fn close_unused(&mut self, id: u32) {

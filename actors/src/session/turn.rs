@@ -269,8 +269,10 @@ impl Conversation {
         if let Some(own) = turn.statement {
             self.make_ready(turn, own).await?;
         }
-        if turn.draft.is_some() {
-            self.know_state().await?;
+        match turn.draft.as_mut() {
+            Some(draft) if self.must_not_ask() => draft.stay(),
+            Some(_) => self.know_state().await?,
+            None => {}
         }
         self.send_turn(turn).await?;
         let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) else {

@@ -42,6 +42,6 @@ sysbench_at() {
     local at=$1 mode=disable
     shift
     [ "${statements-text}" != prepared ] || mode=auto
-    sysbench oltp_point_select --mysql-host=127.0.0.1 --mysql-port="$at" --mysql-user=app --mysql-password=app-secret \
+    sysbench "${script:-oltp_point_select}" --mysql-host=127.0.0.1 --mysql-port="$at" --mysql-user=app --mysql-password=app-secret \
         --mysql-db=app --tables=1 --table-size=10000 --db-ps-mode="$mode" --report-interval=0 "$@"
 }

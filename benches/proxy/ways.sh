@@ -63,6 +63,7 @@ greenroom_limit() {
 start_greenroom() {
     local way=$1 pool=$2 program=$root/target/release/greenroom
     port[$way]=$(free_port)
+    http[$way]=$(free_port)
     [ -x "$program" ] || { failed[$way]="there is no target/release/greenroom"; return; }
     cat >"$work/$way.toml" <<CONF
 [server]
@@ -86,7 +87,7 @@ name = "app"
 password = "app-secret"
 
 [http]
-listen = "127.0.0.1:$(free_port)"
+listen = "127.0.0.1:${http[$way]}"
 
 [admin]
 listen = "127.0.0.1:$(free_port)"

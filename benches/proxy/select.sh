@@ -7,6 +7,7 @@ part_select() {
         for statements in $statement_kinds; do
             compare "$threads" measure_select $ways
             table "Point select, $statements, $threads clients (CPU: a query)" "$heading" 4 $ways
+            remember $ways
         done
     done
 }

@@ -55,9 +55,12 @@ CONF
     started haproxy $!
 }
 
-# A transaction pool has 50 connections for hundreds of clients; the other modes need one for each.
+# A transaction pool has 50 connections for hundreds of clients, unless the part says otherwise; the other modes need
+# one for each.
 greenroom_limit() {
-    if [ "$1" = transaction ] && [ "$2" -gt 200 ]; then echo 50; else echo $(($2 + 100)); fi
+    if [ "$1" = transaction ] && [ -n "${limit-}" ]; then
+        echo "$limit"
+    elif [ "$1" = transaction ] && [ "$2" -gt 200 ]; then echo 50; else echo $(($2 + 100)); fi
 }
 
 start_greenroom() {
@@ -79,6 +82,8 @@ tls = "disabled"
 name = "bench"
 listen = "127.0.0.1:${port[$way]}"
 pool = "$pool"
+pool_by_client_ip = ${by_address:-false}
+idle_timeout = "${idle_timeout:-10s}"
 nodes = ["mariadb"]
 tls = "disabled"
 

@@ -36,7 +36,7 @@ fn client(target: &Target, until: Instant) -> anyhow::Result<Vec<Duration>> {
 }
 
 /// In milliseconds; 0 of none.
-fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).map_or(0.0, |took| took.as_secs_f64() * 1e3)
 }

@@ -14,15 +14,15 @@ use crate::wire::{Target, Wire};
 /// Clients that log in at once.
 const AT_ONCE: usize = 8;
 
-/// Ports that the clients of an address have. A port that was bound is one less for the proxy's own connections,
+/// Ports that the clients of an address have at most. A port that was bound is one less for the proxy's own connections,
 /// whatever the address, so all addresses have the same few.
 const PORTS: usize = 100;
 
 const BUFFER: usize = 16 * 1024;
 
 /// Brings so many clients in, says how many came, and holds them until standard input ends or the time is over.
-pub(crate) fn run(target: &Target, clients: usize, hold: Duration) -> anyhow::Result<String> {
-    let (streams, failure) = enter(target, clients)?;
+pub(crate) fn run(target: &Target, clients: usize, of_address: usize, hold: Duration) -> anyhow::Result<String> {
+    let (streams, failure) = enter(target, clients, of_address)?;
     say(&format!("{} {}", streams.len(), failure.map_or_else(String::new, |error| format!("{error:#}"))))?;
     wait(hold);
     let lost = streams.iter().filter(|stream| is_lost(stream)).count();
@@ -30,8 +30,12 @@ pub(crate) fn run(target: &Target, clients: usize, hold: Duration) -> anyhow::Re
 }
 
 /// The clients, and why there are no more of them.
-fn enter(target: &Target, clients: usize) -> anyhow::Result<(Vec<TcpStream>, Option<anyhow::Error>)> {
-    let ports = &ports()?;
+fn enter(
+    target: &Target,
+    clients: usize,
+    of_address: usize,
+) -> anyhow::Result<(Vec<TcpStream>, Option<anyhow::Error>)> {
+    let ports = &ports(of_address)?;
     let parts = thread::scope(|scope| {
         let doors = (0..AT_ONCE.min(clients)).map(|first| scope.spawn(move || door(target, first, clients, ports)));
         let doors: Vec<_> = doors.collect();
@@ -61,12 +65,13 @@ fn door(target: &Target, first: usize, clients: usize, ports: &[u16]) -> (Vec<Tc
 fn client(target: &Target, source: Option<SocketAddrV4>, buffer: &mut [u8]) -> anyhow::Result<TcpStream> {
     let mut wire = Wire::open(target, source, buffer)?;
     wire.run("SELECT 1")?;
-    Ok(wire.into_stream())
+    Ok(wire.into_line().into_stream())
 }
 
 /// Ports that are free now.
-fn ports() -> io::Result<Vec<u16>> {
-    let bound: io::Result<Vec<_>> = (0..PORTS).map(|_| TcpListener::bind((address(0), 0))).collect();
+fn ports(of_address: usize) -> io::Result<Vec<u16>> {
+    let bound: io::Result<Vec<_>> =
+        (0..of_address.clamp(1, PORTS)).map(|_| TcpListener::bind((address(0), 0))).collect();
     bound?.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
@@ -104,7 +109,7 @@ mod tests {
 
     #[test]
     fn every_client_has_an_address_and_port_of_its_own() {
-        let ports = ports().unwrap();
+        let ports = ports(PORTS).unwrap();
         let mut sources: Vec<_> = (0..30_000).map(|number| source(number, &ports).unwrap()).collect();
         assert_eq!(sources[PORTS], SocketAddrV4::new(Ipv4Addr::new(127, 0, 1, 2), ports[0]));
         sources.sort_unstable();

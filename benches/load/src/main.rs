@@ -1,10 +1,12 @@
-//! Load for `benches/proxy`: short connections, idle clients, large results. One line of figures for each run.
+//! Load for `benches/proxy`: what sysbench does not do. One line of figures for each run.
 //!
 //! It does as little for each connection and byte as it can, so that the proxy is what is measured.
 
 mod connect;
 mod idle;
 mod result;
+mod storm;
+mod turns;
 mod wire;
 
 use std::io::{self, Write};
@@ -39,6 +41,9 @@ enum Task {
         /// Clients in the end
         #[arg(long)]
         clients: usize,
+        /// Clients of an address, 100 at most
+        #[arg(long, default_value_t = 100)]
+        of_address: usize,
         /// They leave at the end of standard input, at the latest after so many seconds
         #[arg(long)]
         hold: u64,
@@ -55,13 +60,33 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         times: u32,
     },
+    /// Sessions select in turn, one at a time. Prints statements, median and p99 in milliseconds
+    Turns {
+        #[arg(long)]
+        sessions: usize,
+        /// Different states that the sessions are in
+        #[arg(long, default_value_t = 1)]
+        states: usize,
+        /// How long
+        #[arg(long)]
+        seconds: u64,
+    },
+    /// Clients connect all at once, log in, SELECT 1 and leave. Prints how many were served, in how many milliseconds and why not all
+    Storm {
+        #[arg(long)]
+        clients: usize,
+    },
 }
 
 fn main() -> ExitCode {
     let Cli { target, task } = Cli::parse();
     let outcome = match task {
         Task::Connect { clients, seconds } => connect::run(&target, clients, Duration::from_secs(seconds)),
-        Task::Idle { clients, hold } => idle::run(&target, clients, Duration::from_secs(hold)),
+        Task::Idle { clients, of_address, hold } => idle::run(&target, clients, of_address, Duration::from_secs(hold)),
+        Task::Turns { sessions, states, seconds } => {
+            turns::run(&target, sessions, states, Duration::from_secs(seconds))
+        }
+        Task::Storm { clients } => storm::run(&target, clients),
         Task::Result { sql, rows, times } => result::run(&target, &sql, rows, times),
     };
     match outcome.and_then(|line| say(&line)) {

@@ -49,6 +49,19 @@ pub(crate) struct Wire<'a> {
     capabilities: CapabilityFlags,
 }
 
+/// A connection that waits for nothing, or for a reply of which nothing has been read.
+pub(crate) struct Line {
+    stream: TcpStream,
+    capabilities: CapabilityFlags,
+}
+
+/// A connection whose login has been sent.
+pub(crate) struct Entrance {
+    line: Line,
+    machine: NodeLogin,
+    seq: u8,
+}
+
 /// What a statement gave.
 pub(crate) struct Outcome {
     pub(crate) rows: u64,
@@ -59,34 +72,22 @@ pub(crate) struct Outcome {
 impl<'a> Wire<'a> {
     /// Connects, from this address and port if there is one, and logs in. The buffer must hold any packet of a login.
     pub(crate) fn open(target: &Target, source: Option<SocketAddrV4>, buffer: &'a mut [u8]) -> anyhow::Result<Self> {
-        let stream = dial(target.port, source).context("connecting")?;
-        let mut wire = Self { stream, buffer, held: 0, seq: 0, capabilities: CapabilityFlags::empty() };
-        wire.log_in(target).context("logging in")?;
-        Ok(wire)
-    }
-
-    fn log_in(&mut self, target: &Target) -> anyhow::Result<()> {
-        let greeting = match Opening::parse(&self.packet()?)? {
-            Opening::Greeting(greeting) => greeting,
-            Opening::Refused(error) => bail!(error),
-        };
-        let identity = target.identity(&greeting);
-        self.capabilities = identity.capabilities.flags;
-        let (mut machine, request) = NodeLogin::new(&greeting, identity, false, None);
-        self.send(&request)?;
-        loop {
-            match machine.step(&self.packet()?) {
-                NodeStep::Send(answer) => self.send(answer.expose())?,
-                NodeStep::Wait => {}
-                NodeStep::Done(_) => return Ok(()),
-                NodeStep::Failed(error) => bail!(error),
-            }
-        }
+        Line::dial(target, source)?.log_in(target, buffer)?.enter(buffer)
     }
 
     /// Runs a statement and reads its reply to the end.
     pub(crate) fn run(&mut self, sql: &str) -> anyhow::Result<Outcome> {
-        self.command(Command::Query, sql.as_bytes())?;
+        self.ask(sql)?;
+        self.hear()
+    }
+
+    /// Sends a statement.
+    pub(crate) fn ask(&mut self, sql: &str) -> anyhow::Result<()> {
+        self.command(Command::Query, sql.as_bytes())
+    }
+
+    /// Reads the reply to a statement to its end.
+    pub(crate) fn hear(&mut self) -> anyhow::Result<Outcome> {
         let legs = Legs { server: self.capabilities, client: self.capabilities, flavor: Flavor::MariaDb };
         let mut reply = Reply::new(Expect::Results, legs, 1, StatusFlags::empty());
         let (wants, mut summary, mut out) = (ClientTrackers::everything(), Summary::default(), Vec::new());
@@ -119,9 +120,9 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// The socket alone, for a connection that is to be idle.
-    pub(crate) fn into_stream(self) -> TcpStream {
-        self.stream
+    /// Without the buffer, while nothing is read.
+    pub(crate) fn into_line(self) -> Line {
+        Line { stream: self.stream, capabilities: self.capabilities }
     }
 
     fn command(&mut self, command: Command, body: &[u8]) -> anyhow::Result<()> {
@@ -161,6 +162,54 @@ impl<'a> Wire<'a> {
     fn consume(&mut self, used: usize) {
         self.buffer.copy_within(used..self.held, 0);
         self.held -= used;
+    }
+}
+
+impl Line {
+    /// Connects, from this address and port if there is one.
+    pub(crate) fn dial(target: &Target, source: Option<SocketAddrV4>) -> anyhow::Result<Self> {
+        let stream = dial(target.port, source).context("connecting")?;
+        Ok(Self { stream, capabilities: CapabilityFlags::empty() })
+    }
+
+    /// Waits for the greeting and answers it.
+    pub(crate) fn log_in(self, target: &Target, buffer: &mut [u8]) -> anyhow::Result<Entrance> {
+        let mut wire = self.take_up(buffer);
+        let greeting = match Opening::parse(&wire.packet().context("waiting for a greeting")?)? {
+            Opening::Greeting(greeting) => greeting,
+            Opening::Refused(error) => bail!(error),
+        };
+        let identity = target.identity(&greeting);
+        wire.capabilities = identity.capabilities.flags;
+        let (machine, request) = NodeLogin::new(&greeting, identity, false, None);
+        wire.send(&request)?;
+        Ok(Entrance { machine, seq: wire.seq, line: wire.into_line() })
+    }
+
+    /// With a buffer again.
+    pub(crate) fn take_up(self, buffer: &mut [u8]) -> Wire<'_> {
+        Wire { stream: self.stream, buffer, held: 0, seq: 0, capabilities: self.capabilities }
+    }
+
+    /// The socket alone, for a connection that is to be idle.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+}
+
+impl Entrance {
+    /// Comes to the login's end.
+    pub(crate) fn enter(mut self, buffer: &mut [u8]) -> anyhow::Result<Wire<'_>> {
+        let mut wire = self.line.take_up(buffer);
+        wire.seq = self.seq;
+        loop {
+            match self.machine.step(&wire.packet().context("logging in")?) {
+                NodeStep::Send(answer) => wire.send(answer.expose())?,
+                NodeStep::Wait => {}
+                NodeStep::Done(_) => return Ok(wire),
+                NodeStep::Failed(error) => bail!(error),
+            }
+        }
     }
 }
 

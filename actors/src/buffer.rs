@@ -1,8 +1,8 @@
 //! Read buffers, lent by each worker to whoever has bytes in hand. Who is idle holds none.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 use std::task::{Context, Poll, ready};
 
 use crate::stream::Stream;
@@ -13,8 +13,50 @@ pub(crate) const SIZE: usize = 16 * 1024;
 /// Spare buffers that a worker keeps; what is over goes back to the allocator.
 const SPARE: usize = 64;
 
+/// How much a scratch may hold to be kept.
+const SCRATCH_SIZE: usize = 64 * 1024;
+
 thread_local! {
     static POOL: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+}
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// An empty vector to make bytes up in, lent by the worker likewise: whoever comes meanwhile begins a new one.
+#[derive(Debug)]
+pub(crate) struct Scratch(Vec<u8>);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        Self(SCRATCH.try_with(Cell::take).unwrap_or_default())
+    }
+}
+
+impl Deref for Scratch {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.0);
+        if (1..=SCRATCH_SIZE).contains(&bytes.capacity()) {
+            bytes.clear();
+            // As with buffers, a thread that is ending keeps nothing.
+            let _ = SCRATCH.try_with(|kept| kept.set(bytes));
+        }
+    }
 }
 
 /// Bytes read and not yet used, in a buffer that goes back to its worker when dropped.

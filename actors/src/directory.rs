@@ -3,12 +3,14 @@
 //! tells: client sessions `Drain`.
 //! ends when: the process does.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use actix::{Actor, Addr, Context, Handler, Message, MessageResult};
 use rustc_hash::FxHashMap;
 
 use crate::session::{ClientSession, Drain};
+use crate::stage::Stage;
 
 /// The first virtual id. Servers count their connections from 1; here no server's count comes in a lifetime,
 /// so that a KILL of a virtual id can never hit a server connection that happens to have the same number.
@@ -57,20 +59,24 @@ pub(crate) struct DrainAll;
 /// Keeps a session in the directory for as long as it lives, however it ends.
 pub(crate) struct Enrolment {
     id: u32,
-    directory: Addr<Directory>,
+    stage: Arc<Stage>,
 }
 
 impl Enrolment {
     /// Enters a session.
-    pub(crate) fn new(id: u32, session: Addr<ClientSession>, directory: Addr<Directory>) -> Self {
-        directory.do_send(Enrol { id, session });
-        Self { id, directory }
+    pub(crate) fn new(id: u32, session: Addr<ClientSession>, stage: Arc<Stage>) -> Self {
+        if let Some(main) = stage.main() {
+            main.directory.do_send(Enrol { id, session });
+        }
+        Self { id, stage }
     }
 }
 
 impl Drop for Enrolment {
     fn drop(&mut self) {
-        self.directory.do_send(Retire { id: self.id });
+        if let Some(main) = self.stage.main() {
+            main.directory.do_send(Retire { id: self.id });
+        }
     }
 }
 

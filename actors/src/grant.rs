@@ -1,5 +1,8 @@
 //! The lease itself: the one thing through which a session touches a backend connection.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use actix::Addr;
 
 use crate::backend::clean;
@@ -31,36 +34,39 @@ pub(crate) enum Found {
     Opened,
 }
 
+/// Where a lease comes from and goes back to. Made once for a connection: an actor's address costs memory to copy.
+#[derive(Debug)]
+pub(crate) struct Home {
+    /// Which connection it is.
+    pub(crate) backend: BackendId,
+    /// Its actor.
+    pub(crate) connection: Addr<BackendConnection>,
+    pub(crate) shard: Addr<PoolShard>,
+}
+
 /// A lease. Dropped in any other way than by [`Grant::release`], it closes the connection:
 /// whoever dropped it (a panic, a vanished client) may have left it in the middle of anything.
 #[derive(Debug)]
 pub(crate) struct Grant {
     wire: Option<Box<Wire>>,
-    backend: BackendId,
-    home: Addr<BackendConnection>,
-    shard: Addr<PoolShard>,
+    home: Arc<Home>,
     /// Whether the session has it in hand; until then the connection is as good as it was.
     touched: bool,
 }
 
 impl Grant {
-    pub(crate) fn new(
-        wire: Box<Wire>,
-        backend: BackendId,
-        home: Addr<BackendConnection>,
-        shard: Addr<PoolShard>,
-    ) -> Self {
-        Self { wire: Some(wire), backend, home, shard, touched: false }
+    pub(crate) fn new(wire: Box<Wire>, home: Arc<Home>) -> Self {
+        Self { wire: Some(wire), home, touched: false }
     }
 
     /// Which connection it is.
     pub(crate) fn backend(&self) -> BackendId {
-        self.backend
+        self.home.backend
     }
 
     /// The actor that the connection belongs to.
     pub(crate) fn home(&self) -> &Addr<BackendConnection> {
-        &self.home
+        &self.home.connection
     }
 
     /// The connection, in hand: from now on only a release brings it back. There until released.
@@ -81,32 +87,29 @@ impl Grant {
         self.card()
     }
 
-    /// Gives the connection back.
-    pub(crate) fn release(mut self, condition: Condition) {
-        self.hand_back(condition);
+    /// Gives the connection back; it is idle since `at`.
+    pub(crate) fn release(mut self, condition: Condition, at: Instant) {
+        self.hand_back(condition, at);
     }
 
     /// Closes the connection; what was known of it is left, and its place under the limit with that.
     pub(crate) fn abandon(mut self) -> Option<Card> {
         let card = self.wire.take().map(|wire| wire.card);
         self.touched = false;
-        self.home.do_send(Lost);
+        self.home.connection.do_send(Lost);
         card
     }
 
-    fn hand_back(&mut self, condition: Condition) {
+    fn hand_back(&mut self, condition: Condition, at: Instant) {
         let Some(wire) = self.wire.take() else { return };
         self.touched = false;
         let rest = match condition {
-            Condition::Clean => {
-                let state = &wire.card.state;
-                Some(Rest::of(state))
-            }
+            Condition::Clean => Some(Rest::of(&wire.card.state)),
             Condition::Used | Condition::Spoilt => None,
         };
         // Both go out at once: the connection's mailbox has the wire before the shard can lend it again.
-        self.home.do_send(Return { wire, condition });
-        self.shard.do_send(Release { backend: self.backend, rest });
+        self.home.connection.do_send(Return { wire, condition });
+        self.home.shard.do_send(Release { backend: self.home.backend, rest, at });
     }
 }
 
@@ -114,9 +117,9 @@ impl Drop for Grant {
     fn drop(&mut self) {
         if self.touched {
             self.wire = None;
-            self.home.do_send(Lost);
+            self.home.connection.do_send(Lost);
         } else {
-            self.hand_back(Condition::Clean);
+            self.hand_back(Condition::Clean, Instant::now());
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What the actors of one worker share: counts, who is there, and the names behind handshake collations. Never leaves its thread.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greenroom_protocol::state::{Charset, Names};
+use greenroom_protocol::state::{Charset, Names, SessionState};
 use rustc_hash::FxHashMap;
 
 use crate::session::Sessions;
@@ -24,6 +26,8 @@ pub(crate) struct Local {
     charsets: RefCell<FxHashMap<(u16, u16), Names>>,
     /// When a server last let an account into a database.
     databases: RefCell<FxHashMap<AccountDatabase, Instant>>,
+    /// States in which sessions were lately, each other than all others.
+    states: RefCell<VecDeque<Arc<SessionState>>>,
 }
 
 /// How long it is believed that an account may use a database at login; after that the next login asks the server.
@@ -31,6 +35,9 @@ const DATABASE_TRUST: Duration = Duration::from_secs(10);
 
 /// Databases remembered at most.
 const DATABASES: usize = 10_000;
+
+/// States remembered at most: all are looked at.
+const STATES: usize = 8;
 
 thread_local! {
     static HERE: Rc<Local> = Rc::default();
@@ -63,6 +70,18 @@ impl Local {
     pub(crate) fn knows_database(&self, account: u32, name: &[u8]) -> bool {
         let since = self.databases.borrow().get(&(account, Box::from(name))).copied();
         since.is_some_and(|since| since.elapsed() < DATABASE_TRUST)
+    }
+
+    /// Puts what others have in place of an equal state, so that most sessions share a few.
+    pub(crate) fn share(&self, state: &mut Arc<SessionState>) {
+        let mut states = self.states.borrow_mut();
+        match states.iter().find(|known| known.print() == state.print() && **known == *state) {
+            Some(known) => *state = Arc::clone(known),
+            None => {
+                states.truncate(STATES - 1);
+                states.push_front(Arc::clone(state));
+            }
+        }
     }
 
     /// What a node makes of a collation id, if some login has shown it.

@@ -27,7 +27,7 @@ pub(crate) use self::connect::{Blueprint, Start, UNABLE, probe};
 pub(crate) use self::kill::kill;
 pub(crate) use self::messages::{Expire, Lend, Lost, Move, Pin, Return, Unpin};
 use crate::end::BackendEnd;
-use crate::grant::{Condition, Grant};
+use crate::grant::{Condition, Grant, Home};
 use crate::local::Local;
 use crate::node::Permit;
 use crate::pool::{Adopt, BackendId, Gone, Pinned, PoolShard, Ready, Refusal, Rest, Unpinned};
@@ -44,6 +44,8 @@ pub(crate) struct BackendConnection {
     start: Option<Start>,
     /// There while nobody has it on lease.
     wire: Option<Box<Wire>>,
+    /// There since it was first lent.
+    home: Option<Arc<Home>>,
     pins: PinSet,
     ended: bool,
 }
@@ -57,7 +59,17 @@ impl BackendConnection {
         local: Rc<Local>,
         stage: Arc<Stage>,
     ) -> Self {
-        Self { id, shard, local, stage, start: Some(start), wire: None, pins: PinSet::default(), ended: false }
+        Self {
+            id,
+            shard,
+            local,
+            stage,
+            start: Some(start),
+            wire: None,
+            home: None,
+            pins: PinSet::default(),
+            ended: false,
+        }
     }
 
     fn ready(&mut self, wire: Box<Wire>, opened: Option<u16>, ctx: &mut Context<Self>) {
@@ -150,7 +162,11 @@ impl Handler<Lend> for BackendConnection {
     fn handle(&mut self, lend: Lend, ctx: &mut Context<Self>) {
         match self.wire.take() {
             Some(wire) => {
-                let grant = Grant::new(wire, self.id, ctx.address(), self.shard.clone());
+                let (backend, shard) = (self.id, &self.shard);
+                let home = self
+                    .home
+                    .get_or_insert_with(|| Arc::new(Home { backend, connection: ctx.address(), shard: shard.clone() }));
+                let grant = Grant::new(wire, Arc::clone(home));
                 // A session that is gone drops the grant, which brings the wire straight back.
                 drop(lend.lease.reply.send(Ok(grant)));
             }

@@ -41,7 +41,7 @@ impl Handler<Lease> for PoolShard {
             && self.desk(&node).line.waiting_for(key) == 0
             && let Some((slot, found)) = self.pick(key, &lease.ticket)
         {
-            self.grow(key, found, &lease.ticket, &node, &ctx.address());
+            self.grow(key, found, &lease.ticket, &node, ctx);
             return self.lend(slot, found, lease);
         }
         let key = self.keys.enter(&lease.ticket.key);
@@ -61,7 +61,7 @@ impl Handler<Release> for PoolShard {
             member.node.returned();
         }
         match release.rest {
-            Some(rest) => self.place(release.backend.slot, rest, None, Instant::now()),
+            Some(rest) => self.place(release.backend.slot, rest, None, release.at),
             None => member.doing = Doing::Cleaning,
         }
     }

@@ -81,6 +81,8 @@ impl Rest {
 pub(crate) struct Release {
     pub(crate) backend: BackendId,
     pub(crate) rest: Option<Rest>,
+    /// When that was.
+    pub(crate) at: Instant,
 }
 
 /// A connection has been opened, or cleaned, and may be lent.

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, Addr, Context};
+use actix::{Actor, Addr, AsyncContext, Context};
 
 use self::crew::{Crew, Doing, Member};
 use self::desk::Desk;
@@ -104,7 +104,7 @@ impl PoolShard {
 
     /// A lease found a connection, in its state or not. Where too many do not, one more lets states keep theirs; it goes
     /// when nobody has needed it for a while, or when somebody else waits.
-    fn grow(&mut self, key: u32, found: Found, ticket: &Ticket, node: &Arc<Node>, me: &Addr<Self>) {
+    fn grow(&mut self, key: u32, found: Found, ticket: &Ticket, node: &Arc<Node>, ctx: &Context<Self>) {
         if !self.keys.leased(key, found != Found::Other) {
             return;
         }
@@ -115,7 +115,7 @@ impl PoolShard {
             && !paused
             && let Some(permit) = node.admit()
         {
-            let id = self.open(key, permit, Blueprint::of(ticket), me);
+            let id = self.open(key, permit, Blueprint::of(ticket), &ctx.address());
             if let Some(member) = self.crew.get_mut(id) {
                 member.spare = true;
             }

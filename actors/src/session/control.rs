@@ -107,12 +107,10 @@ impl Control {
         }
     }
 
-    /// It goes to the line for a connection, or leaves it.
-    pub(super) fn wait(&self, waiting: bool) {
-        self.waiting.set(waiting);
-        if waiting {
-            self.since.set(Some(Instant::now()));
-        }
+    /// It goes to the line for a connection, for its command of that moment, or leaves it.
+    pub(super) fn wait(&self, since: Option<Instant>) {
+        self.waiting.set(since.is_some());
+        self.since.set(since.or(self.since.get()));
     }
 
     /// Which connection it has.

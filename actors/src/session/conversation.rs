@@ -26,6 +26,7 @@ use super::hold::Hold;
 use super::insight::Insight;
 use super::previous::Previous;
 use super::statements::Statements;
+use super::work::work;
 use super::{Arrival, ClientSession};
 use crate::account::Account;
 use crate::buffer::Buffer;
@@ -56,7 +57,8 @@ pub(super) struct Client {
     pub(super) capabilities: CapabilityFlags,
     /// MariaDB's further ones.
     pub(super) further: MariadbCapabilities,
-    pub(super) attributes: Arc<Attributes>,
+    /// What it said of itself, where its connection is its own to the end.
+    pub(super) attributes: Option<Arc<Attributes>>,
     /// What its last login was challenged with.
     pub(super) scramble: Scramble,
     /// What it wants to hear of its session's state.
@@ -142,23 +144,33 @@ pub(super) struct Conversation {
     pub(super) statements: Statements,
     pub(super) grant: Option<Grant>,
     pub(super) leased_at: Option<Instant>,
+    /// When the present command arrived, or its reply had come to its end.
+    pub(super) clock: Instant,
     pub(super) last: Option<BackendId>,
     pub(super) summary: Summary,
     pub(super) seat: Seat,
-    _enrolment: Option<Enrolment>,
+    _enrolment: Enrolment,
     _attendance: Attendance,
 }
 
 impl Conversation {
     /// Talks to a client from its arrival to its end.
     pub(super) async fn hold(arrival: Arrival, control: Rc<Control>, me: Addr<ClientSession>) -> SessionEnd {
-        let mut talk = Self::new(arrival, control, me);
+        let mut talk = Box::new(Self::new(arrival, control, me));
         // Freed when it is done: the rest of the session's life needs less room.
-        let end = match Box::pin(talk.login()).await {
-            Ok(()) => talk.serve().await,
-            Err(end) => end,
+        let mut outcome = Box::pin(talk.login()).await;
+        let end = loop {
+            if let Err(end) = outcome {
+                break end;
+            }
+            talk.rest();
+            outcome = talk.wait_for_command().await;
+            if outcome.is_ok() {
+                talk.rise();
+                (talk, outcome) = work(talk).await;
+            }
         };
-        talk.leave(end).await;
+        talk.leave(end);
         if end == SessionEnd::Violation {
             Box::pin(talk.client.stream.linger(LINGER)).await;
         }
@@ -172,7 +184,7 @@ impl Conversation {
         let id = next_id();
         let at = (Rc::clone(&control), stream.peer(), Arc::clone(&endpoint));
         let attendance = Attendance::new(Rc::clone(&local), id, at.0, at.1, at.2);
-        let enrolment = stage.main().map(|main| Enrolment::new(id, me, main.directory.clone()));
+        let enrolment = Enrolment::new(id, me, Arc::clone(&stage));
         Self {
             local,
             control,
@@ -187,7 +199,7 @@ impl Conversation {
                 scramble: [0; SCRAMBLE_LENGTH],
                 capabilities: CapabilityFlags::empty(),
                 further: MariadbCapabilities::empty(),
-                attributes: Arc::default(),
+                attributes: None,
                 trackers: ClientTrackers::everything(),
             },
             id,
@@ -211,6 +223,7 @@ impl Conversation {
             statements: Statements::default(),
             grant: None,
             leased_at: None,
+            clock: Instant::now(),
             last: None,
             summary: Summary::default(),
             endpoint,
@@ -221,18 +234,16 @@ impl Conversation {
         }
     }
 
-    async fn serve(&mut self) -> SessionEnd {
-        loop {
-            self.gauge.set(ClientState::Idle);
-            self.control.rest(&self.state);
-            if let Err(end) = self.wait_for_command().await {
-                return end;
-            }
-            self.gauge.set(ClientState::Active);
-            if let Err(end) = self.command().await {
-                return end;
-            }
-        }
+    /// It waits for its client from now on.
+    fn rest(&mut self) {
+        self.gauge.set(ClientState::Idle);
+        self.control.rest(&self.state);
+    }
+
+    /// A command has arrived.
+    fn rise(&mut self) {
+        self.clock = Instant::now();
+        self.gauge.set(ClientState::Active);
     }
 
     pub(super) fn mode(&self) -> PoolMode {

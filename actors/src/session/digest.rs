@@ -111,6 +111,7 @@ impl Conversation {
         let mut untracked = absorbed.unrestorable || mixed;
         if absorbed.changed {
             self.state = Arc::new(state);
+            self.local.share(&mut self.state);
             if let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) {
                 untracked |= restore(&self.state, &wire.card.birth.state, &[], wire.card.capabilities, None)
                     == Err(Unfit::Value);

@@ -1,7 +1,6 @@
 //! What a statement's text does not show: triggers, and what views call, as a survey of the server found them.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use greenroom_protocol::command::Command;
 use greenroom_protocol::sql::{Facts, Hidden, Mode, Watch};
@@ -56,6 +55,7 @@ impl Conversation {
         let Some(account) = self.account.as_ref().filter(|_| self.shares()) else { return };
         let nodes = &self.endpoint.nodes;
         let known = &mut self.insight.nodes;
+        known.reserve_exact(nodes.len().saturating_sub(known.len()));
         known.resize_with(nodes.len(), || (u64::MAX, None));
         for (node, (generation, survey)) in nodes.iter().zip(known) {
             let now = node.surveys().generation();
@@ -127,8 +127,7 @@ impl Conversation {
         if self.soiled {
             return Condition::Used;
         }
-        let now = Instant::now();
-        let due = self.insight.surveys().flatten().any(|survey| survey.is_due(now));
+        let due = self.insight.surveys().flatten().any(|survey| survey.is_due(self.clock));
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()).filter(|_| due) else {
             return Condition::Clean;
         };

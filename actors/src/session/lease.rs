@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+use actix::Addr;
 use greenroom_protocol::answer::Answer;
 use greenroom_protocol::capability::{self, Capabilities};
 use greenroom_protocol::command::Command;
@@ -71,13 +72,13 @@ impl Conversation {
                     return Ok(());
                 }
                 Adapted::Refused(error) => {
-                    grant.release(Condition::Used);
+                    grant.release(Condition::Used, self.clock);
                     return Err(NoLease::Refused(error));
                 }
                 // Another one, as good as new, needs only what the session itself has set.
                 Adapted::Unfit => {
                     fresh = true;
-                    grant.release(Condition::Used);
+                    grant.release(Condition::Used, self.clock);
                 }
                 Adapted::Dead => drop(grant),
             }
@@ -128,19 +129,20 @@ impl Conversation {
             collation: self.collation,
             last: self.last,
             fresh: fresh || self.mode() == PoolMode::None,
-            attributes: (self.mode() == PoolMode::None).then(|| Arc::clone(&self.client.attributes)),
+            attributes: self.client.attributes.clone(),
         };
         let (reply, answer) = oneshot::channel();
         let Some(shard) = self.stage.shard(self.worker()) else { return Err(SessionEnd::Drained.into()) };
-        let shard = shard.clone();
         shard.do_send(Lease { ticket, reply });
         self.gauge.set(ClientState::Waiting);
-        self.control.wait(true);
+        self.control.wait(Some(self.clock));
         let granted = match self.await_grant(answer).await {
-            Ok(None) if !shard.connected() => Err(SessionEnd::Drained.into()),
+            Ok(None) if !self.stage.shard(self.worker()).is_some_and(Addr::connected) => {
+                Err(SessionEnd::Drained.into())
+            }
             granted => granted,
         };
-        self.control.wait(false);
+        self.control.wait(None);
         self.gauge.set(ClientState::Active);
         if let (Err(NoLease::Refused(error)), Some(main)) = (&granted, self.stage.main())
             && ACCOUNT_REFUSED.contains(&error.code)
@@ -198,6 +200,7 @@ impl Conversation {
         let (Charset::Handshake(id), Some(node)) = (self.state.charset(), self.endpoint.choose()) else { return };
         if let Some(names) = self.local.charset(node.index, *id) {
             Arc::make_mut(&mut self.state).set_charset(Charset::Named(names));
+            self.local.share(&mut self.state);
         }
     }
 
@@ -258,11 +261,11 @@ impl Conversation {
     pub(super) fn release(&mut self, condition: Condition) {
         if let Some(grant) = self.grant.take() {
             self.control.set_leased(None);
-            grant.release(condition);
+            grant.release(condition, self.clock);
         }
         self.soiled = false;
         if let Some(since) = self.leased_at.take() {
-            self.local.tally.lease_ended(since.elapsed());
+            self.local.tally.lease_ended(self.clock.saturating_duration_since(since));
         }
         self.control.set_running(None);
     }
@@ -303,7 +306,7 @@ impl Conversation {
     }
 
     /// The session is over: what becomes of its connection.
-    pub(super) async fn leave(&mut self, end: SessionEnd) {
+    pub(super) fn leave(&mut self, end: SessionEnd) {
         let idle = !matches!(end, SessionEnd::BackendLost | SessionEnd::ClientFailed);
         let condition = match self.mode() {
             PoolMode::None => Condition::Spoilt,
@@ -314,6 +317,7 @@ impl Conversation {
             PoolMode::Transaction => Condition::Used,
         };
         if idle && self.grant.is_some() {
+            self.clock = Instant::now();
             self.release(condition);
         }
     }

@@ -91,7 +91,7 @@ impl Conversation {
         };
         let agreed = request.capabilities.common(greeting.capabilities);
         (self.client.capabilities, self.client.further) = (agreed.flags, agreed.further);
-        self.client.attributes = Arc::new(request.attributes);
+        self.client.attributes = (self.mode() == PoolMode::None).then(|| Arc::new(request.attributes));
         self.client.trackers =
             if self.shares() { ClientTrackers::defaults(self.flavor) } else { ClientTrackers::everything() };
         let collation = u16::from(request.charset);
@@ -137,9 +137,9 @@ impl Conversation {
             return Err(SessionEnd::Violation);
         };
         let offered = self.facts().await.map_or(Plugin::CachingSha2, |facts| facts.plugin());
-        self.client.attributes = Arc::new(wish.attributes);
+        self.client.attributes = (self.mode() == PoolMode::None).then(|| Arc::new(wish.attributes));
         self.let_go().await;
-        self.leave(SessionEnd::Quit).await;
+        self.leave(SessionEnd::Quit);
         self.lose();
         self.statements.clear();
         self.sticky = PinSet::EMPTY;

@@ -32,6 +32,7 @@ mod statistics;
 mod turn;
 mod variables;
 mod wait;
+mod work;
 
 use std::net::IpAddr;
 use std::rc::Rc;

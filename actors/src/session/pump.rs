@@ -7,7 +7,7 @@ use greenroom_protocol::error::SqlError;
 use greenroom_protocol::reply::{Boundary, Forward, Reply};
 
 use super::conversation::{Conversation, client_failed};
-use crate::buffer::{self, Buffer};
+use crate::buffer::{self, Buffer, Scratch};
 use crate::end::SessionEnd;
 
 /// Why a reply did not come to its end.
@@ -42,25 +42,21 @@ enum Event {
 impl Conversation {
     /// Relays a reply up to a boundary. `slot`: what of it has been read already.
     pub(super) async fn pump(&mut self, reply: &mut Reply, mut slot: Option<Buffer>) -> Result<Boundary, Fault> {
-        let (mut copied, mut begun, mut look) = (Vec::new(), false, true);
+        let (mut begun, mut look) = (false, true);
         let mut ahead = slot.is_some();
         loop {
             if !std::mem::take(&mut ahead) {
                 self.hear(&mut slot, &mut look, begun).await?;
             }
             let Some(buffer) = slot.as_mut() else { continue };
-            let wants = &self.client.trackers;
+            let (wants, mut copied) = (&self.client.trackers, Scratch::new());
             let progress = reply
                 .advance(buffer.filled_mut(), wants, &mut self.summary, &mut copied)
                 .map_err(|violation| lost(begun, &violation.to_string()))?;
             let written = match progress.forward {
                 Forward::InPlace(0) => Ok(()),
                 Forward::InPlace(length) => self.forward(buffer.filled().get(..length).unwrap_or_default()).await,
-                Forward::Copied => {
-                    let written = self.forward(&copied).await;
-                    copied.clear();
-                    written
-                }
+                Forward::Copied => self.forward(&copied).await,
             };
             let done = progress.boundary != Boundary::More;
             written.map_err(|end| if done { Fault::ClientAfter(end) } else { Fault::Client(end) })?;

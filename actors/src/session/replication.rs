@@ -5,7 +5,6 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use greenroom_protocol::command::Command;
 use greenroom_protocol::reply::Dump;
@@ -53,7 +52,6 @@ impl Conversation {
     }
 
     async fn dump(&mut self, mut turn: Turn) -> Result<(), SessionEnd> {
-        let begun = Instant::now();
         self.note_running();
         match self.send_turn(&mut turn).await {
             Ok(()) => {}
@@ -72,7 +70,7 @@ impl Conversation {
             self.abandon();
             return Err(end);
         }
-        self.tally.query(begun.elapsed());
+        self.tally.query(self.clock.elapsed());
         self.control.set_running(None);
         if let Some(claim) = self.control.take_claim() {
             claim.close().await;

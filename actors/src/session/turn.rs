@@ -132,7 +132,6 @@ impl Conversation {
 
     /// Leases, sends, relays, takes note, gives back.
     pub(super) async fn run(&mut self, mut turn: Turn) -> Result<(), SessionEnd> {
-        let begun = Instant::now();
         let bare = self.grant.is_none();
         turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, None);
         if bare {
@@ -191,7 +190,8 @@ impl Conversation {
         // While it waited for its connection, or ran, triggers may have come to be that nobody looked for in its text.
         self.look_around();
         turn.change.clear();
-        self.tally.query(begun.elapsed());
+        let begun = std::mem::replace(&mut self.clock, Instant::now());
+        self.tally.query(self.clock.saturating_duration_since(begun));
         if self.grant.is_none() && self.hold.holds() {
             return Err(SessionEnd::BackendLost);
         }

@@ -12,7 +12,7 @@ use support::{
     observe::{Root, until},
     proxy::{Proxy, Setup},
     servers::{Tenant, each_server},
-    wire::{Login, Reply, Wire},
+    wire::{Login, Reply, Rows, Wire, execute_body},
 };
 
 const MODES: [&str; 3] = ["none", "session", "transaction"];
@@ -43,18 +43,25 @@ fn root(address: SocketAddr) -> Wire {
     Wire::connect(address, &Login::new(ROOT.user, ROOT.password)).unwrap()
 }
 
-/// Both ways to ask; MySQL 9 has the text alone.
-fn lists(wire: &mut Wire) -> Vec<Vec<Row>> {
-    let rows = wire.rows(LIST);
+/// All ways to ask, by how each shows itself; MySQL 9 has no command for it.
+fn lists(wire: &mut Wire) -> Vec<(&'static str, Vec<Row>)> {
+    let mut lists = vec![("Query", wire.rows(LIST))];
+    let prepared = wire.prepare(LIST).unwrap();
+    for cursor in [0, 1] {
+        wire.send(Command::COM_STMT_EXECUTE, &execute_body(prepared.id, cursor, &[])).unwrap();
+        match wire.executed().unwrap().as_slice() {
+            [Reply::Rows(rows)] => lists.push(("Execute", rows.rows.clone())),
+            other => panic!("{other:?}"),
+        }
+    }
+    wire.close(&prepared).unwrap();
     wire.send(Command::COM_PROCESS_INFO, &[]).unwrap();
     match wire.replies().unwrap().as_slice() {
-        [Reply::Rows(info)] => vec![rows, info.rows.clone()],
-        [Reply::Err(error)] if wire.greeting.version.starts_with("9.") => {
-            assert_eq!(error.code, 1047);
-            vec![rows]
-        }
+        [Reply::Rows(info)] => lists.push(("Processlist", info.rows.clone())),
+        [Reply::Err(error)] if wire.greeting.version.starts_with("9.") => assert_eq!(error.code, 1047),
         other => panic!("{other:?}"),
     }
+    lists
 }
 
 fn cell(row: &Row, at: usize) -> &str {
@@ -89,7 +96,7 @@ fn a_session_finds_itself_and_its_like_idle_and_at_work() {
                     && does(&idle, "Sleep")
                     && does(&open, "Sleep")
             });
-            for (rows, asks) in lists(&mut asker).into_iter().zip(["Query", "Processlist"]) {
+            for (asks, rows) in lists(&mut asker) {
                 for (wire, command) in [(&asker, asks), (&idle, "Sleep"), (&open, "Sleep"), (&busy, "Query")] {
                     let [row] = of(&rows, wire)[..] else { panic!("one row was due: {rows:#?}") };
                     let expected = [tenant.name.as_str(), &host(wire), &tenant.name, command];
@@ -121,13 +128,13 @@ fn others_are_seen_by_those_with_the_privilege_alone() {
         let idle = Wire::connect(proxy.address(), &Login::new("app", "app-secret")).unwrap();
         let _elsewhere = Wire::connect(twin.address(), &login).unwrap();
         let mut user = tenant.connect(proxy.address());
-        for rows in lists(&mut user) {
+        for (_, rows) in lists(&mut user) {
             assert!(of(&rows, &idle).is_empty() && of(&rows, &user).len() == 1, "{rows:#?}");
             assert!(rows.iter().all(|row| cell(row, 1) == tenant.name), "{rows:#?}");
         }
         let user = (user.greeting.thread_id, user);
         let mut root = root(proxy.address());
-        for rows in lists(&mut root) {
+        for (_, rows) in lists(&mut root) {
             assert!(rows.iter().all(|row| cell(row, 1) != stranger.name), "another process's session: {rows:#?}");
             for wire in [&idle, &user.1, &root] {
                 assert_eq!(of(&rows, wire).len(), 1, "{rows:#?}");
@@ -169,12 +176,27 @@ fn masked(payload: &[u8], columns: usize) -> Vec<String> {
     row
 }
 
+/// A prepared list with what differs between any two sessions taken out: id, host and time of each.
+fn binary(wire: &mut Wire) -> Rows {
+    let prepared = wire.prepare(LIST).unwrap();
+    let mut replies = wire.execute(&prepared, &[]).unwrap();
+    wire.close(&prepared).unwrap();
+    let Some(Reply::Rows(mut rows)) = replies.pop() else { panic!("no list") };
+    for row in &mut rows.rows {
+        for at in [0, 2, 5] {
+            row[at] = row[at].as_ref().map(|_| String::new());
+        }
+    }
+    rows.end.tracked.clear();
+    rows
+}
+
 #[test]
 fn the_list_is_made_as_the_server_makes_it() {
     each_server(|server| {
         for (change, mode) in [|login| login, old].into_iter().flat_map(|change| MODES.map(|mode| (change, mode))) {
             let tenant = Tenant::new(server, "twin");
-            let mut told = Vec::new();
+            let (mut told, mut prepared) = (Vec::new(), Vec::new());
             for through in [false, true] {
                 // One worker: what one session has used, the next one gets.
                 let setup = setup(server, mode, &tenant).environment("GREENROOM__SERVER__WORKERS", "1");
@@ -189,9 +211,11 @@ fn the_list_is_made_as_the_server_makes_it() {
                     let list = packets(&mut asker, command, text);
                     told.push((through, list, columns));
                 }
+                prepared.push(binary(&mut asker));
                 drop((asker, idle, proxy));
                 Root::on(server).wait_for(&tenant.name, 0);
             }
+            assert_eq!(prepared[1], prepared[0], "{mode}: prepared (left: through the proxy)");
             let (direct, through) = told.split_at(2);
             for ((_, direct, columns), (_, through, _)) in direct.iter().zip(through) {
                 assert_eq!(through.len(), direct.len(), "{mode}");
@@ -220,14 +244,14 @@ fn a_list_is_no_different_for_what_is_around_it() {
         }
         wire.ok("SET character_set_results = NULL");
         assert_eq!(of(&wire.rows("/* first */ show /*!50000 full */ processlist ;"), &wire).len(), 1);
-        // Several statements, and a prepared one, give the server's own.
+        assert_eq!(of(&wire.rows(&format!("SHOW PROCESSLIST /* {} */", "x".repeat(17 << 10))), &wire).len(), 1);
+        // Several statements, and one prepared by its text, give the server's own.
         let replies = wire.query("SHOW PROCESSLIST; SELECT 7").unwrap();
         assert!(matches!(&replies[1], Reply::Rows(rows) if rows.rows[0][0].as_deref() == Some("7")), "{mode}");
-        let prepared = wire.prepare(LIST).unwrap();
-        match wire.execute(&prepared, &[]).unwrap().as_slice() {
-            [Reply::Rows(rows)] => assert!(!rows.rows.is_empty() && of(&rows.rows, &wire).is_empty()),
-            other => panic!("{other:?}"),
-        }
+        wire.ok("PREPARE list FROM 'SHOW PROCESSLIST'");
+        let rows = wire.rows("EXECUTE list");
+        assert!(!rows.is_empty() && of(&rows, &wire).is_empty());
+        wire.ok("DEALLOCATE PREPARE list");
         // What a session leaves behind is not another's, and transactions go on.
         wire.ok("CREATE TABLE t (a INT) ENGINE = InnoDB");
         wire.ok("BEGIN");
@@ -304,7 +328,7 @@ fn the_lists_of_all_nodes_come_as_one() {
             }
             let ports = [&mut *first, &mut *second].map(|wire| wire.scalar("SELECT @@port").unwrap());
             assert_ne!(ports[0], ports[1], "each has its node");
-            for rows in lists(asker) {
+            for (_, rows) in lists(asker) {
                 for wire in [&*first, second, idle, asker] {
                     let [row] = of(&rows, wire)[..] else { panic!("{mode}: one row was due: {rows:#?}") };
                     assert_eq!(cell(row, 2), host(wire));

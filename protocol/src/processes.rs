@@ -1,9 +1,14 @@
 //! A server's list of processes, on its way to a client that knows its sessions by other ids.
 //!
 //! `SHOW PROCESSLIST` and `COM_PROCESS_INFO` give the same result set. The definitions and the end go on as the server
-//! sent them; the rows are written anew, since ids and hosts change and more rows come in.
+//! sent them; the rows are written anew, since ids and hosts change and more rows come in. Whichever way a row is
+//! written, as text or in binary where the statement was prepared, here its values are texts.
+
+mod binary;
 
 use std::ops::Range;
+
+use binary::Column;
 
 use mysql_common::io::ParseBuf;
 
@@ -45,6 +50,8 @@ pub struct ProcessList {
     at: usize,
     part: Part,
     columns: u64,
+    /// How the columns of binary rows are written; `None` where rows are texts.
+    written: Option<Vec<Column>>,
     rows: Vec<Range<usize>>,
     /// Where the rows begin.
     body: usize,
@@ -53,6 +60,12 @@ pub struct ProcessList {
 }
 
 impl ProcessList {
+    /// A reply to the execution of a prepared statement.
+    #[must_use]
+    pub fn prepared() -> Self {
+        Self { written: Some(Vec::new()), ..Self::default() }
+    }
+
     /// Looks at all that has come, from the reply's first byte on.
     pub fn advance(&mut self, bytes: &[u8]) -> Progress {
         loop {
@@ -88,13 +101,14 @@ impl ProcessList {
 
     /// The rows as values; those that make no sense are left out.
     pub fn rows(&self, bytes: &[u8]) -> impl Iterator<Item = Row> {
-        self.rows.iter().filter_map(|at| cells(bytes.get(at.clone())?, self.columns))
+        self.rows.iter().filter_map(|at| self.cells(bytes.get(at.clone())?))
     }
 
     /// The reply with each row as `change` leaves it, and with `further` rows, made as wide as the others.
     #[must_use]
     pub fn rewrite(&self, bytes: &[u8], mut change: impl FnMut(&mut Row), further: Vec<Row>) -> Vec<u8> {
-        if self.body == 0 {
+        // Whoever asks is in every list: without a row it is not here, but behind a cursor.
+        if self.rows.is_empty() {
             return bytes.to_vec();
         }
         let (mut out, mut payload) = (bytes.get(..self.body).unwrap_or_default().to_vec(), Vec::new());
@@ -102,18 +116,18 @@ impl ProcessList {
         seq = seq.wrapping_add((self.columns % 256) as u8);
         for at in &self.rows {
             let raw = bytes.get(at.clone()).unwrap_or_default();
-            match cells(raw, self.columns) {
-                Some(mut row) => {
-                    change(&mut row);
-                    seq = put(&mut out, seq, &mut payload, &row);
-                }
-                None => seq = packet::frame(&mut out, seq, raw),
-            }
+            let changed = self.cells(raw).is_some_and(|mut row| {
+                change(&mut row);
+                self.write(&mut payload, &row)
+            });
+            seq = packet::frame(&mut out, seq, if changed { &payload } else { raw });
         }
         let end = bytes.get(self.end()..self.at).unwrap_or_default();
         for mut row in further.into_iter().filter(|_| end.first() != Some(&0xff)) {
             row.resize(self.columns as usize, Some(Box::from(&b"0"[..])));
-            seq = put(&mut out, seq, &mut payload, &row);
+            if self.write(&mut payload, &row) {
+                seq = packet::frame(&mut out, seq, &payload);
+            }
         }
         packet::frame(&mut out, seq, end);
         // What lies behind the reply belongs to nobody, and whoever relays it must see that.
@@ -131,10 +145,34 @@ impl ProcessList {
         progress
     }
 
+    /// The values of a row; `None` where it is none.
+    fn cells(&self, payload: &[u8]) -> Option<Row> {
+        self.written.as_ref().map_or_else(|| cells(payload, self.columns), |columns| binary::cells(payload, columns))
+    }
+
+    /// Writes a row in place of what `payload` held; false where that cannot be done.
+    fn write(&self, payload: &mut Vec<u8>, row: &Row) -> bool {
+        payload.clear();
+        match &self.written {
+            Some(columns) => binary::write(payload, row, columns).is_some(),
+            None => {
+                text(payload, row);
+                true
+            }
+        }
+    }
+
     fn take(&mut self, payload: &[u8]) {
         let payload_at = self.at + HEADER;
         self.at = payload_at + payload.len();
+        if let (Part::Columns(_), Some(columns)) = (self.part, self.written.as_mut()) {
+            match Column::parse(payload) {
+                Some(column) => columns.push(column),
+                None => self.part = Part::Over(Progress::Other),
+            }
+        }
         self.part = match (self.part, payload.first()) {
+            (Part::Over(progress), _) => Part::Over(progress),
             (_, Some(0xff)) | (Part::Rows, Some(0xfe)) => Part::Over(Progress::Whole),
             (Part::Head, _) => self.head(payload),
             (Part::Columns(1), _) => {
@@ -177,15 +215,13 @@ fn cells(payload: &[u8], columns: u64) -> Option<Row> {
     buf.0.is_empty().then_some(row)
 }
 
-fn put(out: &mut Vec<u8>, seq: u8, payload: &mut Vec<u8>, row: &Row) -> u8 {
-    payload.clear();
+fn text(payload: &mut Vec<u8>, row: &Row) {
     for cell in row {
         match cell {
             Some(value) => value_of(payload, value),
             None => payload.push(0xfb),
         }
     }
-    packet::frame(out, seq, payload)
 }
 
 fn value_of(payload: &mut Vec<u8>, value: &[u8]) {

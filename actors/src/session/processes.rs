@@ -6,7 +6,6 @@ use std::sync::Arc;
 use greenroom_protocol::answer::{Answer, Row};
 use greenroom_protocol::command::Command;
 use greenroom_protocol::flavor::Flavor;
-use greenroom_protocol::packet::HEADER;
 use greenroom_protocol::processes::{ProcessList, Progress};
 use greenroom_protocol::sql::{Facts, Kind};
 use greenroom_protocol::state::Charset;
@@ -29,21 +28,22 @@ type Leases<'a> = FxHashMap<(u16, u32), &'a Guest>;
 
 impl Conversation {
     /// Whether the command asks for a list that Greenroom has something to say about.
-    pub(super) fn lists_processes(&self, turn: &Turn) -> bool {
+    pub(super) fn lists_processes(turn: &Turn) -> bool {
         let several = turn.effects.facts.intersects(Facts::MULTI | Facts::COMPOUND);
-        let asked = match turn.command {
+        match turn.command {
             Command::ProcessInfo => true,
-            Command::Query => turn.effects.kind == Kind::ShowProcesslist && !several,
+            Command::Query | Command::StmtExecute => {
+                matches!(turn.effects.kind, Kind::ShowProcesslist { .. }) && !several
+            }
             _ => false,
-        };
-        // A text that came in pieces is not there any more, to be sent to other nodes.
-        let whole = turn.incoming.scanned.used == turn.incoming.inbound.total() + HEADER;
-        asked && whole
+        }
     }
 
     /// Waits for the server's list, and gives it as the client is to have it.
     pub(super) async fn processes(&mut self, turn: &Turn) -> Result<Option<Buffer>, Fault> {
-        let (mut slot, mut look, mut list) = (None, true, ProcessList::default());
+        let (mut slot, mut look) = (None, true);
+        let prepared = turn.command == Command::StmtExecute;
+        let mut list = if prepared { ProcessList::prepared() } else { ProcessList::default() };
         let progress = loop {
             self.hear(&mut slot, &mut look, false).await?;
             let Some(buffer) = slot.as_mut() else { continue };
@@ -95,11 +95,14 @@ impl Conversation {
 
     /// The list of a node that the session has no connection to; empty where none can be had.
     async fn list_of(&self, node: &Arc<Node>, turn: &Turn) -> Vec<Row> {
-        let argument = self.argument(&turn.incoming);
-        let Some((_, text)) = self.split_text(turn.command, argument) else { return Vec::new() };
+        let ask: (_, &[u8]) = match turn.effects.kind {
+            Kind::ShowProcesslist { full: true } => (Command::Query, b"SHOW FULL PROCESSLIST"),
+            Kind::ShowProcesslist { full: false } => (Command::Query, b"SHOW PROCESSLIST"),
+            _ => (Command::ProcessInfo, b""),
+        };
         let set = self.results().map(|name| [b"SET character_set_results=", name].concat());
         let mut commands: Vec<_> = set.iter().map(|set| (Command::Query, &**set)).collect();
-        commands.push((turn.command, text));
+        commands.push(ask);
         let Some(Aside { thread_id, mut answers }) = self.beside(node, &commands).await else { return Vec::new() };
         let Some(Answer::Rows(mut rows)) = answers.pop() else { return Vec::new() };
         rows.retain(|row| number(row) != Some(u64::from(thread_id)));

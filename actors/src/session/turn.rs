@@ -283,7 +283,7 @@ impl Conversation {
         let mut reply =
             Reply::new(turn.command.expect(), legs, turn.incoming.seq(), self.status).with_statement(statement);
         let mut read = None;
-        if self.lists_processes(turn) {
+        if Self::lists_processes(turn) {
             read = Box::pin(self.processes(turn)).await?;
         }
         while !reply.is_done() {

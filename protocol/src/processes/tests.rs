@@ -20,7 +20,9 @@ fn wire(rows: &[Row]) -> Vec<u8> {
         seq = packet::frame(&mut out, seq, &[3, b'd', b'e', b'f', column]);
     }
     for row in rows {
-        seq = super::put(&mut out, seq, &mut payload, row);
+        payload.clear();
+        super::text(&mut payload, row);
+        seq = packet::frame(&mut out, seq, &payload);
     }
     packet::frame(&mut out, seq, &[0xfe, 0, 0, 2, 0, 1, 0]);
     out
@@ -131,4 +133,59 @@ fn what_is_no_list_or_too_long_is_left_alone() {
     let long = "x".repeat(LIST_MAX / 4);
     let rows: Vec<_> = (0..5).map(|id| row(&id.to_string(), "a", Some(&long))).collect();
     assert_eq!(ProcessList::default().advance(&wire(&rows)), Progress::Other);
+}
+
+/// The definition of a column of this type, unsigned or not.
+fn defined(kind: u8, unsigned: bool) -> Vec<u8> {
+    [&b"\x03def\0\0\0\x01c\0\x0c\x3f\0\x10\0\0\0"[..], &[kind, if unsigned { 0x20 } else { 0 }, 0, 0, 0, 0]].concat()
+}
+
+/// A binary list of two rows: id, four texts, a number of four bytes, two texts, and a fraction.
+fn binary_wire(rows: &[(u64, Option<&str>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut seq = packet::frame(&mut out, 1, &[9]);
+    for kind in [8, 253, 253, 253, 253, 3, 253, 251, 5] {
+        seq = packet::frame(&mut out, seq, &defined(kind, kind == 8));
+    }
+    for (id, info) in rows {
+        let mut payload = vec![0, 0b10_0000, if info.is_none() { 0b10 } else { 0 }];
+        payload.extend(id.to_le_bytes());
+        payload.extend(b"\x01u\x01h");
+        payload.extend(b"\x05Query");
+        payload.extend((-3_i32).to_le_bytes());
+        payload.extend(b"\x04init");
+        payload.extend(info.map(|text| [&[text.len() as u8], text.as_bytes()].concat()).unwrap_or_default());
+        payload.extend(0.25_f64.to_le_bytes());
+        seq = packet::frame(&mut out, seq, &payload);
+    }
+    packet::frame(&mut out, seq, &[0xfe, 0, 0, 2, 0, 1, 0]);
+    out
+}
+
+#[test]
+fn binary_rows_are_read_and_written_as_texts_are() {
+    let bytes = binary_wire(&[(5, None), (u64::MAX, Some("SELECT 1"))]);
+    let mut list = ProcessList::prepared();
+    assert_eq!(list.advance(&bytes), Progress::Whole);
+    let rows: Vec<_> = list.rows(&bytes).collect();
+    let values = ["5", "u", "h", "NULL", "Query", "-3", "init", "NULL", "0.25"];
+    let expected: Row = values.iter().map(|value| text(value).filter(|_| *value != "NULL")).collect();
+    assert_eq!(rows[0], expected);
+    assert_eq!([&rows[1][0], &rows[1][7]], [&text(&u64::MAX.to_string()), &text("SELECT 1")]);
+    assert_eq!(list.rewrite(&bytes, |_| {}, Vec::new()), bytes, "nothing to do changes nothing");
+    let change = |row: &mut Row| row[0] = row[0].take().filter(|id| **id != *b"5").or(text("1073741824"));
+    let mut further = rows[0].clone();
+    further[0] = text("9");
+    let mut broken = further.clone();
+    broken[5] = text("soon");
+    let expected = binary_wire(&[(1_073_741_824, None), (u64::MAX, Some("SELECT 1")), (9, None)]);
+    assert_eq!(list.rewrite(&bytes, change, vec![broken, further]), expected);
+}
+
+#[test]
+fn a_column_of_another_type_is_left_alone() {
+    let mut bytes = Vec::new();
+    let seq = packet::frame(&mut bytes, 1, &[8]);
+    packet::frame(&mut bytes, seq, &defined(12, false));
+    assert_eq!(ProcessList::prepared().advance(&bytes), Progress::Other);
 }

@@ -75,7 +75,9 @@ impl Scan {
                 self.statement.kind = Kind::ShowWarnings;
                 self.statement.fact(Facts::READS_DIAGNOSTICS);
             }
-            Kw::Processlist => self.statement.kind = Kind::ShowProcesslist,
+            Kw::Processlist => {
+                self.statement.kind = Kind::ShowProcesslist { full: self.statement.last_kw == Kw::Full };
+            }
             _ => {}
         }
         self.body();

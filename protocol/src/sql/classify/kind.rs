@@ -35,8 +35,11 @@ pub enum Kind {
     Show,
     /// SHOW WARNINGS, SHOW ERRORS, SHOW COUNT(*) of either.
     ShowWarnings,
-    /// SHOW PROCESSLIST, SHOW FULL PROCESSLIST.
-    ShowProcesslist,
+    /// SHOW PROCESSLIST.
+    ShowProcesslist {
+        /// With whole texts: SHOW FULL PROCESSLIST.
+        full: bool,
+    },
     /// GET DIAGNOSTICS.
     GetDiagnostics,
     /// KILL.

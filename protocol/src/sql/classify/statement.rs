@@ -191,7 +191,7 @@ impl Statement {
             Facts::READS_FOUND_ROWS,
             Facts::READS_DIAGNOSTICS,
         ];
-        let reads = matches!(self.kind, Kind::Select | Kind::Show | Kind::ShowProcesslist | Kind::Explain);
+        let reads = matches!(self.kind, Kind::Select | Kind::Show | Kind::ShowProcesslist { .. } | Kind::Explain);
         reads && !self.writes && self.pins.is_empty() && !SPOILS.iter().any(|fact| self.facts.contains(*fact))
     }
 }

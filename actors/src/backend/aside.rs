@@ -13,6 +13,7 @@ use crate::local::Local;
 use crate::node::Permit;
 use crate::pool::Refusal;
 use crate::settings::PoolMode;
+use crate::wire::Wire;
 
 /// What was heard.
 #[derive(Debug)]
@@ -21,6 +22,42 @@ pub(crate) struct Aside {
     pub(crate) thread_id: u32,
     /// Empty where the server did not answer all of it.
     pub(crate) answers: Vec<Answer>,
+}
+
+/// A connection that is there to be looked at.
+pub(crate) struct Bystander(Box<Wire>);
+
+impl Bystander {
+    /// One of this account's, in the place of `permit`.
+    ///
+    /// # Errors
+    /// Why there was none.
+    pub(crate) async fn open(permit: Permit, account: Arc<Account>) -> Result<Self, Refusal> {
+        open(permit, account).await.map(Self)
+    }
+
+    /// The server's id of it.
+    pub(crate) fn thread_id(&self) -> u32 {
+        self.0.card.thread_id
+    }
+
+    /// It is not needed any more.
+    pub(crate) async fn leave(self) {
+        drop(super::clean::farewell(self.0).await);
+    }
+}
+
+async fn open(permit: Permit, account: Arc<Account>) -> Result<Box<Wire>, Refusal> {
+    let blueprint = Blueprint {
+        account,
+        database: None,
+        collation: 0,
+        capabilities: Capabilities::NONE,
+        attributes: None,
+        mode: PoolMode::None,
+    };
+    let start = Start::Open { permit, blueprint: Box::new(blueprint) };
+    begin(start, Local::here()).await.map_err(|(_, refusal)| refusal)
 }
 
 /// Says something to a server as this account, over a connection that takes the place of `permit`.
@@ -32,16 +69,7 @@ pub(crate) async fn aside(
     account: Arc<Account>,
     commands: &[(Command, &[u8])],
 ) -> Result<Aside, Refusal> {
-    let blueprint = Blueprint {
-        account,
-        database: None,
-        collation: 0,
-        capabilities: Capabilities::NONE,
-        attributes: None,
-        mode: PoolMode::None,
-    };
-    let start = Start::Open { permit, blueprint: Box::new(blueprint) };
-    let mut wire = begin(start, Local::here()).await.map_err(|(_, refusal)| refusal)?;
+    let mut wire = open(permit, account).await?;
     let mut batch = Batch::new(wire.card.capabilities);
     for (command, argument) in commands {
         batch.add(*command, argument);

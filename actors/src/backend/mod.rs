@@ -13,7 +13,7 @@ mod messages;
 mod survey;
 mod watch;
 
-pub(crate) use self::aside::{Aside, aside};
+pub(crate) use self::aside::{Aside, Bystander, aside};
 pub(crate) use self::clean::names;
 
 use std::rc::Rc;

@@ -10,12 +10,14 @@ use std::time::Instant;
 use greenroom_protocol::state::SessionState;
 
 use super::claim::Claim;
-use super::{Kill, Killed, What};
+use super::{Busy, Kill, Killed, What};
 use crate::account::Account;
+use crate::endpoint::Endpoint;
 
 /// The shared part.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Control {
+    endpoint: Arc<Endpoint>,
     killed: Cell<bool>,
     draining: Cell<bool>,
     account: RefCell<Option<Arc<Account>>>,
@@ -63,22 +65,37 @@ pub(super) struct View {
 }
 
 impl Control {
+    pub(super) fn new(endpoint: Arc<Endpoint>) -> Self {
+        Self {
+            endpoint,
+            killed: Cell::default(),
+            draining: Cell::default(),
+            account: RefCell::default(),
+            state: RefCell::default(),
+            waiting: Cell::default(),
+            since: Cell::default(),
+            leased: Cell::default(),
+            running: Cell::default(),
+            claim: RefCell::default(),
+        }
+    }
+
     /// Somebody wants the session, or its statement, ended.
     pub(super) fn kill(&self, kill: &Kill) -> Killed {
-        let own = self.account.borrow().as_ref().is_some_and(|account| account.user == kill.by);
-        // Whether somebody else's statement may be killed is for the server to judge; his session stays his.
-        if !own && (kill.what == What::Connection || self.running.get().is_none()) {
-            return Killed::Denied;
+        let Some(account) = self.account.borrow().clone() else { return Killed::Denied };
+        let busy = || {
+            let (node, thread_id) = self.running.get()?;
+            Some(Busy { node, thread_id, claim: Arc::clone(self.claim.borrow_mut().get_or_insert_default()) })
+        };
+        // Whether somebody else's may be killed is for a server to judge.
+        if kill.by.as_ref().is_some_and(|by| *by != account.user) {
+            return Killed::Foreign { account, endpoint: Arc::clone(&self.endpoint), busy: busy() };
         }
-        if kill.what == What::Connection {
-            self.killed.set(true);
+        if kill.what == What::Query {
+            return busy().map_or(Killed::Idle, Killed::Busy);
         }
-        let Some((node, thread_id)) = self.running.get() else { return Killed::Idle };
-        if kill.what == What::Connection {
-            return Killed::Ending;
-        }
-        let claim = Arc::clone(self.claim.borrow_mut().get_or_insert_default());
-        Killed::Busy { node, thread_id, claim }
+        self.killed.set(true);
+        if self.running.get().is_some() { Killed::Ending } else { Killed::Idle }
     }
 
     pub(super) fn drain(&self) {

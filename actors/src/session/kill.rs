@@ -1,21 +1,36 @@
 //! KILL of a session by the id that its client knows.
 
-use std::sync::Arc;
-
+use greenroom_protocol::answer::Answer;
 use greenroom_protocol::command::{Command, attributes};
 use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet;
+use greenroom_protocol::sql::PinReason;
 
-use super::claim::Claim;
 use super::command::Incoming;
 use super::conversation::Conversation;
+use super::foreign::Victim;
 use super::turn::Turn;
-use super::{Kill, Killed, What};
-use crate::backend::kill;
+use super::{Busy, Kill, Killed, What};
+use crate::backend::exchange::Batch;
 use crate::directory::{FIRST_ID, Find};
 use crate::end::SessionEnd;
+
+/// Why nothing came of it.
+const NOT_KILLED: &str = "the statement could not be killed";
+
+/// What came of an attempt to end a statement.
+pub(super) enum Shooting {
+    /// It had ended by itself.
+    Over,
+    /// The server has said this.
+    Answered(Answer),
+    /// Nobody could be asked.
+    Unsent,
+    /// Nobody answered.
+    Astray,
+}
 
 /// The id as a virtual one, if it can be.
 pub(super) fn virtual_id(id: u64) -> Option<u32> {
@@ -52,8 +67,13 @@ impl Conversation {
         query: bool,
     ) -> Result<(), SessionEnd> {
         let what = if query { What::Query } else { What::Connection };
-        match self.ask(id, what).await {
-            Killed::Busy { node, thread_id, claim } => self.kill_running(node, thread_id, &claim, incoming).await,
+        let by = self.account.as_ref().map(|account| account.user.clone());
+        match self.tell(id, what, Some(by.unwrap_or_default())).await {
+            Killed::Busy(busy) => self.kill_query(busy, id, incoming).await,
+            Killed::Foreign { account, endpoint, busy } => {
+                let victim = Victim { id, account, endpoint, busy };
+                self.kill_foreign(command, victim, what, incoming).await
+            }
             // Whoever kills itself is told so in place of an OK, by each server in its own words (measured).
             Killed::Idle | Killed::Ending if id == self.id => {
                 self.skip(&mut incoming).await?;
@@ -67,40 +87,114 @@ impl Conversation {
             // What a session that ends was running, it kills itself.
             Killed::Idle | Killed::Ending => {
                 self.skip(&mut incoming).await?;
+                self.previous.answered(0);
                 self.send_ok(incoming.seq()).await
             }
-            // 1094, as servers say where an id is nobody's, or nobody's that the asker may know of. The server says it
-            // itself, and so remembers it for SHOW WARNINGS.
-            Killed::Denied if command == Command::Query => self.run(Turn::new(command, incoming)).await,
-            Killed::Denied => {
-                self.skip(&mut incoming).await?;
-                let error = SqlError::new(1094, greenroom_protocol::error::GENERAL, format!("Unknown thread id: {id}"));
-                self.send_error(incoming.seq(), &error).await
-            }
+            Killed::Denied => self.unknown(command, incoming, id).await,
         }
     }
 
-    /// `KILL QUERY` of what runs on a server.
-    async fn kill_running(
+    /// 1094, as servers say where an id is nobody's. The server says it itself, and so remembers it for SHOW WARNINGS.
+    pub(super) async fn unknown(
         &mut self,
-        node: u16,
-        thread_id: u32,
-        claim: &Arc<Claim>,
+        command: Command,
         mut incoming: Incoming,
+        id: u32,
     ) -> Result<(), SessionEnd> {
-        let statement = format!("KILL QUERY {thread_id}");
-        // A lease of our own might lead to another server, where the id is somebody else's.
-        if let [_, _, ..] = &*self.endpoint.nodes {
-            return self.kill_on(node, statement, claim, incoming).await;
+        if command == Command::Query {
+            return self.run(Turn::new(command, incoming)).await;
         }
+        self.skip(&mut incoming).await?;
+        let error = SqlError::new(1094, greenroom_protocol::error::GENERAL, format!("Unknown thread id: {id}"));
+        self.send_error(incoming.seq(), &error).await
+    }
+
+    /// Ends what runs of a session of one's own user.
+    async fn kill_query(&mut self, busy: Busy, id: u32, mut incoming: Incoming) -> Result<(), SessionEnd> {
         // First the lease, which may take its time, then the question whether the statement still runs.
         if !self.acquire_or_refuse(&mut incoming).await? {
             return Ok(());
         }
-        let Some(shot) = claim.fire() else {
-            self.skip(&mut incoming).await?;
-            self.settle().await?;
-            return self.send_ok(incoming.seq()).await;
+        let answer = match self.shoot(&busy).await? {
+            Shooting::Over => Answer::Ok,
+            Shooting::Answered(answer) => answer,
+            Shooting::Unsent | Shooting::Astray => {
+                self.skip(&mut incoming).await?;
+                let name = self.endpoint.settings.name.clone();
+                return self.send_error(incoming.seq(), &SqlError::node_down(&name, NOT_KILLED)).await;
+            }
+        };
+        self.relay(answer, busy.thread_id, id, incoming).await
+    }
+
+    /// Has the server end what runs, if it still does.
+    pub(super) async fn shoot(&mut self, busy: &Busy) -> Result<Shooting, SessionEnd> {
+        let Some(shot) = busy.claim.fire() else { return Ok(Shooting::Over) };
+        let shooting = self.say_kill(busy.node, busy.thread_id).await?;
+        match &shooting {
+            Shooting::Unsent | Shooting::Answered(Answer::Failed(_)) => shot.refused(),
+            Shooting::Answered(_) => shot.answered(),
+            Shooting::Over | Shooting::Astray => {}
+        }
+        Ok(shooting)
+    }
+
+    /// `KILL QUERY` of a server connection: over the session's own, by the rights that it has there, if that leads to this
+    /// node for certain.
+    pub(super) async fn say_kill(&mut self, node: u16, thread_id: u32) -> Result<Shooting, SessionEnd> {
+        let statement = format!("KILL QUERY {thread_id}");
+        if !self.is_only(node) {
+            let node = self.endpoint.nodes.iter().find(|known| known.index == node).cloned();
+            let Some(node) = node else { return Ok(Shooting::Unsent) };
+            let told = self.beside(&node, &[(Command::Query, statement.as_bytes())]).await;
+            let Some(mut told) = told else { return Ok(Shooting::Unsent) };
+            return Ok(told.answers.pop().map_or(Shooting::Astray, Shooting::Answered));
+        }
+        self.previous.lose_sight();
+        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return Ok(Shooting::Unsent) };
+        let mut batch = Batch::new(wire.card.capabilities);
+        batch.add(Command::Query, statement.as_bytes());
+        let Ok(mut outcome) = batch.run(&mut wire.stream).await else {
+            let held = self.hold.holds() || self.debts.insert_id || self.debts.hide_state();
+            self.lose();
+            return if held { Err(SessionEnd::BackendLost) } else { Ok(Shooting::Astray) };
+        };
+        let changes = &outcome.changes;
+        // What MySQL still had to say of a failed statement before, it has said here.
+        if changes.state_changed || changes.unknown || !changes.variables.is_empty() || changes.schema.is_some() {
+            let before = self.hold.pins;
+            self.hold.pins.insert(PinReason::UntrackedState);
+            self.tell_pins(before);
+        }
+        Ok(outcome.answers.pop().map_or(Shooting::Astray, Shooting::Answered))
+    }
+
+    /// Whether every connection that the session may get leads to this node.
+    pub(super) fn is_only(&self, node: u16) -> bool {
+        matches!(&*self.endpoint.nodes, [only] if only.index == node)
+    }
+
+    /// Tells the client what a server has said of one of its connections, by the id that the client knows. The server says
+    /// it once more, so that it is what warnings and row counts are about.
+    pub(super) async fn relay(
+        &mut self,
+        answer: Answer,
+        thread_id: u32,
+        id: u32,
+        mut incoming: Incoming,
+    ) -> Result<(), SessionEnd> {
+        let statement = match answer {
+            Answer::Failed(mut error) => {
+                error.message = error.message.replace(&thread_id.to_string(), &id.to_string());
+                let plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'\'' && byte != b'\\';
+                if !error.message.bytes().all(plain) {
+                    self.skip(&mut incoming).await?;
+                    return self.send_error(incoming.seq(), &error).await;
+                }
+                let SqlError { code, message, .. } = &error;
+                format!("SIGNAL SQLSTATE '{}' SET MYSQL_ERRNO={code}, MESSAGE_TEXT='{message}'", error.state_text())
+            }
+            _ => "DO 0".to_owned(),
         };
         let mut payload = vec![Command::Query.byte()];
         if self.client.capabilities.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES) {
@@ -109,44 +203,11 @@ impl Conversation {
         payload.extend_from_slice(statement.as_bytes());
         let mut framed = Vec::new();
         packet::frame(&mut framed, 0, &payload);
-        let done = self.run(Turn { rewritten: Some(framed), ..Turn::new(Command::Query, incoming) }).await;
-        match done {
-            Ok(()) if self.summary.error.is_some() => shot.refused(),
-            Ok(()) => shot.answered(),
-            Err(_) => {}
-        }
-        done
+        self.run(Turn { rewritten: Some(framed), ..Turn::new(Command::Query, incoming) }).await
     }
 
-    async fn kill_on(
-        &mut self,
-        node: u16,
-        statement: String,
-        claim: &Arc<Claim>,
-        mut incoming: Incoming,
-    ) -> Result<(), SessionEnd> {
-        self.skip(&mut incoming).await?;
-        let node = self.endpoint.nodes.iter().find(|known| known.index == node).cloned();
-        let done = match (node.and_then(|node| node.admit()), self.account.clone()) {
-            (Some(permit), Some(account)) => {
-                let Some(shot) = claim.fire() else { return self.send_ok(incoming.seq()).await };
-                let done = kill(permit, account, statement, self.stage.log.clone()).await;
-                if done {
-                    shot.answered();
-                }
-                done
-            }
-            _ => false,
-        };
-        if done {
-            return self.send_ok(incoming.seq()).await;
-        }
-        let name = self.endpoint.settings.name.clone();
-        self.send_error(incoming.seq(), &SqlError::node_down(&name, "the statement could not be killed")).await
-    }
-
-    async fn ask(&self, id: u32, what: What) -> Killed {
-        let by: Box<[u8]> = self.account.as_ref().map_or_else(Box::default, |account| account.user.clone());
+    /// Asks a session to end, or where its statement runs. `by`: the user who wants it, `None` where a server allows it.
+    pub(super) async fn tell(&self, id: u32, what: What, by: Option<Box<[u8]>>) -> Killed {
         if id == self.id {
             return self.control.kill(&Kill { what, by });
         }

@@ -11,6 +11,7 @@ mod command;
 mod control;
 mod conversation;
 mod digest;
+mod foreign;
 mod hold;
 mod insight;
 mod kill;
@@ -44,6 +45,7 @@ pub(crate) use self::census::Sessions;
 use self::claim::Claim;
 use self::control::Control;
 use self::conversation::Conversation;
+use crate::account::Account;
 use crate::endpoint::Endpoint;
 use crate::local::Local;
 use crate::stage::{Seat, Stage};
@@ -79,20 +81,30 @@ pub(crate) enum What {
 #[rtype(result = "Killed")]
 pub(crate) struct Kill {
     pub(crate) what: What,
-    /// The user who wants it.
-    pub(crate) by: Box<[u8]>,
+    /// The user who wants it; `None` where a server has allowed it.
+    pub(crate) by: Option<Box<[u8]>>,
+}
+
+/// A statement that runs on a server: that must be told to end it, under the claim.
+#[derive(Debug, Clone)]
+pub(crate) struct Busy {
+    pub(crate) node: u16,
+    pub(crate) thread_id: u32,
+    pub(crate) claim: Arc<Claim>,
 }
 
 /// What a kill came to.
 #[derive(Debug, Clone)]
 pub(crate) enum Killed {
-    /// Its statement runs on the server under this id; the server must be told, under the claim.
-    Busy { node: u16, thread_id: u32, claim: Arc<Claim> },
+    /// Its statement runs.
+    Busy(Busy),
     /// The session ends, and kills what it runs on a server.
     Ending,
     /// Nothing of it runs on a server; a kill of the connection has been heeded.
     Idle,
-    /// It is somebody else's.
+    /// It is somebody else's: a server that both use must judge.
+    Foreign { account: Arc<Account>, endpoint: Arc<Endpoint>, busy: Option<Busy> },
+    /// There is no such session.
     Denied,
 }
 
@@ -103,7 +115,8 @@ pub(crate) struct Drain;
 
 impl ClientSession {
     pub(crate) fn new(arrival: Arrival) -> Self {
-        Self { arrival: Some(arrival), control: Rc::default() }
+        let control = Rc::new(Control::new(Arc::clone(&arrival.endpoint)));
+        Self { arrival: Some(arrival), control }
     }
 }
 

@@ -114,7 +114,7 @@ impl Conversation {
         told.is_some_and(|told| matches!(told.answers.as_slice(), [Answer::Rows(_)]))
     }
 
-    async fn beside(&self, node: &Arc<Node>, commands: &[(Command, &[u8])]) -> Option<Aside> {
+    pub(super) async fn beside(&self, node: &Arc<Node>, commands: &[(Command, &[u8])]) -> Option<Aside> {
         let (permit, account) = (node.admit()?, self.account.clone()?);
         aside(permit, account, commands).await.ok()
     }

@@ -17,6 +17,7 @@ use support::{
     proxy::{Proxy, Setup},
     servers::each_server,
     twin::{CLEAR, Stage, Twin},
+    wire::{Reply, Wire},
 };
 
 const SCHEMA: &[&str] = &[
@@ -343,4 +344,54 @@ fn a_session_that_limits_its_selects_does_not_limit_what_is_asked_of_its_connect
             twin.same("SELECT @@time_zone, @@lock_wait_timeout, @@collation_connection, LAST_INSERT_ID()");
         }
     });
+}
+
+/// Lists differ, and so are not compared; what is known after them must be the same.
+#[test]
+fn a_list_of_processes_leaves_the_rows_before_it_known() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        let mut other = stage.twin(&proxy, server, "other");
+        let mut twin = stage.twin(&proxy, server, "one");
+        for (way, then) in
+            (0..4).flat_map(|way| [None, Some("SET lock_wait_timeout = 9"), Some("USE {db}")].map(|then| (way, then)))
+        {
+            twin.label = format!("way {way}, then {then:?}");
+            twin.same("SELECT 1 UNION SELECT 2");
+            twin.same("INSERT INTO plain VALUES (1), (2), (3)");
+            other.all(&OTHERS);
+            for wire in [&mut twin.proxied, &mut twin.direct] {
+                list_processes(wire, way);
+            }
+            // On MySQL it warns, and so keeps its connection.
+            if let Some(then) = then {
+                twin.same(then);
+                other.all(&OTHERS);
+            }
+            twin.same("SELECT ROW_COUNT(), FOUND_ROWS()");
+            twin.same(CLEAR);
+        }
+    });
+}
+
+/// What others do meanwhile.
+const OTHERS: [&str; 3] = ["SELECT 1 UNION SELECT 2 UNION SELECT 3", "INSERT INTO plain VALUES (1), (2)", CLEAR];
+
+fn list_processes(wire: &mut Wire, way: usize) {
+    let replies = match way {
+        0 => wire.query("SHOW PROCESSLIST").unwrap(),
+        1 => wire.query("SHOW FULL PROCESSLIST").unwrap(),
+        2 => {
+            let prepared = wire.prepare("SHOW PROCESSLIST").unwrap();
+            let replies = wire.execute(&prepared, &[]).unwrap();
+            wire.close(&prepared).unwrap();
+            replies
+        }
+        _ => {
+            wire.send(Command::COM_PROCESS_INFO, &[]).unwrap();
+            wire.replies().unwrap()
+        }
+    };
+    // MySQL 9 has no command for it.
+    assert!(matches!(replies.as_slice(), [Reply::Rows(_)]) || way == 3, "{replies:?}");
 }

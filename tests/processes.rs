@@ -11,7 +11,7 @@ use mysql_common::constants::{CapabilityFlags, Command};
 use support::{
     observe::{Root, until},
     proxy::{Proxy, Setup},
-    servers::{Tenant, each_server},
+    servers::{Tenant, each_server, mysql},
     wire::{Login, Reply, Rows, Wire, execute_body},
 };
 
@@ -260,6 +260,33 @@ fn a_list_is_no_different_for_what_is_around_it() {
         wire.ok("ROLLBACK");
         assert_eq!(wire.scalar("SELECT COUNT(*) FROM t").as_deref(), Some("0"));
     });
+}
+
+/// MySQL can be told to read its list from a table: then it counts for `FOUND_ROWS()`, and may have a cursor.
+#[test]
+fn a_list_from_a_table_counts_the_rows_that_it_shows() {
+    if mysql().is_none() {
+        return;
+    }
+    let extra_args = ["--performance-schema=ON", "--performance-schema-show-processlist=ON"].map(Into::into).to_vec();
+    let server = Server::start(Flavor::MySql, &Options { extra_args, ..Options::default() }).unwrap();
+    let tenant = Tenant::new(&server, "table");
+    let proxy = setup(&server, "transaction", &tenant).environment("GREENROOM__SERVER__WORKERS", "1").start();
+    let mut asker = tenant.connect(proxy.address());
+    let mut other = tenant.connect(proxy.address());
+    let _idle = tenant.connect(proxy.address());
+    for open in [false, true] {
+        if open {
+            asker.ok("BEGIN");
+        }
+        for (_, rows) in lists(&mut asker) {
+            assert_eq!([of(&rows, &asker).len(), of(&rows, &other).len()], [1, 1], "{rows:#?}");
+        }
+        asker.rows("SELECT 1 UNION SELECT 2");
+        let count = asker.rows(LIST).len().to_string();
+        other.rows("SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5");
+        assert_eq!(asker.scalar("SELECT FOUND_ROWS()"), Some(count), "open: {open}");
+    }
 }
 
 #[test]

@@ -55,6 +55,7 @@ pub struct ProcessList {
     rows: Vec<Range<usize>>,
     /// Where the rows begin.
     body: usize,
+    counts: bool,
     /// The id of the next packet; that of the first is the caller's business.
     seq: Option<u8>,
 }
@@ -97,6 +98,13 @@ impl ProcessList {
     pub fn is_ascii(&self, bytes: &[u8]) -> bool {
         let mut commands = self.rows(bytes).filter_map(|row| row.into_iter().nth(4).flatten());
         commands.all(|command| command.iter().all(|byte| (b' '..=b'~').contains(byte)))
+    }
+
+    /// Whether it is read from a table, and so counts for `FOUND_ROWS()` (MySQL with
+    /// `performance_schema_show_processlist`; measured): the server's usual list does not.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.counts
     }
 
     /// The rows as values; those that make no sense are left out.
@@ -165,6 +173,12 @@ impl ProcessList {
     fn take(&mut self, payload: &[u8]) {
         let payload_at = self.at + HEADER;
         self.at = payload_at + payload.len();
+        if matches!(self.part, Part::Columns(_)) {
+            // Catalog and schema come first.
+            let mut definition = ParseBuf(payload);
+            let schema = definition.checked_eat_lenenc_str().and(definition.checked_eat_lenenc_str());
+            self.counts |= schema.is_some_and(|name| !name.is_empty());
+        }
         if let (Part::Columns(_), Some(columns)) = (self.part, self.written.as_mut()) {
             match Column::parse(payload) {
                 Some(column) => columns.push(column),

@@ -7,6 +7,7 @@ use greenroom_protocol::command::Command;
 use greenroom_protocol::constants::{CapabilityFlags, MariadbCapabilities, StatusFlags};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
+use greenroom_protocol::packet::HEADER;
 use greenroom_protocol::reply::Prepared;
 use greenroom_protocol::sql::{Facts, Kind, PinReason};
 use greenroom_protocol::statement::Source;
@@ -103,7 +104,19 @@ impl Conversation {
         let known = statement.filter(|_| executes(command)).and_then(|id| self.statements.get(id));
         let named = known.filter(|_| Belongings::concern(self.hold.pins, &effects)).and_then(Statement::named);
         let named = named.map(Box::new);
+        if matches!(effects.kind, Kind::ShowProcesslist { .. }) {
+            self.without_cursor(&incoming);
+        }
         self.run(Turn { effects, statement, named, ..Turn::new(command, incoming) }).await
+    }
+
+    /// A list of processes comes whole, since Greenroom adds to it: servers, too, open no cursor where they need none.
+    fn without_cursor(&mut self, incoming: &Incoming) {
+        let used = incoming.scanned.used;
+        let bytes = self.client.inlet.as_mut().and_then(|inlet| inlet.filled_mut().get_mut(..used));
+        if let Some(flags) = bytes.and_then(|bytes| bytes.get_mut(HEADER + 5)) {
+            *flags &= !CURSORS;
+        }
     }
 
     /// Whether a statement asks for what the server at hand would answer for somebody else's statement.
@@ -277,6 +290,9 @@ impl Conversation {
 
 /// The id by which a client of MariaDB's means the statement that it has prepared last, without waiting for its id.
 const LATEST: u32 = u32::MAX;
+
+/// The kinds of cursors, of the flags of `COM_STMT_EXECUTE`.
+const CURSORS: u8 = 7;
 
 /// Whether a command runs a prepared statement.
 pub(super) fn executes(command: Command) -> bool {

@@ -18,6 +18,8 @@ pub(super) struct Previous {
     row_count_here: bool,
     /// The same of the second.
     found_rows_here: bool,
+    /// A list is on its way that counts, maybe with rows that the server knows nothing of.
+    lists: bool,
 }
 
 impl Previous {
@@ -42,9 +44,15 @@ impl Previous {
         *self = Self { found_rows: self.found_rows, ..Self::default() };
     }
 
+    /// The reply that is on its way is a list of processes that counts for `FOUND_ROWS()`.
+    pub(super) fn lists(&mut self) {
+        self.lists = true;
+    }
+
     /// Takes note of a command that the server has answered.
     pub(super) fn note(&mut self, command: Command, summary: &Summary, effects: Verdict) {
         let failed = summary.error.is_some();
+        let lists = std::mem::take(&mut self.lists);
         if command == Command::StmtPrepare && !failed {
             return;
         }
@@ -61,5 +69,8 @@ impl Previous {
             (self.found_rows, self.found_rows_here) = (summary.rows, true);
         }
         self.found_rows_here |= several;
+        if !failed && lists {
+            (self.found_rows, self.found_rows_here) = (summary.rows, false);
+        }
     }
 }

@@ -58,6 +58,9 @@ impl Conversation {
         {
             slot = Some(Buffer::holding(self.revise(&list, buffer.filled(), turn).await));
         }
+        if list.counts() {
+            self.previous.lists();
+        }
         Ok(slot)
     }
 

@@ -33,11 +33,13 @@ enum Then {
 
 use Then::{Free, Held};
 
-fn set_up(server: &Server, connections: u32) -> (Stage, Proxy) {
+/// `patience`: how long a session waits for a connection. Short where that it waits is to be seen, else enough for a login
+/// on a busy machine.
+fn set_up(server: &Server, connections: u32, patience: &str) -> (Stage, Proxy) {
     let stage = Stage::new(server, "transactions", SCHEMA);
     let setup = Setup::new(server.address())
         .first_node(server.address(), &[&format!("max_connections = {connections}")])
-        .endpoint("lease_timeout = \"150ms\"")
+        .endpoint(&format!("lease_timeout = \"{patience}\""))
         .user(&stage.proxied.name, &stage.proxied.password);
     (stage, setup.start())
 }
@@ -112,7 +114,7 @@ const BOTH: &[&[(&str, Then)]] = &[
 #[test]
 fn a_transaction_holds_its_connection_until_its_end() {
     each_server(|server| {
-        let (stage, proxy) = set_up(server, 1);
+        let (stage, proxy) = set_up(server, 1, "150ms");
         let mut twin = stage.twin(&proxy, server, "one");
         let mut other = stage.proxied.connect(proxy.address());
         let two_phases: &[(&str, Then)] = if server.flavor() == Flavor::MariaDb {
@@ -142,7 +144,7 @@ fn a_transaction_holds_its_connection_until_its_end() {
 #[test]
 fn a_client_that_leaves_inside_a_transaction_leaves_nothing() {
     each_server(|server| {
-        let (stage, proxy) = set_up(server, 1);
+        let (stage, proxy) = set_up(server, 1, "10s");
         for polite in [true, false] {
             let mut twin = stage.twin(&proxy, server, "one");
             twin.same("BEGIN");
@@ -166,7 +168,7 @@ fn a_client_that_leaves_inside_a_transaction_leaves_nothing() {
 #[test]
 fn a_deadlock_ends_one_transaction() {
     each_server(|server| {
-        let (stage, proxy) = set_up(server, 2);
+        let (stage, proxy) = set_up(server, 2, "10s");
         let [mut one, mut two] = [(); 2].map(|()| stage.proxied.connect(proxy.address()));
         one.ok("BEGIN");
         two.ok("BEGIN");
@@ -193,7 +195,7 @@ fn a_deadlock_ends_one_transaction() {
 #[test]
 fn open_transactions_do_not_mix() {
     each_server(|server| {
-        let (stage, proxy) = set_up(server, 2);
+        let (stage, proxy) = set_up(server, 2, "10s");
         let [mut one, mut two]: [Twin; 2] = ["one", "two"].map(|name| stage.twin(&proxy, server, name));
         for end in ["COMMIT", "ROLLBACK"] {
             one.same("BEGIN");

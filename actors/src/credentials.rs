@@ -1,11 +1,10 @@
-//! owns: the users of the configuration, and what later logins need of those learned from the server.
-//! is told: `Verify`, `Settle`, `Learn`, `Forget`, `Rewrite`.
-//! tells: nobody.
-//! ends when: the process does.
+//! The users of the configuration, and what later logins need of those learned from the server.
+//!
+//! No actor: a login would go to its thread and back twice, which costs it more than all the rest of it (measured). It is
+//! read by every login and written by few.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use actix::{Actor, Context, Handler, Message, MessageResult};
 use greenroom_protocol::login::client::BackendSecret;
 use greenroom_protocol::login::rsa::RsaKey;
 use greenroom_protocol::login::server::{Known, Proof};
@@ -27,21 +26,17 @@ const UNPROVEN: usize = 8;
 
 /// Who may log in, and with what.
 pub(crate) struct Credentials {
-    users: Vec<UserSettings>,
+    book: RwLock<Book>,
+    rsa: Arc<RsaKey>,
+}
+
+struct Book {
+    users: FxHashMap<Box<[u8]>, UserSettings>,
     learned: FxHashMap<Box<[u8]>, Secret>,
     /// By the client's name of the user and the server's: the proven account, if there is one yet, and after it
     /// those that a server is still to judge.
     accounts: FxHashMap<UserPair, Vec<Arc<Account>>>,
     made: u32,
-    rsa: Arc<RsaKey>,
-}
-
-/// What is known of a user who wants to log in?
-#[derive(Message)]
-#[rtype(result = "Terms")]
-pub(crate) struct Verify {
-    pub(crate) user: Box<[u8]>,
-    pub(crate) source: CredentialSource,
 }
 
 /// What a login is judged by.
@@ -50,46 +45,68 @@ pub(crate) struct Terms {
     pub(crate) rsa: Arc<RsaKey>,
 }
 
-/// The account of a user who has proven himself.
-#[derive(Message)]
-#[rtype(result = "Arc<Account>")]
-pub(crate) struct Settle {
-    pub(crate) user: Box<[u8]>,
-    pub(crate) proof: Proof,
-}
-
-/// The server has accepted an account whose password was learned.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Learn {
-    pub(crate) account: Arc<Account>,
-}
-
-/// The server has refused an account: what was learned of the user, if it is this, is wrong by now.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Forget {
-    pub(crate) account: Arc<Account>,
-}
-
-/// The configuration was read again.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Rewrite {
-    pub(crate) users: Vec<UserSettings>,
-}
-
 impl Credentials {
     pub(crate) fn new(users: Vec<UserSettings>, rsa: Arc<RsaKey>) -> Self {
-        Self { users, learned: FxHashMap::default(), accounts: FxHashMap::default(), made: 0, rsa }
+        let (users, learned, accounts) = (by_name(users), FxHashMap::default(), FxHashMap::default());
+        Self { book: RwLock::new(Book { users, learned, accounts, made: 0 }), rsa }
     }
 
-    fn user(&self, name: &[u8]) -> Option<&UserSettings> {
-        self.users.iter().find(|user| user.name.as_bytes() == name)
+    /// What the login of a user is judged by.
+    pub(crate) fn terms(&self, user: &[u8], source: CredentialSource) -> Terms {
+        let known = self.book.read().unwrap_or_else(PoisonError::into_inner).known(user, source);
+        Terms { known, rsa: Arc::clone(&self.rsa) }
     }
 
+    /// The account of a user who has proven himself.
+    pub(crate) fn settle(&self, user: &[u8], proof: Proof) -> Arc<Account> {
+        let proven = !matches!(proof, Proof::Learned(_));
+        let (backend_user, secret) = self.book.read().unwrap_or_else(PoisonError::into_inner).on_server(user, proof);
+        let names = (Box::from(user), backend_user);
+        if proven && let Some(account) = self.settled(&names, &secret) {
+            return account;
+        }
+        self.write(|book| book.account(names, secret, proven))
+    }
+
+    /// The server has accepted an account whose password was learned.
+    pub(crate) fn learn(&self, account: Arc<Account>) {
+        self.write(|book| book.learn(account));
+    }
+
+    /// The server has refused an account: what was learned of the user, if it is this, is wrong by now.
+    pub(crate) fn forget(&self, account: &Account) {
+        self.write(|book| book.forget(account));
+    }
+
+    /// The configuration was read again.
+    pub(crate) fn rewrite(&self, users: Vec<UserSettings>) {
+        self.write(|book| {
+            book.users = by_name(users);
+            book.learned.clear();
+        });
+    }
+
+    /// The account, where nothing has to be noted.
+    fn settled(&self, names: &UserPair, secret: &BackendSecret) -> Option<Arc<Account>> {
+        let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+        match book.accounts.get(names)?.as_slice() {
+            [only] if same_secret(&only.secret, secret) => Some(Arc::clone(only)),
+            _ => None,
+        }
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Book) -> T) -> T {
+        change(&mut self.book.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn by_name(users: Vec<UserSettings>) -> FxHashMap<Box<[u8]>, UserSettings> {
+    users.into_iter().map(|user| (Box::from(user.name.as_bytes()), user)).collect()
+}
+
+impl Book {
     fn known(&self, user: &[u8], source: CredentialSource) -> Known {
-        if let Some(user) = self.user(user) {
+        if let Some(user) = self.users.get(user) {
             return match &user.secret {
                 UserSecret::Password(password) => Known::Password(password.clone()),
                 UserSecret::NativeDoubleSha1(hash) => Known::Native(SecretHash::new(*hash)),
@@ -103,17 +120,30 @@ impl Credentials {
         }
     }
 
+    /// How the user logs in to the server.
+    fn on_server(&self, name: &[u8], proof: Proof) -> (Box<[u8]>, BackendSecret) {
+        let user = self.users.get(name);
+        let backend_user = user.and_then(|user| user.backend_user.as_ref()).map_or(name, String::as_bytes);
+        let mapped = user.and_then(|user| user.backend_password.clone()).map(BackendSecret::Password);
+        let secret = mapped.unwrap_or(match proof {
+            Proof::Password(password) | Proof::Learned(password) => BackendSecret::Password(password),
+            Proof::NativeStage1(hash) => BackendSecret::NativeStage1(hash),
+            Proof::Sha2Stage1(hash) => BackendSecret::Sha2Stage1(hash),
+        });
+        (Box::from(backend_user), secret)
+    }
+
     /// The account of these. `proven`: a guess must not take the place of what a server has accepted,
     /// or every guess would part the user from his pooled connections.
-    fn account(&mut self, user: &[u8], backend_user: &[u8], secret: BackendSecret, proven: bool) -> Arc<Account> {
+    fn account(&mut self, names: UserPair, secret: BackendSecret, proven: bool) -> Arc<Account> {
         if self.accounts.len() >= REMEMBERED {
             self.accounts.clear();
         }
-        let accounts = self.accounts.entry((Box::from(user), Box::from(backend_user))).or_default();
+        let (user, backend_user) = names.clone();
+        let accounts = self.accounts.entry(names).or_default();
         let found = accounts.iter().find(|account| same_secret(&account.secret, &secret)).map(Arc::clone);
         let account = found.unwrap_or_else(|| {
             self.made = self.made.wrapping_add(1);
-            let (user, backend_user) = (Box::from(user), Box::from(backend_user));
             Arc::new(Account { id: self.made, user, backend_user, secret })
         });
         if proven {
@@ -127,52 +157,8 @@ impl Credentials {
         }
         account
     }
-}
 
-fn same_secret(one: &BackendSecret, other: &BackendSecret) -> bool {
-    match (one, other) {
-        (BackendSecret::Password(one), BackendSecret::Password(other)) => one == other,
-        (BackendSecret::NativeStage1(one), BackendSecret::NativeStage1(other)) => one == other,
-        (BackendSecret::Sha2Stage1(one), BackendSecret::Sha2Stage1(other)) => one == other,
-        _ => false,
-    }
-}
-
-impl Actor for Credentials {
-    type Context = Context<Self>;
-}
-
-impl Handler<Verify> for Credentials {
-    type Result = MessageResult<Verify>;
-
-    fn handle(&mut self, verify: Verify, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(Terms { known: self.known(&verify.user, verify.source), rsa: Arc::clone(&self.rsa) })
-    }
-}
-
-impl Handler<Settle> for Credentials {
-    type Result = MessageResult<Settle>;
-
-    fn handle(&mut self, settle: Settle, _: &mut Context<Self>) -> Self::Result {
-        let user = self.user(&settle.user);
-        let backend_user = user.and_then(|user| user.backend_user.clone()).map(String::into_bytes);
-        let mapped = user.and_then(|user| user.backend_password.clone()).map(BackendSecret::Password);
-        let proven = !matches!(settle.proof, Proof::Learned(_));
-        let secret = mapped.unwrap_or(match settle.proof {
-            Proof::Password(password) | Proof::Learned(password) => BackendSecret::Password(password),
-            Proof::NativeStage1(hash) => BackendSecret::NativeStage1(hash),
-            Proof::Sha2Stage1(hash) => BackendSecret::Sha2Stage1(hash),
-        });
-        let backend_user = backend_user.as_deref().unwrap_or(&settle.user).to_vec();
-        MessageResult(self.account(&settle.user, &backend_user, secret, proven))
-    }
-}
-
-impl Handler<Learn> for Credentials {
-    type Result = ();
-
-    fn handle(&mut self, learn: Learn, _: &mut Context<Self>) {
-        let account = learn.account;
+    fn learn(&mut self, account: Arc<Account>) {
         if self.learned.len() >= REMEMBERED {
             self.learned.clear();
         }
@@ -182,13 +168,8 @@ impl Handler<Learn> for Credentials {
         let names = (account.user.clone(), account.backend_user.clone());
         self.accounts.insert(names, vec![account]);
     }
-}
 
-impl Handler<Forget> for Credentials {
-    type Result = ();
-
-    fn handle(&mut self, forget: Forget, _: &mut Context<Self>) {
-        let account = forget.account;
+    fn forget(&mut self, account: &Account) {
         // Somebody else's guess says nothing of the password that is remembered.
         if let BackendSecret::Password(refused) = &account.secret
             && self.learned.get(&account.user) == Some(refused)
@@ -201,11 +182,11 @@ impl Handler<Forget> for Credentials {
     }
 }
 
-impl Handler<Rewrite> for Credentials {
-    type Result = ();
-
-    fn handle(&mut self, rewrite: Rewrite, _: &mut Context<Self>) {
-        self.users = rewrite.users;
-        self.learned.clear();
+fn same_secret(one: &BackendSecret, other: &BackendSecret) -> bool {
+    match (one, other) {
+        (BackendSecret::Password(one), BackendSecret::Password(other)) => one == other,
+        (BackendSecret::NativeStage1(one), BackendSecret::NativeStage1(other)) => one == other,
+        (BackendSecret::Sha2Stage1(one), BackendSecret::Sha2Stage1(other)) => one == other,
+        _ => false,
     }
 }

@@ -18,7 +18,6 @@ mod account;
 mod backend;
 mod buffer;
 mod credentials;
-mod directory;
 pub mod end;
 mod endpoint;
 mod grant;

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,7 @@ pub(crate) struct Peers(pub(crate) Vec<Addr<Listener>>);
 #[rtype(result = "()")]
 pub(crate) struct Accepted {
     crated: Crated,
-    peer: Option<IpAddr>,
+    peer: Option<SocketAddr>,
     seat: Seat,
 }
 
@@ -107,6 +107,8 @@ fn bind_tcp(address: &SockAddr) -> io::Result<Bound> {
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
+    // What is accepted inherits it.
+    socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?;
@@ -134,13 +136,9 @@ impl Socketed {
         }
     }
 
-    async fn accept(&self) -> io::Result<(Stream, Option<IpAddr>)> {
+    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         match self {
-            Self::Tcp(listener) => {
-                let (socket, peer) = listener.accept().await?;
-                socket.set_nodelay(true)?;
-                Ok((Stream::Tcp(socket), Some(peer.ip().to_canonical())))
-            }
+            Self::Tcp(listener) => listener.accept().await.map(|(socket, peer)| (Stream::Tcp(socket), Some(peer))),
             Self::Unix(listener) => listener.accept().await.map(|(socket, _)| (Stream::Unix(socket), None)),
         }
     }
@@ -159,7 +157,7 @@ impl Door {
         }
     }
 
-    async fn admit(&self, mut stream: Stream, peer: Option<IpAddr>) {
+    async fn admit(&self, mut stream: Stream, peer: Option<SocketAddr>) {
         // The first clients may come before the other listeners are known: they stay here.
         let alone = self.peers.borrow().is_empty();
         let worker = if alone { self.worker } else { self.stage.place(self.worker) };
@@ -183,7 +181,7 @@ impl Door {
         }
     }
 
-    fn seat(&self, stream: Stream, peer: Option<IpAddr>, seat: Seat) {
+    fn seat(&self, stream: Stream, peer: Option<SocketAddr>, seat: Seat) {
         let endpoint = Arc::clone(&self.endpoint.borrow());
         ClientSession::new(Arrival { stream, peer, seat, endpoint, stage: Arc::clone(&self.stage) }).start();
     }

@@ -9,7 +9,6 @@ use slog::Logger;
 use tokio::sync::Notify;
 
 use crate::credentials::Credentials;
-use crate::directory::Directory;
 use crate::node::Node;
 use crate::pool::PoolShard;
 use crate::settings::ServerSettings;
@@ -32,11 +31,10 @@ pub(crate) struct Stage {
     pub(crate) broken: Notify,
 }
 
-/// Those on the main arbiter.
+/// What there is one of for all workers.
 pub(crate) struct Main {
     pub(crate) supervisor: Addr<Supervisor>,
-    pub(crate) credentials: Addr<Credentials>,
-    pub(crate) directory: Addr<Directory>,
+    pub(crate) credentials: Credentials,
 }
 
 /// A session's place under `max_clients`, counted until dropped.
@@ -83,7 +81,7 @@ impl Stage {
         self.shards.get().map_or(&[], Vec::as_slice)
     }
 
-    /// Those on the main arbiter; there from the moment that clients are let in.
+    /// What there is one of; there from the moment that clients are let in.
     pub(crate) fn main(&self) -> Option<&Main> {
         self.main.get()
     }

@@ -1,7 +1,6 @@
 //! A socket of either kind, read and written by polling.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -70,14 +69,6 @@ impl Stream {
         match self {
             Self::Tcp(socket) => socket.into_std().map(Crated::Tcp),
             Self::Unix(socket) => socket.into_std().map(Crated::Unix),
-        }
-    }
-
-    /// The address of the other end, unless that is on this machine's Unix socket.
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(socket) => socket.peer_addr().ok(),
-            Self::Unix(_) => None,
         }
     }
 

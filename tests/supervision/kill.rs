@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use greenroom::demo::server::Flavor;
 use mysql_common::constants::{Command, StatusFlags};
 
 use super::setup;
@@ -65,9 +66,13 @@ fn a_statement_whose_connection_is_killed_has_an_unknown_outcome() {
             root.kill(id);
             let begun = Instant::now();
             let replies = wire.replies().unwrap();
-            let [Reply::Err(error)] = replies.as_slice() else { panic!("{replies:?}") };
-            // The server may still have told that it was interrupted; else only we can say something.
-            assert!([1105, 1317, 1927, 1053].contains(&error.code), "{error}");
+            match replies.as_slice() {
+                // The server may still have told that it was interrupted; else only we can say something.
+                [Reply::Err(error)] => assert!([1105, 1317, 1927, 1053].contains(&error.code), "{error}"),
+                // On a busy machine MariaDB's sleep, cut short, may also be told of before its connection ends.
+                [Reply::Ok(ok)] if server.flavor() == Flavor::MariaDb => assert_eq!(ok.affected_rows, 1),
+                replies => panic!("{replies:?}"),
+            }
             assert!(begun.elapsed() < Duration::from_secs(10));
             assert_eq!(wire.scalar("SELECT @@time_zone").as_deref(), Some("+05:00"), "the session lives on as it was");
         }

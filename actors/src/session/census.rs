@@ -1,23 +1,33 @@
-//! Who is there: a worker's sessions, as a list of processes shows them.
+//! Who is there: a worker's sessions by the ids that their clients know.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::{Context, Handler, Message, MessageResult};
+use actix::{Addr, Context, Handler, Message, MessageResult};
 use rustc_hash::FxHashMap;
 
 use super::control::{Control, Place};
+use super::{ClientSession, Drain};
 use crate::endpoint::Endpoint;
 use crate::local::Local;
 use crate::pool::PoolShard;
 
+/// The first virtual id. Servers count their connections from 1; here no server's count comes in a lifetime,
+/// so that a KILL of a virtual id can never hit a server connection that happens to have the same number.
+pub(crate) const FIRST_ID: u32 = 0x4000_0000;
+
 /// A worker's sessions by their virtual ids.
 #[derive(Default)]
-pub(crate) struct Sessions(RefCell<FxHashMap<u32, Entry>>);
+pub(crate) struct Sessions {
+    entries: RefCell<FxHashMap<u32, Entry>>,
+    /// Ids given so far.
+    given: Cell<u32>,
+}
 
 struct Entry {
+    addr: Addr<ClientSession>,
     control: Rc<Control>,
     peer: Option<SocketAddr>,
     endpoint: Arc<Endpoint>,
@@ -28,6 +38,18 @@ pub(super) struct Attendance {
     local: Rc<Local>,
     id: u32,
 }
+
+/// Who has this id? Asked of the worker that it is of.
+#[derive(Message)]
+#[rtype(result = "Option<Addr<ClientSession>>")]
+pub(crate) struct Find {
+    pub(crate) id: u32,
+}
+
+/// Every session is to end at the next opportunity.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct SendAway;
 
 /// Asks a worker for its sessions that are logged in and may use one of these nodes.
 #[derive(Debug, Clone, Message)]
@@ -50,22 +72,48 @@ pub(crate) struct Guest {
     pub(crate) seconds: u64,
 }
 
+impl Sessions {
+    /// An id that nobody has. Each of so many workers gives every so-many-th, and they come round again after a thousand
+    /// million sessions.
+    fn next_id(&self, worker: usize, workers: usize) -> u32 {
+        let (worker, workers) = (u32::try_from(worker).unwrap_or(0), u32::try_from(workers).unwrap_or(1).max(1));
+        loop {
+            let given = self.given.replace((self.given.get() + 1) % (FIRST_ID / workers));
+            let id = FIRST_ID + given * workers + worker;
+            if !self.entries.borrow().contains_key(&id) {
+                return id;
+            }
+        }
+    }
+}
+
+/// The worker whose session has this id, if it is a virtual one.
+pub(super) fn worker_of(id: u32, workers: usize) -> Option<usize> {
+    usize::try_from(id.checked_sub(FIRST_ID)?).ok()?.checked_rem(workers)
+}
+
 impl Attendance {
     pub(super) fn new(
         local: Rc<Local>,
-        id: u32,
+        (worker, workers): (usize, usize),
+        addr: Addr<ClientSession>,
         control: Rc<Control>,
         peer: Option<SocketAddr>,
         endpoint: Arc<Endpoint>,
     ) -> Self {
-        local.sessions.0.borrow_mut().insert(id, Entry { control, peer, endpoint });
+        let id = local.sessions.next_id(worker, workers);
+        local.sessions.entries.borrow_mut().insert(id, Entry { addr, control, peer, endpoint });
         Self { local, id }
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.id
     }
 }
 
 impl Drop for Attendance {
     fn drop(&mut self) {
-        self.local.sessions.0.borrow_mut().remove(&self.id);
+        self.local.sessions.entries.borrow_mut().remove(&self.id);
     }
 }
 
@@ -92,16 +140,46 @@ impl Handler<Census> for PoolShard {
 
     fn handle(&mut self, census: Census, _: &mut Context<Self>) -> Self::Result {
         let local = Local::here();
-        let sessions = local.sessions.0.borrow();
+        let sessions = local.sessions.entries.borrow();
         let uses = |entry: &Entry| entry.endpoint.nodes.iter().any(|node| census.nodes.contains(&node.index));
         let guests = sessions.iter().filter(|(_, entry)| uses(entry)).filter_map(|(id, entry)| entry.shown(*id));
         MessageResult(guests.collect())
     }
 }
 
+impl Handler<Find> for PoolShard {
+    type Result = MessageResult<Find>;
+
+    fn handle(&mut self, find: Find, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(Local::here().sessions.entries.borrow().get(&find.id).map(|entry| entry.addr.clone()))
+    }
+}
+
+impl Handler<SendAway> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, _: SendAway, _: &mut Context<Self>) {
+        for entry in Local::here().sessions.entries.borrow().values() {
+            entry.addr.do_send(Drain);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::host;
+    use super::{FIRST_ID, Sessions, host, worker_of};
+
+    #[test]
+    fn ids_tell_their_worker_and_come_round() {
+        let sessions = Sessions::default();
+        let ids: Vec<u32> = (0..3).map(|_| sessions.next_id(1, 4)).collect();
+        assert_eq!(ids, [FIRST_ID + 1, FIRST_ID + 5, FIRST_ID + 9]);
+        assert!(ids.iter().all(|id| worker_of(*id, 4) == Some(1)));
+        assert_eq!(worker_of(FIRST_ID - 1, 4), None);
+        sessions.given.set(FIRST_ID / 4 - 1);
+        assert_eq!(sessions.next_id(3, 4), 2 * FIRST_ID - 1);
+        assert_eq!(sessions.next_id(3, 4), FIRST_ID + 3);
+    }
 
     #[test]
     fn hosts_are_written_as_servers_do() {

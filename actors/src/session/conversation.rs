@@ -30,7 +30,6 @@ use super::work::work;
 use super::{Arrival, ClientSession};
 use crate::account::Account;
 use crate::buffer::Buffer;
-use crate::directory::{Enrolment, next_id};
 use crate::end::SessionEnd;
 use crate::endpoint::Endpoint;
 use crate::grant::Grant;
@@ -149,7 +148,6 @@ pub(super) struct Conversation {
     pub(super) last: Option<BackendId>,
     pub(super) summary: Summary,
     pub(super) seat: Seat,
-    _enrolment: Enrolment,
     _attendance: Attendance,
 }
 
@@ -181,10 +179,14 @@ impl Conversation {
         let Arrival { stream, peer, seat, endpoint, stage } = arrival;
         let local = Local::here();
         let tally = local.tally.endpoint(&endpoint.settings.name);
-        let id = next_id();
-        let at = (Rc::clone(&control), stream.peer(), Arc::clone(&endpoint));
-        let attendance = Attendance::new(Rc::clone(&local), id, at.0, at.1, at.2);
-        let enrolment = Enrolment::new(id, me, Arc::clone(&stage));
+        let place = (seat.worker(), stage.workers());
+        let (shown, kept) = (Rc::clone(&control), Arc::clone(&endpoint));
+        let attendance = Attendance::new(Rc::clone(&local), place, me, shown, peer, kept);
+        let peer = peer.map(|peer| peer.ip().to_canonical());
+        // Whoever comes now has missed the word that everybody is to end.
+        if stage.is_draining() {
+            control.drain();
+        }
         Self {
             local,
             control,
@@ -202,7 +204,7 @@ impl Conversation {
                 attributes: None,
                 trackers: ClientTrackers::everything(),
             },
-            id,
+            id: attendance.id(),
             account: None,
             flavor: Flavor::MySql,
             version: 0,
@@ -229,7 +231,6 @@ impl Conversation {
             endpoint,
             stage,
             seat,
-            _enrolment: enrolment,
             _attendance: attendance,
         }
     }

@@ -8,13 +8,13 @@ use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet;
 use greenroom_protocol::sql::PinReason;
 
+use super::census::{FIRST_ID, Find, worker_of};
 use super::command::Incoming;
 use super::conversation::Conversation;
 use super::foreign::Victim;
 use super::turn::Turn;
 use super::{Busy, Kill, Killed, What};
 use crate::backend::exchange::Batch;
-use crate::directory::{FIRST_ID, Find};
 use crate::end::SessionEnd;
 
 /// Why nothing came of it.
@@ -211,8 +211,9 @@ impl Conversation {
         if id == self.id {
             return self.control.kill(&Kill { what, by });
         }
-        let Some(main) = self.stage.main() else { return Killed::Denied };
-        match main.directory.send(Find { id }).await {
+        let worker = worker_of(id, self.stage.workers());
+        let Some(shard) = worker.and_then(|worker| self.stage.shard(worker)) else { return Killed::Denied };
+        match shard.send(Find { id }).await {
             Ok(Some(session)) => session.send(Kill { what, by }).await.unwrap_or(Killed::Denied),
             _ => Killed::Denied,
         }

@@ -21,7 +21,6 @@ use super::previous::Previous;
 use crate::account::{Account, PoolKey};
 use crate::backend::exchange::Batch;
 use crate::backend::{Pin, Unpin, kill};
-use crate::credentials::Forget;
 use crate::end::SessionEnd;
 use crate::grant::{Condition, Grant};
 use crate::pool::{Lease, Refusal, Ticket};
@@ -147,7 +146,7 @@ impl Conversation {
         if let (Err(NoLease::Refused(error)), Some(main)) = (&granted, self.stage.main())
             && ACCOUNT_REFUSED.contains(&error.code)
         {
-            main.credentials.do_send(Forget { account: Arc::clone(account) });
+            main.credentials.forget(account);
         }
         granted
     }

@@ -22,7 +22,7 @@ use super::conversation::{Conversation, client_failed};
 use super::insight::Insight;
 use super::lease::{NoLease, first_state};
 use crate::backend::UNABLE;
-use crate::credentials::{self, Learn, Settle, Verify};
+use crate::credentials;
 use crate::end::SessionEnd;
 use crate::grant::Condition;
 use crate::monitor::Probe;
@@ -170,13 +170,10 @@ impl Conversation {
         }
         let stage = Arc::clone(&self.stage);
         let Some(main) = stage.main() else { return Err(SessionEnd::Drained) };
-        let verify = Verify { user: wish.user.clone(), source: self.endpoint.settings.credentials };
-        let Ok(known) = main.credentials.send(verify).await else { return Err(SessionEnd::Drained) };
+        let known = main.credentials.terms(&wish.user, self.endpoint.settings.credentials);
         let (proof, seq) = self.authenticate(&wish, known, seq).await?;
         let learned = matches!(proof, Proof::Learned(_));
-        let Ok(account) = main.credentials.send(Settle { user: wish.user.clone(), proof }).await else {
-            return Err(SessionEnd::Drained);
-        };
+        let account = main.credentials.settle(&wish.user, proof);
         self.control.set_account(&account);
         self.account = Some(account);
         self.insight = Insight::default();
@@ -281,7 +278,7 @@ impl Conversation {
             }
         }
         if let Some(account) = self.account.clone().filter(|_| learned) {
-            main.credentials.do_send(Learn { account });
+            main.credentials.learn(account);
         }
         if let Some(name) = database {
             self.local.note_database(account, name);

@@ -1,6 +1,6 @@
 //! owns: one client's socket, session state, statements and, while it has one, the lease of a backend connection.
 //! is told: `Kill`, `Drain`.
-//! tells: its shard `Lease`, `Release`; every shard `Census`; backend connections `Return`, `Pin`, `Unpin`; credentials `Verify`, `Settle`, `Learn`, `Forget`.
+//! tells: its shard `Lease`, `Release`; every shard `Census`, `Find`; backend connections `Return`, `Pin`, `Unpin`.
 //! ends when: the client leaves, breaks the protocol, is killed, or the process drains.
 
 mod belongings;
@@ -35,13 +35,13 @@ mod variables;
 mod wait;
 mod work;
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture};
 
-pub(crate) use self::census::Sessions;
+pub(crate) use self::census::{SendAway, Sessions};
 use self::claim::Claim;
 use self::control::Control;
 use self::conversation::Conversation;
@@ -55,7 +55,7 @@ use crate::stream::Stream;
 pub(crate) struct Arrival {
     pub(crate) stream: Stream,
     /// Its address; `None` on a Unix socket.
-    pub(crate) peer: Option<IpAddr>,
+    pub(crate) peer: Option<SocketAddr>,
     pub(crate) seat: Seat,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) stage: Arc<Stage>,

@@ -9,8 +9,7 @@ use rustc_hash::FxHashMap;
 use slog::Logger;
 
 use super::{Drain, House, Reload, ShardLost, Supervisor, watch};
-use crate::credentials::{Credentials, Rewrite};
-use crate::directory::Directory;
+use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::listener::{self, Bound, Listener, Peers, Rearm};
 use crate::local::Local;
@@ -119,11 +118,7 @@ pub fn start(settings: Settings, log: Logger) -> Result<Running, StartError> {
     };
     // Everybody must be known before the first client is let in.
     let ctx = Context::new();
-    let main = Main {
-        supervisor: ctx.address(),
-        credentials: Credentials::new(settings.users, rsa).start(),
-        directory: Directory::default().start(),
-    };
+    let main = Main { supervisor: ctx.address(), credentials: Credentials::new(settings.users, rsa) };
     stage.fill(shards, main);
     for node in &all {
         supervisor.attend(node);
@@ -205,7 +200,7 @@ impl Supervisor {
         self.stage.resettle(&settings.server);
         self.drain_timeout = settings.server.drain_timeout;
         if let Some(main) = self.stage.main() {
-            main.credentials.do_send(Rewrite { users: settings.users });
+            main.credentials.rewrite(settings.users);
         }
         for node in &settings.nodes {
             self.apply_node(node);

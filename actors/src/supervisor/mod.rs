@@ -1,6 +1,6 @@
 //! owns: the cast list, the clock that expires and refuses, restart budgets, the state of draining.
 //! is told: `Failed`, `Recovered`, `Reload`, `Drain`.
-//! tells: shards `Tick`, `NodeChanged`, `Drain`; listeners `Rearm`, `Drain`; the directory `DrainAll`; credentials `Rewrite`.
+//! tells: shards `Tick`, `NodeChanged`, `SendAway`, `Drain`; listeners `Rearm`, `Drain`.
 //! ends when: the process does.
 
 mod backoff;
@@ -18,12 +18,12 @@ use rustc_hash::FxHashMap;
 
 use self::backoff::{Backoff, Decision};
 pub use self::cast::{Running, StartError, start};
-use crate::directory::DrainAll;
 use crate::end::BackendEnd;
 use crate::listener::{self, Listener};
 use crate::metrics::RESTARTS;
 use crate::node::Node;
 use crate::pool::{self, Health, NodeChanged, Tick};
+use crate::session::SendAway;
 use crate::settings::{Address, Settings};
 use crate::stage::Stage;
 
@@ -188,8 +188,8 @@ impl Handler<Drain> for Supervisor {
         for listener in self.houses.iter().flat_map(|house| &house.listeners) {
             listener.do_send(listener::Drain);
         }
-        if let Some(main) = self.stage.main() {
-            main.directory.do_send(DrainAll);
+        for shard in self.stage.shards() {
+            shard.do_send(SendAway);
         }
         let (stage, until) = (Arc::clone(&self.stage), Instant::now() + self.drain_timeout);
         let left = async move {

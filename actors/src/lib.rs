@@ -31,6 +31,7 @@ mod pool;
 mod session;
 pub mod settings;
 mod spread;
+mod sql_modes;
 mod stage;
 mod stream;
 mod supervisor;

@@ -17,6 +17,7 @@ use greenroom_protocol::login::rsa::NodeKey;
 
 use crate::monitor::{Accuse, NodeMonitor};
 use crate::settings::NodeSettings;
+use crate::sql_modes::SqlModes;
 use crate::surveys::Surveys;
 
 /// How old the answer to a `COM_STATISTICS` may be when it is given to somebody else.
@@ -82,6 +83,7 @@ pub(crate) struct Node {
     /// Statements that are prepared on its connections, and how many may be.
     statements: AtomicUsize,
     statement_limit: AtomicUsize,
+    sql_modes: SqlModes,
     seats: Box<[Seat]>,
     rsa_key: RwLock<Option<NodeKey>>,
     statistics: Mutex<Option<(Instant, Arc<[u8]>)>>,
@@ -119,6 +121,7 @@ impl Node {
             leased: AtomicUsize::new(0),
             statements: AtomicUsize::new(0),
             statement_limit: AtomicUsize::new(STATEMENTS),
+            sql_modes: SqlModes::default(),
             seats: (0..workers).map(|_| Seat::default()).collect(),
             rsa_key: RwLock::new(None),
             statistics: Mutex::new(None),
@@ -258,6 +261,11 @@ impl Node {
     /// Notes what the server says of that.
     pub(crate) fn limit_statements(&self, limit: usize) {
         self.statement_limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// The SQL modes that its connections have after their logins.
+    pub(crate) fn sql_modes(&self) -> &SqlModes {
+        &self.sql_modes
     }
 
     /// Whether another statement is only prepared where one is let go. A quarter is left to others, and to those that

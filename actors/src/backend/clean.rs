@@ -30,9 +30,9 @@ pub(crate) enum Unclean {
     Different(&'static str),
 }
 
-/// What a connection is asked about itself: its database, role, and character sets.
+/// What a connection is asked about itself: its database, role, character sets, and what its texts are read by.
 pub(crate) const WHOAMI: &[u8] = b"SELECT DATABASE(), CURRENT_ROLE(), @@character_set_client, \
-    @@character_set_results, @@collation_connection, @@init_connect<>''";
+    @@character_set_results, @@collation_connection, @@init_connect<>'', @@SESSION.sql_mode";
 
 /// The trackers that transaction mode stands on (all measured; see `docs/` for what each reports).
 /// They are named last to be set first: what follows in the same statement is then reported too.
@@ -47,19 +47,21 @@ pub(crate) struct Whoami {
     pub(crate) role: Option<Box<[u8]>>,
     pub(crate) names: Names,
     pub(crate) init_connect: bool,
+    pub(crate) sql_mode: Box<[u8]>,
 }
 
 impl Whoami {
     pub(crate) fn read(answer: Option<&Answer>) -> Option<Self> {
         let Some(Answer::Rows(rows)) = answer else { return None };
         let [row] = &**rows else { return None };
-        let [database, role, client, results, connection, init_connect] =
-            <&[Option<Box<[u8]>>; 6]>::try_from(&**row).ok()?;
+        let [database, role, client, results, connection, init_connect, sql_mode] =
+            <&[Option<Box<[u8]>>; 7]>::try_from(&**row).ok()?;
         Some(Self {
             database: database.clone(),
             role: role.clone(),
             names: Names { client: client.clone()?, results: results.clone(), connection: connection.clone()? },
             init_connect: init_connect.as_deref() == Some(b"1"),
+            sql_mode: sql_mode.clone()?,
         })
     }
 }
@@ -87,6 +89,7 @@ pub(crate) async fn reset(mut wire: Box<Wire>) -> Result<Box<Wire>, Unclean> {
     }
     let whoami = Whoami::read(outcome.answers.last()).ok_or(Unclean::Different("the connection"))?;
     prove(&whoami, &birth)?;
+    wire.card.permit.node().sql_modes().note(&whoami.sql_mode);
     wire.card.state = Arc::new(birth.state.clone());
     wire.card.last_insert_id = 0;
     wire.card.statements.clear();

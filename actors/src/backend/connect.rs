@@ -268,6 +268,9 @@ async fn look(
     }
     let defaults = defaults::read(values, flavor);
     let whoami = Whoami::read(outcome.answers.last());
+    if let Some(whoami) = &whoami {
+        node.sql_modes().note(&whoami.sql_mode);
+    }
     whoami.map(|whoami| (whoami, defaults)).ok_or_else(|| {
         failed("the server does not tell its session's state; is it older than MySQL 8.0 or MariaDB 10.2?".into())
     })

@@ -14,7 +14,7 @@ use greenroom_protocol::login::attributes::Attributes;
 use greenroom_protocol::login::scramble::{SCRAMBLE_LENGTH, Scramble};
 use greenroom_protocol::packet;
 use greenroom_protocol::reply::{LASTING, Summary};
-use greenroom_protocol::sql::{Mode, PinSet};
+use greenroom_protocol::sql::PinSet;
 use greenroom_protocol::state::{Charset, SessionState};
 use greenroom_protocol::track::ClientTrackers;
 
@@ -87,6 +87,10 @@ pub(super) struct Debts {
     pub(super) warnings: bool,
     /// Variables may have been set that MariaDB does not report.
     pub(super) unreported: bool,
+    /// One of them may be `sql_mode`.
+    pub(super) sql_mode: bool,
+    /// One of them may be `character_set_client`.
+    pub(super) client: bool,
     /// A statement that may have run a routine failed: MySQL tells with the next OK what it left behind.
     pub(super) suspicion: bool,
     /// That statement changed rows, so triggers may have run, and no other has succeeded since.
@@ -258,11 +262,6 @@ impl Conversation {
 
     pub(super) fn is_strict(&self) -> bool {
         self.endpoint.settings.pinning == Pinning::Strict
-    }
-
-    /// How the client's statements are to be read.
-    pub(super) fn sql_mode(&self) -> Mode {
-        super::digest::mode(self.flavor, self.version, &self.state)
     }
 
     /// Sends one packet of Greenroom's own.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use greenroom_protocol::constants::StatusFlags;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::sql::named::Named;
-use greenroom_protocol::sql::{ClientCharset, Facts, Kind, Mode, PinReason, PinSet, Verdict};
-use greenroom_protocol::state::{Charset, SessionState, Unfit, absorb, restore};
+use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, Verdict};
+use greenroom_protocol::state::{SessionState, Unfit, absorb, restore};
 use greenroom_protocol::track::Changes;
 
 use super::belongings::{BY_NAME, Belongings};
@@ -37,23 +37,6 @@ const UNREADABLE: u16 = 1064;
 
 /// What pins in strict mode only, because the vendors' proxies do.
 const HARMLESS: PinSet = PinSet::of(&[PinReason::LargePacket, PinReason::MultiStatement]);
-
-/// How a session's statements are to be read.
-pub(super) fn mode(flavor: Flavor, version: u32, state: &SessionState) -> Mode {
-    let sql_mode = state.variable(b"sql_mode").unwrap_or_default();
-    let has = |name: &[u8]| sql_mode.split(|byte| *byte == b',').any(|mode| mode == name);
-    let charset = match state.charset() {
-        Charset::Named(names) => ClientCharset::from_name(std::str::from_utf8(&names.client).unwrap_or_default()),
-        Charset::Handshake(_) => ClientCharset::Plain,
-    };
-    Mode {
-        flavor,
-        server_version: version,
-        ansi_quotes: has(b"ANSI_QUOTES"),
-        no_backslash_escapes: has(b"NO_BACKSLASH_ESCAPES"),
-        charset,
-    }
-}
 
 impl Conversation {
     /// Takes in what the reply to a command said, all of it relayed by now.
@@ -163,7 +146,9 @@ impl Conversation {
         }
         // Locks, variables assigned by SELECT and tables made by it are reported by nobody when a routine makes them.
         let unknown = effects.facts.contains(Facts::MAY_RUN_ROUTINE) && !known;
-        if done && unknown && effects.kind != Kind::Execute {
+        // What an EXECUTE runs is known since its text was prepared.
+        let prepared = effects.kind == Kind::Execute && !effects.facts.contains(Facts::MULTI);
+        if done && unknown && !prepared {
             self.hold.pins.insert(PinReason::UntrackedState);
         }
         // What one statement does explains nothing that another one or a routine does.
@@ -218,6 +203,8 @@ impl Conversation {
             self.debts.unreported = true;
             // Every one of these may be among them.
             (self.debts.charset, self.debts.server_collation, self.debts.join_limits) = (true, true, true);
+            self.debts.sql_mode |= facts.contains(Facts::SETS_SQL_MODE);
+            self.debts.client |= facts.contains(Facts::SETS_CHARSET);
         }
         if !failed {
             return;

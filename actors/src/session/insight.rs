@@ -77,6 +77,9 @@ impl Conversation {
             return;
         }
         self.look_around();
+        if Self::may_be_read_again(turn) {
+            self.read_again(turn);
+        }
         if let Command::Query | Command::StmtPrepare = turn.command {
             let (mode, argument) = (self.sql_mode(), self.argument(&turn.incoming));
             let text = self.split_text(turn.command, argument).map_or(argument, |(_, text)| text);

@@ -348,6 +348,11 @@ pub(super) async fn carry_out(plan: Restore, wire: &mut Wire) -> Adapted {
         batch.add(Command::Query, set);
     }
     let Ok(outcome) = batch.run(&mut wire.stream).await else { return Adapted::Dead };
+    if plan.set.as_deref().is_some_and(gives_back_sql_mode)
+        && let Some((_, value)) = outcome.changes.variables.iter().rev().find(|(name, _)| **name == *b"sql_mode")
+    {
+        wire.card.permit.node().sql_modes().note(value);
+    }
     for (index, answer) in outcome.answers.into_iter().enumerate() {
         match answer {
             Answer::Failed(error) if selects && index == 0 => return Adapted::Refused(error),
@@ -356,6 +361,12 @@ pub(super) async fn carry_out(plan: Restore, wire: &mut Wire) -> Adapted {
         }
     }
     Adapted::Fits
+}
+
+/// What the connection has then is the server's own, which may be another by now than at its login.
+fn gives_back_sql_mode(set: &[u8]) -> bool {
+    const BACK: [&[u8]; 2] = [b"sql_mode=DEFAULT", b"sql_mode=CONCAT("];
+    BACK.iter().any(|back| set.windows(back.len()).any(|part| part == *back))
 }
 
 /// How a refused lease is told to the client.

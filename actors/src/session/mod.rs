@@ -24,6 +24,7 @@ mod previous;
 mod processes;
 mod pump;
 mod reader;
+mod reading;
 mod ready;
 mod replication;
 mod reset;

@@ -29,7 +29,7 @@ pub(super) struct Draft {
     /// The id that its client is told.
     pub(super) id: u32,
     /// What the text does when it is executed, by itself.
-    effects: Effects,
+    pub(super) effects: Effects,
     /// `None` where it is too long to be kept.
     text: Option<Box<[u8]>>,
 }

@@ -1,7 +1,8 @@
 //! A statement that is longer than the inlet, read as it passes.
 
 use greenroom_protocol::packet::{self, HEADER};
-use greenroom_protocol::sql::{Classifier, Mode, Verdict};
+use greenroom_protocol::sql::reading::unsettle;
+use greenroom_protocol::sql::{Classifier, Doubt, Mode, Verdict};
 
 use super::insight::Watches;
 
@@ -9,13 +10,14 @@ use super::insight::Watches;
 #[derive(Debug)]
 pub(super) struct Reader {
     classifier: Classifier,
+    doubt: Doubt,
     pub(super) watches: Watches,
 }
 
 impl Reader {
     /// Before the first byte.
-    pub(super) fn new(mode: Mode) -> Self {
-        Self { classifier: Classifier::new(mode), watches: Watches::default() }
+    pub(super) fn new(mode: Mode, doubt: Doubt) -> Self {
+        Self { classifier: Classifier::new(mode), doubt, watches: Watches::default() }
     }
 
     /// Takes the next bytes.
@@ -27,6 +29,10 @@ impl Reader {
     /// Ends the text.
     pub(super) fn finish(self) -> Verdict {
         let mut verdict = self.classifier.finish();
+        if !self.doubt.with_own(&verdict).is_none() {
+            // The text is gone: it can not be read in the other ways.
+            unsettle(&mut verdict);
+        }
         self.watches.finish(&mut verdict);
         verdict
     }

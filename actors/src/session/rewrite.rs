@@ -37,7 +37,8 @@ impl Conversation {
         };
         let mut payload = vec![command.byte()];
         payload.extend_from_slice(head);
-        if sql::substitute(text, self.sql_mode(), &known, &mut payload) {
+        let (mode, doubt) = self.mode_and_doubt();
+        if sql::substitute_in_doubt(text, mode, doubt, &known, &mut payload) {
             let mut framed = Vec::with_capacity(payload.len() + HEADER);
             packet::frame(&mut framed, 0, &payload);
             return Ok(Some(framed));

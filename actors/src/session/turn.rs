@@ -8,10 +8,9 @@ use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet::{self, HEADER};
 use greenroom_protocol::reply::{Boundary, Legs, Reply, ServerError};
 use greenroom_protocol::sql::named::Named;
-use greenroom_protocol::sql::{self, Facts, Kind, PinReason, PinSet, Verdict};
+use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, Reading, Verdict};
 use greenroom_protocol::track::ClientTrackers;
 
-use super::belongings::Belongings;
 use super::command::Incoming;
 use super::conversation::Conversation;
 use super::digest::Effects;
@@ -42,6 +41,8 @@ const SURVIVABLE: [PinReason; 3] = [PinReason::Diagnostics, PinReason::OneShotIs
 pub(super) struct Turn {
     pub(super) command: Command,
     pub(super) effects: Effects,
+    /// Nobody knew yet how its text is to be read.
+    pub(super) unsure: bool,
     pub(super) incoming: Incoming,
     /// What to send in place of what the client sent.
     pub(super) rewritten: Option<Vec<u8>>,
@@ -83,12 +84,18 @@ impl Conversation {
             self.skip(&mut incoming).await?;
             return self.send_error(incoming.seq(), &error).await;
         }
+        self.name_charset();
+        let mut incoming = incoming;
+        if !incoming.scanned.complete && !self.is_ready_to_read(&mut incoming).await? {
+            return Ok(());
+        }
         let argument = self.argument(&incoming);
         let Some((head, text)) = self.split_text(command, argument) else {
             return self.run(Turn { effects: Self::unread_effects(), ..Turn::new(command, incoming) }).await;
         };
         if !incoming.scanned.complete {
-            let mut reader = Box::new(Reader::new(self.sql_mode()));
+            let (mode, doubt) = self.mode_and_doubt();
+            let mut reader = Box::new(Reader::new(mode, doubt));
             reader.feed(text);
             let draft = self.draft_of(command, Effects::default(), None);
             return self.run(Turn { reader: Some(reader), draft, ..Turn::new(command, incoming) }).await;
@@ -100,10 +107,7 @@ impl Conversation {
                 panic!("asked for by a test");
             }
         }
-        let mut effects = sql::classify(text, self.sql_mode());
-        if effects.unpins.contains(PinReason::UserLock) && !releases_all(text) {
-            effects.unpins.remove(PinReason::UserLock);
-        }
+        let Reading { verdict: effects, sure } = self.read(text);
         if let (Command::Query, Kind::Kill { query, id: Some(id) }) = (command, effects.kind)
             && let Some(id) = super::kill::virtual_id(id)
         {
@@ -123,11 +127,10 @@ impl Conversation {
         };
         let sent = rewritten.as_deref().map_or(Some(text), |framed| framed.get(HEADER + 1..));
         let draft = self.draft_of(command, effects, sent);
-        let named = (draft.is_none() && Belongings::concern(self.hold.pins, &effects))
-            .then(|| sql::named::named(text, self.sql_mode()).map(Box::new));
-        let assigns = self.assigns(command, effects, text);
-        let named = named.flatten();
-        self.run(Turn { effects, rewritten, draft, named, assigns, ..Turn::new(command, incoming) }).await
+        let named = if draft.is_none() && sure { self.named(effects, text) } else { None };
+        let assigns = if sure { self.assigns(command, effects, text) } else { Assigns::Unsaid };
+        let unsure = !sure;
+        self.run(Turn { effects, unsure, rewritten, draft, named, assigns, ..Turn::new(command, incoming) }).await
     }
 
     /// Leases, sends, relays, takes note, gives back.
@@ -442,6 +445,7 @@ impl Turn {
         Self {
             command,
             effects,
+            unsure: false,
             incoming,
             rewritten: None,
             elsewhere: false,
@@ -460,12 +464,6 @@ impl Turn {
         let read_only = runs && self.effects.facts.contains(Facts::READ_ONLY);
         self.incoming.scanned.complete && (read_only || matches!(self.command, Command::InitDb | Command::StmtPrepare))
     }
-}
-
-/// Whether the text is a bare call of `RELEASE_ALL_LOCKS()`: in any other place it may not have been made.
-fn releases_all(text: &[u8]) -> bool {
-    let bare: Vec<u8> = text.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_uppercase).collect();
-    matches!(bare.strip_suffix(b";").unwrap_or(&bare), b"SELECTRELEASE_ALL_LOCKS()" | b"DORELEASE_ALL_LOCKS()")
 }
 
 fn is_statement(command: Command) -> bool {

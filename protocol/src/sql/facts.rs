@@ -74,6 +74,10 @@ facts! {
     ROUTINES_ARE_KNOWN = 25;
     /// SAVEPOINT, which makes one even before there is a transaction when `autocommit` is off.
     MAKES_SAVEPOINT = 26;
+    /// Sets `sql_mode` or may do so: what follows it may be read otherwise.
+    SETS_SQL_MODE = 27;
+    /// Sets `character_set_client` or may do so.
+    SETS_CHARSET = 28;
 }
 
 impl Facts {
@@ -84,6 +88,12 @@ impl Facts {
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// What both have.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Adds those of `other`.

@@ -13,6 +13,7 @@ use self::body::Body;
 use super::facts::Facts;
 use super::lexer::Lexer;
 use super::mode::Mode;
+use super::pin::PinReason;
 use super::token::{MAX_NAME, Sink, Token};
 use super::{Kind, Verdict};
 
@@ -145,6 +146,10 @@ impl Hidden {
 
     /// Adds to a verdict what is hidden from its text.
     pub fn add_to(&self, verdict: &mut Verdict, text: &[u8], mode: Mode) {
+        let prepares = verdict.kind == Kind::Execute || verdict.pins.contains(PinReason::SqlPrepare);
+        if prepares && self.names_leaky(text) {
+            verdict.pins.insert(PinReason::UntrackedState);
+        }
         let looks = self.is_looked_for(verdict);
         if !looks && !self.triggers_hidden {
             return;
@@ -160,6 +165,14 @@ impl Hidden {
     #[must_use]
     pub fn vouches(&self, verdict: &Verdict, text: &[u8], mode: Mode) -> bool {
         !self.unknown && routines::vouches(&self.harmless, verdict, text, mode)
+    }
+
+    /// Whether one of the names is somewhere in a text, be it in the quotes around what is to be prepared.
+    fn names_leaky(&self, text: &[u8]) -> bool {
+        let is_in = |name: &[u8]| {
+            !name.is_ascii() || text.windows(name.len().max(1)).any(|part| part.eq_ignore_ascii_case(name))
+        };
+        self.leaky.iter().any(|name| is_in(name))
     }
 
     /// Whether there is anything to look for in a text.

@@ -60,7 +60,11 @@ fn one_name(name: &[u8]) -> &[u8] {
 fn variable(state: &mut SessionState, name: &[u8], value: &[u8], moved: bool, absorbed: &mut Absorbed) {
     let name = one_name(name);
     match name {
-        b"character_set_client" | b"character_set_results" | b"character_set_connection" | b"collation_connection" => {
+        b"character_set_client" => {
+            absorbed.charset = true;
+            absorbed.changed |= state.set_client_charset(value);
+        }
+        b"character_set_results" | b"character_set_connection" | b"collation_connection" => {
             absorbed.charset = true;
         }
         // These follow the default database, and a restore that selects it brings them along; set by themselves,

@@ -106,6 +106,18 @@ impl SessionState {
         self.print = print::of(self);
     }
 
+    /// Sets `character_set_client` alone, by which the next text is read, where the names are known; whether it was
+    /// another.
+    pub fn set_client_charset(&mut self, client: &[u8]) -> bool {
+        let Charset::Named(names) = &mut self.charset else { return false };
+        if *names.client == *client {
+            return false;
+        }
+        names.client = Box::from(client);
+        self.print = print::of(self);
+        true
+    }
+
     /// Notes that the session has set a variable.
     pub fn set_variable(&mut self, name: &[u8], value: &[u8]) {
         match self.position(name) {

@@ -2,8 +2,9 @@
 //! cover the text but for blanks and what is left open at its end.
 
 use greenroom_protocol::sql::{
-    Classifier, Mode, classify,
+    Classifier, Doubt, Facts, Mode, PinReason, Verdict, classify,
     lexer::Lexer,
+    read,
     token::{Sink, Token},
 };
 
@@ -19,6 +20,12 @@ struct Tokens(Vec<(String, usize, usize)>);
 impl Sink for Tokens {
     fn token(&mut self, token: Token<'_>, start: usize, end: usize) {
         self.0.push((format!("{token:?}"), start, end));
+    }
+}
+
+impl Tokens {
+    fn places(&self) -> Vec<(usize, usize)> {
+        self.0.iter().map(|(_, start, end)| (*start, *end)).collect()
     }
 }
 
@@ -46,6 +53,20 @@ pub fn check(data: &[u8]) {
         assert_eq!(classifier.finish(), verdict);
     }
     substitute::check(text, mode);
+    in_doubt(text, mode, &verdict);
+}
+
+/// However uncertain the mode, nothing is missed of what a certain one sees; where the ways part, it pins.
+fn in_doubt(text: &[u8], mode: Mode, certain: &Verdict) {
+    let reading = read(text, mode, Doubt::ALL);
+    for way in Doubt::ALL.others(text, mode).chain([mode]) {
+        let verdict = classify(text, way);
+        assert!(verdict.pins.difference(reading.verdict.pins).is_empty(), "{way:?}");
+        assert!(!reading.sure || lex(way, &[text]).places() == lex(mode, &[text]).places(), "{way:?}");
+    }
+    assert!(reading.sure || reading.verdict.pins.contains(PinReason::UntrackedState));
+    let least = read(text, mode, Doubt::default());
+    assert!(least.verdict == *certain || certain.facts.contains(Facts::MULTI), "without a doubt it is what it is");
 }
 
 fn covers(text: &[u8], tokens: &Tokens) {

@@ -72,6 +72,9 @@ impl Scan {
         if inner.kind == Kind::Call {
             // OUT parameters are written to the variables after USING.
             statement.pin(PinReason::UserVariable);
+        } else if inner.facts.contains(Facts::MAY_RUN_ROUTINE) {
+            // Nobody looks up what it leaves.
+            statement.pin(PinReason::UntrackedState);
         }
         if statement.kind == Kind::Execute {
             statement.unpins = statement.unpins.union(inner.unpins);

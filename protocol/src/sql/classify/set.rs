@@ -108,7 +108,8 @@ impl Scan {
         reason.into_iter().for_each(|reason| statement.pin(reason));
         match kw {
             Kw::Role => statement.fact(Facts::SETS_ROLE),
-            Kw::Statement => statement.fact(Facts::TEMPORARY_VALUES),
+            Kw::Statement => statement.fact(Facts::TEMPORARY_VALUES | Facts::SETS_SQL_MODE),
+            Kw::Names | Kw::Charset | Kw::Character => statement.fact(Facts::SETS_CHARSET),
             _ => {}
         }
         if !matches!(kw, Kw::Names | Kw::Charset | Kw::Character | Kw::Transaction) {
@@ -159,6 +160,8 @@ impl Scan {
             b"last_insert_id" | b"identity" => statement.fact(Facts::SETS_LAST_INSERT_ID),
             b"rand_seed1" | b"rand_seed2" => statement.pin(PinReason::RandSeed),
             b"gtid_next" | b"gtid_seq_no" => statement.pin(PinReason::GtidNext),
+            b"sql_mode" => statement.fact(Facts::SETS_SQL_MODE),
+            b"character_set_client" => statement.fact(Facts::SETS_CHARSET),
             b"autocommit" => statement.fact(Facts::BEGINS_OR_ENDS_TRANSACTION),
             name if name.starts_with(b"optimizer_trace") => statement.pin(PinReason::OptimizerTrace),
             name if name.starts_with(b"session_track_") => statement.pin(PinReason::TrackerSettings),

@@ -106,7 +106,11 @@ impl Scan {
                 statement.fact(Facts::MAY_RUN_ROUTINE | Facts::SETS_LAST_INSERT_ID);
             }
             Kw::Savepoint => statement.fact(Facts::MAKES_SAVEPOINT),
-            Kw::Execute => statement.fact(Facts::MAY_RUN_ROUTINE | Facts::SETS_LAST_INSERT_ID),
+            Kw::Execute => {
+                // The text was prepared earlier, and may be a SET.
+                statement.fact(Facts::MAY_RUN_ROUTINE | Facts::SETS_LAST_INSERT_ID);
+                statement.fact(Facts::SETS_SQL_MODE | Facts::SETS_CHARSET);
+            }
             Kw::Get => statement.fact(Facts::READS_DIAGNOSTICS),
             Kw::Prepare => statement.pin(PinReason::SqlPrepare),
             Kw::Deallocate => statement.unpin(PinReason::SqlPrepare),

@@ -14,6 +14,7 @@ use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::login::greeting::Greeting;
 use greenroom_protocol::login::plugin::Plugin;
 use greenroom_protocol::login::rsa::NodeKey;
+use greenroom_protocol::track::ClientTrackers;
 
 use crate::monitor::{Accuse, NodeMonitor};
 use crate::settings::NodeSettings;
@@ -84,6 +85,7 @@ pub(crate) struct Node {
     statements: AtomicUsize,
     statement_limit: AtomicUsize,
     sql_modes: SqlModes,
+    trackers: RwLock<Option<Arc<ClientTrackers>>>,
     seats: Box<[Seat]>,
     rsa_key: RwLock<Option<NodeKey>>,
     statistics: Mutex<Option<(Instant, Arc<[u8]>)>>,
@@ -122,6 +124,7 @@ impl Node {
             statements: AtomicUsize::new(0),
             statement_limit: AtomicUsize::new(STATEMENTS),
             sql_modes: SqlModes::default(),
+            trackers: RwLock::new(None),
             seats: (0..workers).map(|_| Seat::default()).collect(),
             rsa_key: RwLock::new(None),
             statistics: Mutex::new(None),
@@ -266,6 +269,19 @@ impl Node {
     /// The SQL modes that its connections have after their logins.
     pub(crate) fn sql_modes(&self) -> &SqlModes {
         &self.sql_modes
+    }
+
+    /// What its sessions' clients hear of their state unless they ask for something else, if anybody has logged in yet.
+    pub(crate) fn trackers(&self) -> Option<Arc<ClientTrackers>> {
+        self.trackers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps what a connection has found of that.
+    pub(crate) fn keep_trackers(&self, trackers: ClientTrackers) {
+        let mut kept = self.trackers.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.as_deref() != Some(&trackers) {
+            *kept = Some(Arc::new(trackers));
+        }
     }
 
     /// Whether another statement is only prepared where one is let go. A quarter is left to others, and to those that

@@ -266,6 +266,9 @@ async fn look(
     if let Some(limit) = defaults::statement_limit(values) {
         node.limit_statements(limit);
     }
+    if let Some(trackers) = defaults::trackers(values, flavor) {
+        node.keep_trackers(trackers);
+    }
     let defaults = defaults::read(values, flavor);
     let whoami = Whoami::read(outcome.answers.last());
     if let Some(whoami) = &whoami {

@@ -3,6 +3,7 @@
 use greenroom_protocol::answer::Answer;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::state::Variable;
+use greenroom_protocol::track::ClientTrackers;
 
 /// Asked for by name and shown as trackers show them: numbers and texts as they are, switches as ON or OFF.
 const VALUES: [&str; 5] = ["sql_mode", "time_zone", "wait_timeout", "net_write_timeout", "group_concat_max_len"];
@@ -20,10 +21,24 @@ fn names(flavor: Flavor) -> impl Iterator<Item = &'static str> {
     VALUES.into_iter().chain(SWITCHES).chain([isolation(flavor)])
 }
 
+/// What tells a session's client of its state, where the client has not asked for another.
+const TRACKERS: [&str; 4] = ["system_variables", "schema", "state_change", "transaction_info"];
+
 /// The query.
 pub(super) fn query(flavor: Flavor) -> String {
     let names: String = names(flavor).map(|name| format!("@@SESSION.{name},")).collect();
-    format!("SELECT {names}@@GLOBAL.max_prepared_stmt_count")
+    let trackers: String = TRACKERS.iter().map(|name| format!("@@GLOBAL.session_track_{name},")).collect();
+    // MariaDB has no such tracker.
+    let gtids = if flavor == Flavor::MySql { "@@GLOBAL.session_track_gtids" } else { "NULL" };
+    format!("SELECT {names}{trackers}{gtids},@@GLOBAL.max_prepared_stmt_count")
+}
+
+/// What a fresh session's client hears, from the same answer.
+pub(super) fn trackers(answer: Option<&Answer>, flavor: Flavor) -> Option<ClientTrackers> {
+    let Some(Answer::Rows(rows)) = answer else { return None };
+    let mut cells = rows.first()?.iter().skip(names(flavor).count()).map(Option::as_deref);
+    let values = [cells.next()?, cells.next()?, cells.next()?, cells.next()?, cells.next()?];
+    Some(ClientTrackers::of_globals(flavor, values))
 }
 
 /// How many prepared statements the server allows, from the same answer.

@@ -61,7 +61,9 @@ pub(super) struct Client {
     /// What its last login was challenged with.
     pub(super) scramble: Scramble,
     /// What it wants to hear of its session's state.
-    pub(super) trackers: ClientTrackers,
+    pub(super) trackers: Arc<ClientTrackers>,
+    /// No server has said yet what that is for who has not asked.
+    pub(super) trackers_presumed: bool,
 }
 
 impl Client {
@@ -206,7 +208,8 @@ impl Conversation {
                 capabilities: CapabilityFlags::empty(),
                 further: MariadbCapabilities::empty(),
                 attributes: None,
-                trackers: ClientTrackers::everything(),
+                trackers: Arc::new(ClientTrackers::everything()),
+                trackers_presumed: false,
             },
             id: attendance.id(),
             account: None,

@@ -68,6 +68,7 @@ impl Conversation {
                     self.last = Some(grant.backend());
                     self.control.set_leased(grant.card().map(|card| (card.permit.node().index, card.thread_id)));
                     self.grant = Some(grant);
+                    self.learn_trackers();
                     return Ok(());
                 }
                 Adapted::Refused(error) => {

@@ -15,7 +15,7 @@ use greenroom_protocol::login::server::{Answer, ClientLogin, Known, Proof, Step,
 use greenroom_protocol::login::{LoginError, PAYLOAD_LIMIT};
 use greenroom_protocol::sql::PinSet;
 use greenroom_protocol::state::Charset;
-use greenroom_protocol::track::{self, ClientTrackers};
+use greenroom_protocol::track;
 use tokio::time::timeout;
 
 use super::conversation::{Conversation, client_failed};
@@ -92,8 +92,7 @@ impl Conversation {
         let agreed = request.capabilities.common(greeting.capabilities);
         (self.client.capabilities, self.client.further) = (agreed.flags, agreed.further);
         self.client.attributes = (self.mode() == PoolMode::None).then(|| Arc::new(request.attributes));
-        self.client.trackers =
-            if self.shares() { ClientTrackers::defaults(self.flavor) } else { ClientTrackers::everything() };
+        self.begin_tracking();
         let collation = u16::from(request.charset);
         let wish = Wish {
             user: request.user.into(),
@@ -147,8 +146,7 @@ impl Conversation {
         self.begin_anew();
         self.last_insert_id = 0;
         self.status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
-        self.client.trackers =
-            if self.shares() { ClientTrackers::defaults(self.flavor) } else { ClientTrackers::everything() };
+        self.begin_tracking();
         let wish = Wish {
             user: wish.user.into(),
             auth: wish.auth,
@@ -187,7 +185,10 @@ impl Conversation {
     /// The OK of a login, which names the database to those who want to hear of it, as both servers do (measured).
     async fn welcome(&mut self, database: Option<&[u8]>, seq: u8) -> Result<(), SessionEnd> {
         let tracks = self.client.capabilities.contains(CapabilityFlags::CLIENT_SESSION_TRACK);
-        let Some(name) = database.filter(|_| tracks) else { return self.send_ok(seq).await };
+        self.learn_trackers();
+        let Some(name) = database.filter(|_| tracks && self.client.trackers.schema) else {
+            return self.send_ok(seq).await;
+        };
         let status = self.status | StatusFlags::SERVER_SESSION_STATE_CHANGED;
         self.send(seq, &track::schema_ok(status, name)).await
     }

@@ -12,6 +12,7 @@ mod control;
 mod conversation;
 mod digest;
 mod foreign;
+mod hearing;
 mod hold;
 mod insight;
 mod kill;

@@ -4,7 +4,6 @@ use greenroom_protocol::command::Command;
 use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::state::{Charset, SessionState, restore};
-use greenroom_protocol::track::ClientTrackers;
 
 use super::command::Incoming;
 use super::conversation::{Conversation, Debts};
@@ -45,7 +44,7 @@ impl Conversation {
         self.belongings = None;
         self.prepared = greenroom_protocol::sql::PinSet::EMPTY;
         self.status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
-        self.client.trackers = ClientTrackers::defaults(self.flavor);
+        self.begin_tracking();
         self.send_ok(incoming.seq()).await
     }
 

@@ -1,5 +1,6 @@
 //! One statement and its reply, from lease to release.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use greenroom_protocol::command::{Command, Expect};
@@ -410,7 +411,7 @@ impl Conversation {
         let before = self.hold.pins;
         self.hold.pins.insert(PinReason::TrackerSettings);
         self.tell_pins(before);
-        self.client.trackers = ClientTrackers::everything();
+        (self.client.trackers, self.client.trackers_presumed) = (Arc::new(ClientTrackers::everything()), false);
         Ok(())
     }
 

@@ -108,3 +108,16 @@ fn a_variable_is_noted_once_whatever_comes_of_it() {
     let refused = (0..100_000).find(|number| changes.read(&set(&format!("made_up_{number}"), "1")).is_err());
     assert_eq!(refused, Some(VARIABLES - 2));
 }
+
+#[test]
+fn a_servers_own_settings_are_what_its_sessions_begin_with() {
+    let usual: &[u8] = b"autocommit,character_set_client,character_set_connection,character_set_results,time_zone";
+    let cells = [Some(usual), Some(&b"1"[..]), Some(b"0"), Some(b"OFF"), Some(b"OFF")];
+    for flavor in [Flavor::MySql, Flavor::MariaDb] {
+        assert_eq!(ClientTrackers::of_globals(flavor, cells), ClientTrackers::defaults(flavor));
+    }
+    let all = [Some(&b"*"[..]), Some(b"1"), Some(b"1"), Some(b"CHARACTERISTICS"), Some(b"OWN_GTID")];
+    assert_eq!(ClientTrackers::of_globals(Flavor::MySql, all), ClientTrackers::everything());
+    let none = ClientTrackers::of_globals(Flavor::MariaDb, [None; 5]);
+    assert_eq!((none.variables, none.schema, none.gtids), (Names::parse(b""), false, false));
+}

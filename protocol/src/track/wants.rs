@@ -62,6 +62,25 @@ impl ClientTrackers {
         }
     }
 
+    /// What a fresh session of a server with these global values has on: of the variables, the schema, the state change,
+    /// the transaction and the GTIDs, as `SELECT @@GLOBAL.…` shows them.
+    #[must_use]
+    pub fn of_globals(flavor: Flavor, values: [Option<&[u8]>; 5]) -> Self {
+        let [variables, schema, state_change, transaction, gtids] = values.map(Option::unwrap_or_default);
+        let transaction = match transaction {
+            b"STATE" => Transaction::State,
+            b"CHARACTERISTICS" => Transaction::Characteristics,
+            _ => Transaction::off(flavor),
+        };
+        Self {
+            schema: schema == b"1",
+            state_change: state_change == b"1",
+            variables: Names::parse(variables),
+            transaction,
+            gtids: !matches!(gtids, b"" | b"OFF"),
+        }
+    }
+
     /// Everything: the reply stays as it is.
     #[must_use]
     pub fn everything() -> Self {

@@ -139,7 +139,8 @@ fn tracked(bytes: &[u8]) -> Result<Vec<Tracked>, WireError> {
                 }
             }
             1 => entries.push(Tracked::Schema(data.text()?)),
-            2 => entries.push(Tracked::StateChanged(data.text()? == "1")),
+            // A bare character, unlike the others.
+            2 => entries.push(Tracked::StateChanged(data.0 == b"1")),
             3 => entries.push(Tracked::Gtids(data.0.to_vec())),
             4 => entries.push(Tracked::Characteristics(data.text()?)),
             5 => entries.push(Tracked::Transaction(data.text()?)),

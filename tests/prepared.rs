@@ -469,3 +469,27 @@ fn a_preparation_leaves_the_warnings_where_the_server_leaves_them() {
         assert_eq!(through, direct);
     });
 }
+
+/// Clients say with a 1 that types follow. MySQL takes any other byte but 0 for the same, MariaDB refuses them.
+#[test]
+fn types_are_where_the_server_looks_for_them() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "odd");
+        let one = Setup::new(server.address()).first_node(server.address(), &["max_connections = 1"]);
+        let proxy = one.user(&tenant.name, &tenant.password).start();
+        let [direct, through] = [server.address(), proxy.address()].map(|address| {
+            let mut wire = tenant.connect(address);
+            let statement = wire.prepare("SELECT CONCAT(?, '')").unwrap();
+            wire.execute(&statement, &[Param::Text("usual")]).unwrap();
+            // With this the connection through the proxy is reset, and has been told no types.
+            let mut other = tenant.connect(address);
+            other.ok("SET @a = 1");
+            other.quit().unwrap();
+            let mut body = execute_body(statement.id, 0, &[Param::Text("odd")]);
+            body[10] = 2;
+            wire.send(Command::COM_STMT_EXECUTE, &body).unwrap();
+            wire.executed().unwrap()
+        });
+        assert_eq!(direct, through);
+    });
+}

@@ -10,11 +10,11 @@
 
 mod support;
 
-use greenroom::demo::server::{Options, ROOT, Server};
+use greenroom::demo::server::{Flavor, Options, ROOT, Server};
 use mysql_common::constants::{CapabilityFlags, Command};
 use support::{
     proxy::{Proxy, Setup},
-    servers::{each_private_server, each_server},
+    servers::{each_private_server, each_server, mysql},
     twin::{CLEAR, Stage, Twin},
     wire::{Login, OkPacket, Reply, Tracked, Wire},
 };
@@ -245,4 +245,40 @@ fn clients_hear_what_the_server_tells_everybody() {
             party.end(&format!("{} {settings}", server.flavor()));
         }
     });
+}
+
+/// MySQL tells those who want to read their own writes on replicas which transaction was theirs.
+#[test]
+fn transactions_are_named_to_those_who_ask_or_whom_the_server_tells() {
+    if mysql().is_none() {
+        return;
+    }
+    let args = ["--server-id=1", "--gtid-mode=ON", "--enforce-gtid-consistency=ON"].map(Into::into).to_vec();
+    let server = Server::start(Flavor::MySql, &Options { extra_args: args, binary_log: true }).unwrap();
+    let stage = Stage::new(&server, "trackers", SCHEMA);
+    let mut root = Wire::connect(server.address(), &Login::new(ROOT.user, ROOT.password)).unwrap();
+    let named = |wire: &mut Wire| {
+        let told = wire.ok("UPDATE t SET v = v + 1 WHERE id = 1").tracked;
+        told.iter().any(|entry| matches!(entry, Tracked::Gtids(_)))
+    };
+    for (everybody, asks, expected) in [
+        ("OFF", None, false),
+        ("OWN_GTID", None, true),
+        ("OFF", Some("OWN_GTID"), true),
+        ("OWN_GTID", Some("OFF"), false),
+    ] {
+        root.ok(&format!("SET GLOBAL session_track_gtids = '{everybody}'"));
+        let proxy = start(&server, &stage, "transaction", 2);
+        for (at, address) in [server.address(), proxy.address()].into_iter().enumerate() {
+            let tenant = if at == 0 { &stage.direct } else { &stage.proxied };
+            let [mut one, mut other] = [(); 2].map(|()| tenant.connect(address));
+            if let Some(asks) = asks {
+                one.ok(&format!("SET session_track_gtids = '{asks}'"));
+            }
+            for _ in 0..2 {
+                assert_eq!(named(&mut one), expected, "{everybody}, {asks:?}, {at}");
+                assert_eq!(named(&mut other), everybody != "OFF", "{everybody}, {at}: who asks for nothing");
+            }
+        }
+    }
 }

@@ -45,7 +45,8 @@ impl Bindings {
         rest.checked_eat(count.div_ceil(8))?;
         let flag = argument.len() - rest.len();
         let mut end = flag + 1;
-        if rest.checked_eat_u8()? == 1 {
+        // MySQL takes any but 0 for a yes, MariaDB refuses all but 0 and 1 (measured).
+        if rest.checked_eat_u8()? != 0 {
             for _ in 0..count {
                 rest.checked_eat_u16_le()?;
                 if attributed {

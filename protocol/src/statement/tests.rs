@@ -114,6 +114,10 @@ fn types_are_found_and_put_in() {
     assert_eq!(out.strip_prefix(b"head"), Some(&full[..]));
     assert_eq!(Bindings::of_execute(b"\x05\0\0\0\0\x01\0\0\0", 0, false), Some(None));
     assert_eq!(Bindings::of_execute(&full[..13], 2, false), None, "cut off");
+    let mut odd = full.to_vec();
+    odd[10] = 2;
+    let bindings = Bindings::of_execute(&odd, 2, false).unwrap().unwrap();
+    assert_eq!(bindings.types(&odd), Some(&b"\x08\0\xfd\0"[..]), "any but 0");
 }
 
 #[test]

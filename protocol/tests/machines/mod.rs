@@ -12,8 +12,10 @@ pub mod inbound;
 pub mod input;
 pub mod node_login;
 pub mod packet;
+pub mod processes;
 pub mod reply;
 pub mod sql;
+pub mod statement;
 pub mod substitute;
 pub mod tracker;
 pub mod upload;
@@ -22,15 +24,17 @@ pub mod upload;
 pub type Check = fn(&[u8]);
 
 /// Every check by the name of its fuzz target.
-pub const ALL: [(&str, Check); 10] = [
+pub const ALL: [(&str, Check); 12] = [
     ("answers", answers::check),
     ("client_login", client_login::check),
     ("dump", dump::check),
     ("inbound", inbound::check),
     ("node_login", node_login::check),
     ("packet", packet::check),
+    ("processes", processes::check),
     ("reply", reply::check),
     ("sql", sql::check),
+    ("statement", statement::check),
     ("tracker", tracker::check),
     ("upload", upload::check),
 ];

@@ -11,7 +11,7 @@ use std::env;
 
 use dice::Dice;
 use greenroom::demo::server::{Flavor, Server};
-use greenroom_protocol::sql::{self, ClientCharset, Facts, Mode, PinReason, classify};
+use greenroom_protocol::sql::{self, ClientCharset, Doubt, Facts, Mode, PinReason, read};
 use mysql_common::constants::{CapabilityFlags, Command};
 use support::{
     servers::{Tenant, each_server},
@@ -201,6 +201,19 @@ fn separator(dice: &mut Dice, text: &mut Vec<u8>) {
     }
 }
 
+/// What changes how the rest of a string is read.
+const SWITCHES: &[&[u8]] = &[
+    b"SET sql_mode='NO_BACKSLASH_ESCAPES';",
+    b"SET sql_mode='ANSI_QUOTES';",
+    b"SET @@sql_mode='';",
+    b"SET NAMES gbk;",
+    b"SET CHARACTER SET big5;",
+    b"SET character_set_client=sjis;",
+    b"SET time_zone='+1:00', NAMES utf8mb4;",
+    b"SET @a='\\''''', sql_mode='NO_BACKSLASH_ESCAPES';",
+    b"SET sql_mode='NO_BACKSLASH_ESCAPES', @a='\\'';SELECT '\\';",
+];
+
 /// Most would run as they are; then something is put in somewhere.
 fn compose(dice: &mut Dice) -> Vec<u8> {
     let mut text = dice.one_of(&[&b"SELECT "[..], b"SELECT ", b"DO ", b"/*!50000 SELECT ", b"SELECT "]).to_vec();
@@ -214,6 +227,9 @@ fn compose(dice: &mut Dice) -> Vec<u8> {
         let (mut bit, at) = (Vec::new(), dice.roll(text.len() + 1));
         bits(dice, 2, &mut bit);
         text.splice(at..at, bit);
+    }
+    if dice.roll(10) == 0 {
+        text = [dice.one_of(SWITCHES), &text].concat();
     }
     text
 }
@@ -230,7 +246,7 @@ fn locks(wire: &mut Wire, text: &[u8]) -> bool {
 }
 
 fn sees(text: &[u8], mode: Mode) -> bool {
-    let verdict = classify(text, mode);
+    let verdict = read(text, mode, Doubt::default()).verdict;
     let pins = [PinReason::UserLock, PinReason::UntrackedState].iter().any(|reason| verdict.pins.contains(*reason));
     pins || verdict.facts.contains(Facts::MAY_RUN_ROUTINE)
 }
@@ -251,7 +267,8 @@ fn search(server: &Server, tenant: &Tenant, charset: &str, seed: u64, texts: usi
         let (ansi_quotes, no_backslash_escapes) = (modes & 1 != 0, modes & 2 != 0);
         let names = [("ANSI_QUOTES", ansi_quotes), ("NO_BACKSLASH_ESCAPES", no_backslash_escapes)];
         let names: Vec<_> = names.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
-        wire.ok(&format!("SET sql_mode = '{}'", names.join(",")));
+        let usual = format!("SET NAMES {charset}, sql_mode = '{}'", names.join(","));
+        wire.ok(&usual);
         let charset = ClientCharset::from_name(charset);
         let mode = Mode { ansi_quotes, no_backslash_escapes, charset, ..Mode::new(flavor, version) };
         let mut dice = Dice::new(seed.wrapping_mul(4).wrapping_add(u64::from(modes)));
@@ -262,6 +279,9 @@ fn search(server: &Server, tenant: &Tenant, charset: &str, seed: u64, texts: usi
                 if !sees(&text, mode) {
                     unseen.push(format!("{names:?} {}", text.escape_ascii()));
                 }
+            }
+            if text.starts_with(b"SET") {
+                wire.ok(&usual);
             }
         }
     }

@@ -10,6 +10,8 @@
 
 mod support;
 
+use std::sync::{Mutex, PoisonError};
+
 use greenroom::demo::server::{Flavor, Options, ROOT, Server};
 use mysql_common::constants::Command;
 use support::{
@@ -28,6 +30,8 @@ const LETTERS: &[u8] = b"SELECT '\x81\\', GET_LOCK('reading', 0), '\x81\\'";
 
 /// What leads to a lock, on both servers.
 const BOTH: &[&[&[u8]]] = &[
+    &[b"SELECT takes()"],
+    &[b"SELECT * FROM taking"],
     &[b"SET sql_mode = 'NO_BACKSLASH_ESCAPES'", BARE],
     &[b"SET sql_mode = 'ANSI'", QUOTED],
     &[b"SET @@session.sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')", BARE],
@@ -48,6 +52,8 @@ const BOTH: &[&[&[u8]]] = &[
         b"SET @@sql_mode = ''",
         b"COMMIT",
     ],
+    // A name to the server, of a view that calls a function.
+    &[b"BEGIN", b"SET @@sql_mode = 'ANSI_QUOTES'", b"SELECT * FROM \"taking\"", b"SET @@sql_mode = ''", b"COMMIT"],
     // On the way through one string.
     &[b"SET sql_mode = 'NO_BACKSLASH_ESCAPES'; SELECT '\\', GET_LOCK('reading', 0), '\\'"],
     &[b"SET sql_mode = 'ANSI_QUOTES'; SELECT 1 AS \"\\\", GET_LOCK('reading', 0) AS \"\\\""],
@@ -78,6 +84,9 @@ const STORED: [&str; 2] = [
     "CREATE FUNCTION takes() RETURNS INT NO SQL RETURN GET_LOCK('reading', 0)",
     "CREATE VIEW taking AS SELECT takes() AS a",
 ];
+
+/// There is one lock of that name on a server.
+static LOCK: Mutex<()> = Mutex::new(());
 
 fn send(wire: &mut Wire, sql: &[u8]) {
     wire.send(Command::COM_QUERY, sql).unwrap();
@@ -113,6 +122,7 @@ fn with_collation(proxy: &Proxy, tenant: &Tenant, id: u16) -> Wire {
 
 #[test]
 fn a_text_is_read_as_the_server_reads_it() {
+    let _alone = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     each_server(|server| {
         let mut bench = Bench::new(server, "tracked");
         bench.store(&STORED);
@@ -128,6 +138,7 @@ fn a_text_is_read_as_the_server_reads_it() {
 
 #[test]
 fn a_prepared_statement_may_change_how_the_next_is_read() {
+    let _alone = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     each_server(|server| {
         let mut bench = Bench::new(server, "tracked");
         send(&mut bench.one, b"BEGIN");
@@ -165,6 +176,7 @@ fn nothing_pins_that_can_be_read_for_certain() {
 /// No server has told yet what it makes of the number.
 #[test]
 fn a_first_logins_character_set_is_heeded() {
+    let _alone = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     each_server(|server| {
         let tenant = Tenant::new(server, "reading");
         fill(server, &tenant);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use greenroom_protocol::command::Command;
-use greenroom_protocol::sql::{Facts, Hidden, Mode, Watch};
+use greenroom_protocol::sql::{Doubt, Facts, Hidden, Mode, Watch};
 
 use super::conversation::Conversation;
 use super::digest::Effects;
@@ -81,29 +81,29 @@ impl Conversation {
             self.read_again(turn);
         }
         if let Command::Query | Command::StmtPrepare = turn.command {
-            let (mode, argument) = (self.sql_mode(), self.argument(&turn.incoming));
+            let (way, argument) = (self.mode_and_doubt(), self.argument(&turn.incoming));
             let text = self.split_text(turn.command, argument).map_or(argument, |(_, text)| text);
             match turn.reader.as_mut() {
-                Some(reader) => reader.watches = self.watches(mode, text),
-                None => self.add_hidden(&mut turn.effects, text, mode),
+                Some(reader) => reader.watches = self.watches(way.0, text),
+                None => self.add_hidden(&mut turn.effects, text, way),
             }
         }
         self.reveal_statement(turn);
         turn.change = self.change_stored(turn.effects);
     }
 
-    pub(super) fn add_hidden(&self, effects: &mut Effects, text: &[u8], mode: Mode) {
+    /// A text in quotes may be a name in another way to read it.
+    pub(super) fn add_hidden(&self, effects: &mut Effects, text: &[u8], (mode, doubt): (Mode, Doubt)) {
+        let ways = || doubt.others(text, mode).chain([mode]);
         for survey in self.insight.surveys() {
             match survey {
-                Some(survey) => survey.hidden.add_to(effects, text, mode),
+                Some(survey) => ways().for_each(|mode| survey.hidden.add_to(effects, text, mode)),
                 None => Hidden::unknown().add_to(effects, text, mode),
             }
         }
+        let vouched = |hidden: &Hidden| ways().all(|mode| hidden.vouches(effects, text, mode));
         if effects.facts.contains(Facts::MAY_RUN_ROUTINE)
-            && self
-                .insight
-                .surveys()
-                .all(|survey| survey.as_ref().is_some_and(|known| known.hidden.vouches(effects, text, mode)))
+            && self.insight.surveys().all(|survey| survey.as_ref().is_some_and(|known| vouched(&known.hidden)))
         {
             effects.facts.insert(Facts::ROUTINES_ARE_KNOWN);
         }

@@ -207,7 +207,7 @@ impl Conversation {
             return None;
         };
         let Some(draft) = turn.draft.take() else {
-            let statement = Statement::new(turn.effects, turn.effects, self.sql_mode(), 0, prepared);
+            let statement = Statement::new(turn.effects, turn.effects, self.mode_and_doubt(), 0, prepared);
             self.statements.prepared(prepared.id, Some(statement));
             return None;
         };
@@ -215,7 +215,8 @@ impl Conversation {
     }
 
     fn enlist(&mut self, draft: Draft, effects: Effects, prepared: Prepared) -> Option<PinReason> {
-        let mut statement = Statement::new(draft.effects, effects, self.sql_mode(), self.insight.stamp(), prepared);
+        let mut statement =
+            Statement::new(draft.effects, effects, self.mode_and_doubt(), self.insight.stamp(), prepared);
         statement.stays |= draft.text.is_none();
         statement.source = draft.text.map(|text| Arc::new(Source::new(text, &self.state)));
         let (stays, source) = (statement.stays, statement.source.clone());
@@ -266,9 +267,9 @@ impl Conversation {
         let stamp = self.insight.stamp();
         let Some(statement) = self.statements.get_mut(own).filter(|statement| statement.stamp != stamp) else { return };
         statement.forget_hidden(stamp);
-        let (mode, source, mut effects) = (statement.mode, statement.source.clone(), statement.effects);
+        let (way, source, mut effects) = (statement.way, statement.source.clone(), statement.effects);
         match &source {
-            Some(source) => self.add_hidden(&mut effects, source.text(), mode),
+            Some(source) => self.add_hidden(&mut effects, source.text(), way),
             None => effects.facts.insert(Facts::MAY_LEAK),
         }
         let pins = turn.effects.pins;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use greenroom_protocol::reply::Prepared;
 use greenroom_protocol::sql::named::{Named, named};
-use greenroom_protocol::sql::{Facts, Mode, PinReason, PinSet};
+use greenroom_protocol::sql::{Doubt, Facts, Mode, PinReason, PinSet};
 use greenroom_protocol::statement::Source;
 use rustc_hash::FxHashMap;
 
@@ -29,7 +29,7 @@ pub(super) struct Statement {
     pub(super) effects: Effects,
     pub(super) stamp: u64,
     /// How its text was read.
-    pub(super) mode: Mode,
+    pub(super) way: (Mode, Doubt),
     /// What to prepare on a connection that lacks it; `None` where nobody has kept the text, or nobody needs to.
     pub(super) source: Option<Arc<Source>>,
     pub(super) params: u16,
@@ -45,12 +45,12 @@ pub(super) struct Statement {
 
 impl Statement {
     /// One that the server has just prepared.
-    pub(super) fn new(plain: Effects, effects: Effects, mode: Mode, stamp: u64, prepared: Prepared) -> Self {
+    pub(super) fn new(plain: Effects, effects: Effects, way: (Mode, Doubt), stamp: u64, prepared: Prepared) -> Self {
         Self {
             plain,
             effects,
             stamp,
-            mode,
+            way,
             source: None,
             params: prepared.params,
             types: None,
@@ -63,7 +63,7 @@ impl Statement {
     /// What its text names, where that was kept: tables of the database in which it was prepared (measured).
     pub(super) fn named(&self) -> Option<Named> {
         let source = self.source.as_ref()?;
-        named(source.text(), self.mode).map(|named| named.within(source.database().unwrap_or_default()))
+        named(source.text(), self.way.0).map(|named| named.within(source.database().unwrap_or_default()))
     }
 
     /// Nobody else may use it on the server.

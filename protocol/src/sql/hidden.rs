@@ -164,7 +164,18 @@ impl Hidden {
     /// Whether every routine that a statement may run is known to leave nothing that no server reports.
     #[must_use]
     pub fn vouches(&self, verdict: &Verdict, text: &[u8], mode: Mode) -> bool {
-        !self.unknown && routines::vouches(&self.harmless, verdict, text, mode)
+        !self.unknown && !self.is_leaky(text, mode) && routines::vouches(&self.harmless, verdict, text, mode)
+    }
+
+    /// Whether a text names a table or view that may run a routine, which the text does not show.
+    fn is_leaky(&self, text: &[u8], mode: Mode) -> bool {
+        if self.leaky.is_empty() {
+            return false;
+        }
+        let mut watch = Watch::new(mode);
+        watch.feed(self, text);
+        watch.lexer.finish(&mut Names { hidden: self, seen: &mut watch.seen });
+        watch.seen.leaky || watch.seen.uncertain
     }
 
     /// Whether one of the names is somewhere in a text, be it in the quotes around what is to be prepared.

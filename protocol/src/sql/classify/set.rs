@@ -98,7 +98,8 @@ impl Scan {
             Kw::Names | Kw::Charset | Kw::Character => (SetPhase::Value, None),
             Kw::Transaction if scope == Scope::Unsaid => (SetPhase::Other, Some(PinReason::OneShotIsolation)),
             Kw::Transaction => (SetPhase::Other, None),
-            Kw::Role => (SetPhase::Other, Some(PinReason::Role)),
+            // MariaDB's `SET SESSION AUTHORIZATION`, since 12.0, makes somebody else of the session.
+            Kw::Role | Kw::Authorization => (SetPhase::Other, Some(PinReason::Role)),
             Kw::Password => (SetPhase::Other, Some(PinReason::Password)),
             Kw::Resource => (SetPhase::Other, Some(PinReason::ResourceGroup)),
             Kw::Default => (SetPhase::Other, None),
@@ -107,7 +108,7 @@ impl Scan {
         };
         reason.into_iter().for_each(|reason| statement.pin(reason));
         match kw {
-            Kw::Role => statement.fact(Facts::SETS_ROLE),
+            Kw::Role | Kw::Authorization => statement.fact(Facts::SETS_ROLE),
             Kw::Statement => statement.fact(Facts::TEMPORARY_VALUES | Facts::SETS_SQL_MODE),
             Kw::Names | Kw::Charset | Kw::Character => statement.fact(Facts::SETS_CHARSET),
             _ => {}

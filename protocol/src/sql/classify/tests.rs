@@ -79,6 +79,7 @@ const TRIGGERS: &[(&str, &[PinReason])] = &[
     ("SET optimizer_trace_offset = 1", &[OptimizerTrace]),
     ("SET ROLE admin", &[Role]),
     ("SET ROLE NONE", &[Role]),
+    ("SET SESSION AUTHORIZATION a@b", &[Role]),
     ("SET RESOURCE GROUP g", &[ResourceGroup]),
     ("SET PASSWORD = 'x'", &[Password]),
     ("SET PASSWORD FOR a@b = 'x'", &[Password]),

@@ -154,6 +154,8 @@ fn routines_that_leave_nothing_are_known() {
         (Stored::Procedure, "flushes", "FLUSH TABLES WITH READ LOCK"),
         (Stored::Procedure, "two", "SELECT 1"),
         (Stored::Procedure, "two", "SELECT 1 INTO @a"),
+        (Stored::View, "taken", "SELECT takes_one()"),
+        (Stored::Trigger, "watched", "SET NEW.a = takes_one()"),
     ];
     let hidden = judge(&objects);
     let known = |sql: &str| hidden.vouches(&classify(sql.as_bytes(), MODE), sql.as_bytes(), MODE);
@@ -180,6 +182,9 @@ fn routines_that_leave_nothing_are_known() {
         "SELECT f(1); SELECT 2",
         "CREATE TABLE x SELECT f(1)",
         "EXECUTE s",
+        "SELECT * FROM taken",
+        "SELECT f(1) FROM `Taken`",
+        "INSERT INTO watched VALUES (f(1))",
     ] {
         assert!(!known(sql), "{sql}");
     }

@@ -105,6 +105,10 @@ impl Lexer {
                 sink.token(Token::Uncertain, self.start, self.base + at);
                 self.decide(maria, value / 10, at, sink)
             }
+            6 if self.is_old_mysql() && self.runs(maria, value) != self.runs(maria, value / 10) => {
+                sink.token(Token::Uncertain, self.start, self.base + at);
+                self.decide(maria, value, at, sink)
+            }
             5 | 6 => self.decide(maria, value, at, sink),
             0 => self.enter_version(at, sink),
             _ => {
@@ -116,11 +120,20 @@ impl Lexer {
     }
 
     fn decide<S: Sink>(&mut self, maria: bool, version: u32, at: usize, sink: &mut S) -> usize {
-        let foreign = self.mode.is_mariadb() && !maria && NOT_FOR_MARIADB.contains(&version);
-        if version <= self.mode.server_version && !foreign {
+        if self.runs(maria, version) {
             return self.enter_version(at, sink);
         }
         self.go_comment(CommentState::Skipped { nested: false, last: 0 }, at)
+    }
+
+    fn runs(&self, maria: bool, version: u32) -> bool {
+        let foreign = self.mode.is_mariadb() && !maria && NOT_FOR_MARIADB.contains(&version);
+        version <= self.mode.server_version && !foreign
+    }
+
+    /// Whether it may be one that takes five digits for the version whatever follows; 9.7 does not (measured).
+    fn is_old_mysql(&self) -> bool {
+        !self.mode.is_mariadb() && self.mode.server_version < 90_000
     }
 
     fn enter_version<S: Sink>(&mut self, at: usize, sink: &mut S) -> usize {

@@ -74,6 +74,11 @@ fn comments() {
     gives("/*!50000 1*/2", &["VersionMark", "#1", "VersionMark", "#2"]);
     gives("/*!99999 1 /* 2 */ 3 */4", &["Comment", "#4"]);
     gives("/*!5000 1*/", &["Uncertain", "VersionMark", "#1", "VersionMark"]);
+    // Whether five digits or six are the version, only those of before 9.0 may see otherwise.
+    let old = Mode::new(Flavor::MySql, 80_040);
+    assert_eq!(tokens(b"/*!100000 1*/2", old).seen, ["Uncertain", "Comment", "#2"]);
+    assert_eq!(tokens(b"/*!080000 1*/2", old).seen, ["VersionMark", "#1", "VersionMark", "#2"]);
+    gives("/*!100000 1*/2", &["Comment", "#2"]);
     gives("/*+ Set_Var(a=1) */ /*+ x */", &["Hint { set_var: true }", "Hint { set_var: false }"]);
     assert_eq!(tokens(b"/*M!100000 1*//*+ SET_VAR */", MARIA).seen, ["VersionMark", "#1", "VersionMark", "Comment"]);
 }

@@ -250,7 +250,7 @@ fn the_rest() {
         &["INSERT t VALUES (1)", "LOAD XML INFILE 'x' INTO TABLE t"],
         &["SELECT 1", "EXPLAIN DELETE FROM t"],
     );
-    each(Facts::SETS_ROLE, &["SET ROLE x"], &["SET DEFAULT ROLE x TO y"]);
+    each(Facts::SETS_ROLE, &["SET ROLE x", "SET SESSION AUTHORIZATION a"], &["SET DEFAULT ROLE x TO y"]);
     each(Facts::SETS_INSERT_ID, &["SET insert_id = 1"], &["SET GLOBAL insert_id = 1"]);
     assert!(has(MY, "SELECT /*+ set_var(sort_buffer_size = 1) */ 1", Facts::TEMPORARY_VALUES));
     assert!(!has(MY, "SELECT /*+ NO_ICP(t) */ 1", Facts::TEMPORARY_VALUES));

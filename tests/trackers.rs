@@ -177,6 +177,18 @@ impl<'a> Party<'a> {
         for sql in PREPARED {
             self.prepared(wish, sql);
         }
+        // The flags stay with the session while nothing runs, and with whoever answers.
+        for sql in [
+            "SET sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES', autocommit = 0",
+            "SET sql_mode = DEFAULT, autocommit = 1",
+        ] {
+            self.statement(wish, sql);
+            self.plain(wish);
+        }
+    }
+
+    /// Commands that are no statements.
+    fn plain(&mut self, wish: &str) {
         self.compare(&format!("{wish}: COM_INIT_DB"), |wire, db| {
             wire.send(Command::COM_INIT_DB, db.as_bytes()).unwrap();
             wire.replies().unwrap()
@@ -216,6 +228,27 @@ fn clients_hear_what_they_ask_for() {
             party.play("after a reset");
             party.end(&format!("{} {pool}", server.flavor()));
         }
+    });
+}
+
+/// Who does not understand trackers hears of nothing, whatever it asks for; and a wish may be prepared.
+#[test]
+fn clients_without_trackers_hear_nothing() {
+    each_server(|server| {
+        let stage = Stage::new(server, "trackers", SCHEMA);
+        let proxy = start(server, &stage, "transaction", 3);
+        let track = CapabilityFlags::CLIENT_SESSION_TRACK;
+        for flags in [track, track | CapabilityFlags::CLIENT_DEPRECATE_EOF] {
+            let mut party = Party::new(&stage, &proxy, server, 2, flags);
+            party.play("by itself");
+            party.statement("wish", WISHES[0]);
+            party.play(WISHES[0]);
+            party.end(&format!("{} {flags:?}", server.flavor()));
+        }
+        let mut party = Party::new(&stage, &proxy, server, 2, CapabilityFlags::empty());
+        party.prepared("a prepared wish", WISHES[0]);
+        party.play("a prepared wish");
+        party.end(&format!("{} a prepared wish", server.flavor()));
     });
 }
 

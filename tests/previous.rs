@@ -395,3 +395,66 @@ fn list_processes(wire: &mut Wire, way: usize) {
     // MySQL 9 has no command for it.
     assert!(matches!(replies.as_slice(), [Reply::Rows(_)]) || way == 3, "{replies:?}");
 }
+
+/// Strings that ask, in a statement of theirs, about the statement before the string.
+const STRINGS: [&str; 8] = [
+    "SELECT ROW_COUNT(); SELECT 1",
+    "SELECT ROW_COUNT(), FOUND_ROWS() AS f; SELECT ROW_COUNT(), FOUND_ROWS()",
+    "BEGIN; SELECT FOUND_ROWS(), ROW_COUNT(); COMMIT",
+    "SET lock_wait_timeout = 9; SELECT ROW_COUNT(), FOUND_ROWS()",
+    "INSERT INTO plain VALUES (ROW_COUNT()); SELECT MAX(a) FROM plain; SELECT FOUND_ROWS()",
+    "/* nothing */ SELECT FOUND_ROWS() -- a comment; and more\n; DELETE FROM plain; SELECT ROW_COUNT()",
+    "INSERT INTO plain SELECT 7 UNION SELECT 100; SELECT FOUND_ROWS(), ROW_COUNT()",
+    "SHOW WARNINGS; SELECT @@warning_count",
+];
+
+#[test]
+fn the_first_statements_of_a_string_ask_about_the_one_before_it() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        let mut other = stage.twin(&proxy, server, "other");
+        for sql in STRINGS {
+            let mut twin = stage.twin(&proxy, server, sql);
+            for before in ["SELECT 1 UNION SELECT 2", "INSERT INTO plain VALUES (1), (2), (3)", "SET NAMES utf8mb3"] {
+                twin.same(before);
+                twin.same(CLEAR);
+                twin.same(before);
+                // On MySQL a deprecated character set warns wherever it is set.
+                if before.starts_with("SET") {
+                    twin.same(CLEAR);
+                }
+                other.all(&OTHERS);
+                twin.same(sql);
+                twin.same(CLEAR);
+                // What a string sets pins to the end.
+                twin.reset();
+                twin.same(CLEAR);
+            }
+        }
+    });
+}
+
+/// What may or may not ask about it.
+const UNCLEAR: [&str; 3] = [
+    "SHOW TABLES; SELECT FOUND_ROWS()",
+    "DELETE FROM plain WHERE a > 50; SELECT FOUND_ROWS()",
+    "SELECT ROW_COUNT() year; SELECT 1",
+];
+
+#[test]
+fn a_string_that_may_ask_about_another_sessions_statement_is_refused() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 1);
+        let mut other = stage.twin(&proxy, server, "other");
+        let mut twin = stage.twin(&proxy, server, "one");
+        for sql in UNCLEAR {
+            twin.same("SELECT 1 UNION SELECT 2");
+            other.all(&OTHERS);
+            let error = twin.proxied.err(sql);
+            assert_eq!(error.code, 1235, "{sql}: {error}");
+            // Nothing has run, and on a connection of its own it is for the server to say.
+            twin.same("SELECT 1");
+            twin.all(&["BEGIN", "SELECT 1 UNION SELECT 2", sql, "ROLLBACK", CLEAR]);
+        }
+    });
+}

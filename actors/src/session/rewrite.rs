@@ -38,14 +38,25 @@ impl Conversation {
         let mut payload = vec![command.byte()];
         payload.extend_from_slice(head);
         let (mode, doubt) = self.mode_and_doubt();
-        if sql::substitute_in_doubt(text, mode, doubt, &known, &mut payload) {
-            let mut framed = Vec::with_capacity(payload.len() + HEADER);
-            packet::frame(&mut framed, 0, &payload);
-            return Ok(Some(framed));
+        if effects.facts.contains(Facts::MULTI) {
+            let several = sql::substitute_several_in_doubt(text, mode, doubt, &known, &mut payload);
+            return if several.open && elsewhere && effects.facts.intersects(previous) {
+                Err(not_answered())
+            } else {
+                Ok(several.changed.then(|| framed(&payload)))
+            };
         }
-        let asked = effects.facts.intersects(previous) && !effects.facts.contains(Facts::MULTI);
-        if elsewhere && asked { Err(not_answered()) } else { Ok(None) }
+        if sql::substitute_in_doubt(text, mode, doubt, &known, &mut payload) {
+            return Ok(Some(framed(&payload)));
+        }
+        if elsewhere && effects.facts.intersects(previous) { Err(not_answered()) } else { Ok(None) }
     }
+}
+
+fn framed(payload: &[u8]) -> Vec<u8> {
+    let mut framed = Vec::with_capacity(payload.len() + HEADER);
+    packet::frame(&mut framed, 0, payload);
+    framed
 }
 
 /// 1235: what the function would give here belongs to a connection that somebody else may have by now.

@@ -31,5 +31,5 @@ pub use facts::Facts;
 pub use hidden::{Catalog, Hidden, Stored, Watch};
 pub use mode::{ClientCharset, Flavor, Mode};
 pub use pin::{PinReason, PinSet};
-pub use reading::{Doubt, Reading, read, substitute_in_doubt};
-pub use substitute::{Known, substitute};
+pub use reading::{Doubt, Reading, read, substitute_in_doubt, substitute_several_in_doubt};
+pub use substitute::{Known, Several, substitute, substitute_several};

@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::lexer::Lexer;
 use super::mode::{ClientCharset, Mode};
 use super::pin::PinReason;
-use super::substitute::{Known, substitute};
+use super::substitute::{Known, Several, substitute, substitute_several};
 use super::token::{Sink, Token};
 
 /// What of a [`Mode`] is not certain.
@@ -114,18 +114,34 @@ impl Doubt {
 /// As [`substitute`]; false also where another way to read the text comes to something else.
 #[must_use]
 pub fn substitute_in_doubt(text: &[u8], mode: Mode, doubt: Doubt, known: &Known, out: &mut Vec<u8>) -> bool {
+    agreed(text, mode, doubt, out, |mode, out| substitute(text, mode, known, out)) == Some(true)
+}
+
+/// As [`substitute_several`]; where another way to read the text comes to something else, all is left as it is.
+#[must_use]
+pub fn substitute_several_in_doubt(text: &[u8], mode: Mode, doubt: Doubt, known: &Known, out: &mut Vec<u8>) -> Several {
+    let several = agreed(text, mode, doubt, out, |mode, out| substitute_several(text, mode, known, out));
+    several.unwrap_or(Several { open: true, changed: false })
+}
+
+/// What every way to read the text comes to, and writes; with `out` as it was where they differ.
+fn agreed<T: PartialEq>(
+    text: &[u8],
+    mode: Mode,
+    doubt: Doubt,
+    out: &mut Vec<u8>,
+    write: impl Fn(Mode, &mut Vec<u8>) -> T,
+) -> Option<T> {
     let start = out.len();
-    if !substitute(text, mode, known, out) {
-        return false;
-    }
+    let done = write(mode, out);
     let same = doubt.others(text, mode).all(|other| {
         let mut again = Vec::new();
-        substitute(text, other, known, &mut again) && out.get(start..) == Some(&again)
+        write(other, &mut again) == done && out.get(start..) == Some(&again)
     });
     if !same {
         out.truncate(start);
     }
-    same
+    same.then_some(done)
 }
 
 fn places_of(text: &[u8], mode: Mode) -> Places {

@@ -6,6 +6,7 @@
 
 mod names;
 mod select_list;
+mod several;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use super::mode::Mode;
 use super::token::{Sink, Token};
 use names::write_alias;
 use select_list::SelectLists;
+pub use several::{Several, substitute_several};
 
 /// What the proxy knows of the previous statement and the session. What is `None` the server knows best:
 /// a call for it stays as it is.

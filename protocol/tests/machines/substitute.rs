@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use greenroom_protocol::sql::{Known, Mode, substitute};
+use greenroom_protocol::sql::{Known, Mode, substitute, substitute_several};
 
 /// Values that no text holds by chance.
 const KNOWN: Known =
@@ -24,6 +24,12 @@ const CALLS: [(&[u8], &[u8], &[u8]); 3] = [
 ];
 
 pub fn check(text: &[u8], mode: Mode) {
+    let mut several = b"before".to_vec();
+    if substitute_several(text, mode, &KNOWN, &mut several).changed {
+        assert!(comes_from(&several[6..], text), "{}\n{}", text.escape_ascii(), several.escape_ascii());
+    } else {
+        assert_eq!(several, b"before", "what is not rewritten is left alone");
+    }
     let mut out = b"before".to_vec();
     assert!(!substitute(text, mode, &Known::default(), &mut Vec::new()) || !text.is_empty());
     if !substitute(text, mode, &KNOWN, &mut out) {

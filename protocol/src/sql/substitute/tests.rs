@@ -121,3 +121,54 @@ fn two_byte_names_are_left_alone() {
     assert_eq!(substituted(b"SELECT '\x81\x60', ROW_COUNT() + '\x81\x60'", gbk), None);
     assert!(substitute(b"SELECT '\x81\x60', ROW_COUNT()", gbk, &KNOWN, &mut Vec::new()));
 }
+
+fn several(sql: &str, mode: Mode) -> (String, bool) {
+    let mut out = Vec::new();
+    let done = substitute_several(sql.as_bytes(), mode, &KNOWN, &mut out);
+    assert_eq!(done.changed, !out.is_empty(), "{sql}");
+    (String::from_utf8(out).unwrap(), done.open)
+}
+
+#[test]
+fn of_several_statements_each_is_asked_about_what_stood_before_it() {
+    let (r, f) = ("COALESCE(-1,ROW_COUNT())", "COALESCE(2,FOUND_ROWS())");
+    let c = "COALESCE(CAST(7 AS UNSIGNED),CONNECTION_ID())";
+    for (sql, expected) in [
+        ("SELECT ROW_COUNT() a; SELECT ROW_COUNT()", "SELECT {r} a; SELECT ROW_COUNT()"),
+        ("SELECT 1; SELECT CONNECTION_ID() AS c;SELECT FOUND_ROWS()", "SELECT 1; SELECT {c} AS c;SELECT FOUND_ROWS()"),
+        ("/* x */; SELECT ROW_COUNT() a -- y;\n; DO 0", "/* x */; SELECT {r} a -- y;\n; DO 0"),
+        ("BEGIN; SET @a = 1; SELECT FOUND_ROWS() a, ROW_COUNT() b", "BEGIN; SET @a = 1; SELECT {f} a, ROW_COUNT() b"),
+        ("SELECT ';', ROW_COUNT() a; SELECT 2;", "SELECT ';', {r} a; SELECT 2;"),
+        (
+            "DO CONNECTION_ID(); CREATE PROCEDURE p() BEGIN DO 1; DO CONNECTION_ID(); END",
+            "DO {c}; CREATE PROCEDURE p() BEGIN DO 1; DO CONNECTION_ID(); END",
+        ),
+        ("DO CONNECTION_ID(); SET sql_mode = ''; DO CONNECTION_ID()", "DO {c}; SET sql_mode = ''; DO CONNECTION_ID()"),
+    ] {
+        let expected = expected.replace("{r}", r).replace("{f}", f).replace("{c}", c);
+        assert_eq!(several(sql, MARIA), (expected, false), "{sql}");
+    }
+}
+
+#[test]
+fn what_may_ask_about_the_statement_before_the_string_stays_open() {
+    for sql in [
+        "SHOW TABLES; SELECT FOUND_ROWS()",
+        "CALL p(); SELECT FOUND_ROWS()",
+        "SET @a = (SELECT 1); SELECT FOUND_ROWS()",
+        "SET @a = f(); SELECT FOUND_ROWS()",
+        "CREATE TABLE t SELECT ROW_COUNT(); SELECT 1",
+        "SELECT `row_count`() + ROW_COUNT(); SELECT 1",
+        "/*!50000 SELECT ROW_COUNT() */; SELECT 1",
+        "SET sql_mode = ''; SELECT FOUND_ROWS() a",
+    ] {
+        assert_eq!(several(sql, MY), (String::new(), true), "{sql}");
+    }
+    for sql in [
+        "SELECT 1; SELECT ROW_COUNT(), FOUND_ROWS()",
+        "INSERT INTO t SELECT 1; SELECT FOUND_ROWS()",
+        "SELECT 1; SHOW TABLES; SELECT FOUND_ROWS()",
+    ] {
+        assert_eq!(several(sql, MY), (String::new(), false), "{sql}");
+    }
+}

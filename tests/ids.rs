@@ -1,0 +1,58 @@
+//! `CONNECTION_ID()`: the id that the client was greeted with, wherever it is asked for.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test's helper fails by panicking")]
+
+mod support;
+
+use greenroom::demo::server::Flavor;
+use support::{
+    proxy::Setup,
+    servers::{Tenant, each_server},
+    wire::{Reply, Wire},
+};
+
+const MODES: [&str; 3] = ["none", "session", "transaction"];
+
+/// Runs a test with a session in every mode on both servers, and another session whose id is another.
+fn everywhere(test: impl Fn(Flavor, &mut Wire)) {
+    each_server(|server| {
+        for mode in MODES {
+            println!("pool = {mode}");
+            let tenant = Tenant::new(server, "ids");
+            let setup = Setup::new(server.address()).endpoint(&format!("pool = \"{mode}\""));
+            let proxy = setup.user(&tenant.name, &tenant.password).start();
+            let _first = tenant.connect(proxy.address());
+            test(server.flavor(), &mut tenant.connect(proxy.address()));
+        }
+    });
+}
+
+/// The values of the last row that a string gives, and the name of its first column.
+fn last(replies: &[Reply]) -> (String, Vec<Option<String>>) {
+    let rows = replies.iter().rev().find_map(|reply| if let Reply::Rows(rows) = reply { Some(rows) } else { None });
+    let rows = rows.unwrap_or_else(|| panic!("no rows: {replies:?}"));
+    (rows.columns[0].name.clone(), rows.rows.last().cloned().unwrap_or_default())
+}
+
+#[test]
+fn it_is_the_same_in_every_statement_of_a_string() {
+    everywhere(|flavor, wire| {
+        let own = Some(wire.greeting.thread_id.to_string());
+        wire.ok("CREATE TABLE c (a BIGINT, b VARCHAR(50))");
+        for sql in [
+            "SELECT connection_id( ); SELECT 1",
+            "SELECT 1; SELECT connection_id( )",
+            "BEGIN; INSERT INTO c VALUES (CONNECTION_ID(), 'CONNECTION_ID()'); COMMIT; SELECT a AS 'connection_id( )' FROM c",
+            "SELECT ';CONNECTION_ID()' /* ; */; DO 1; SELECT connection_id( )",
+        ] {
+            let replies = wire.query(sql).unwrap();
+            let shown = if sql.ends_with("SELECT 1") { &replies[..1] } else { &replies[..] };
+            assert_eq!(last(shown), ("connection_id( )".to_owned(), vec![own.clone()]), "{sql}");
+        }
+        assert_eq!(wire.scalar("SELECT b FROM c").as_deref(), Some("CONNECTION_ID()"));
+        // What is stored keeps the call; what stands behind it in the string, too.
+        wire.query("CREATE PROCEDURE asks() BEGIN DO 1; SELECT CONNECTION_ID(); END; SELECT CONNECTION_ID()").unwrap();
+        let body = "SELECT ROUTINE_DEFINITION FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE()";
+        assert_eq!(wire.scalar(body).as_deref(), Some("BEGIN DO 1; SELECT CONNECTION_ID(); END"), "{flavor}");
+    });
+}

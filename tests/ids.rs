@@ -56,3 +56,26 @@ fn it_is_the_same_in_every_statement_of_a_string() {
         assert_eq!(wire.scalar(body).as_deref(), Some("BEGIN DO 1; SELECT CONNECTION_ID(); END"), "{flavor}");
     });
 }
+
+#[test]
+fn it_is_the_same_in_long_texts() {
+    everywhere(|_, wire| {
+        let own = wire.greeting.thread_id.to_string();
+        for length in [10_000, 16_360, 17_000, 900_000] {
+            let fill = "x".repeat(length);
+            assert_eq!(wire.scalar(&format!("SELECT Connection_Id() /* {fill} */")), Some(own.clone()), "{length}");
+            let replies =
+                wire.query(&format!("SELECT 1 /* connection_id */; SELECT LENGTH('{fill}'), CONNECTION_ID()"));
+            let row = vec![Some(length.to_string()), Some(own.clone())];
+            assert_eq!(last(&replies.unwrap()).1, row, "{length}");
+            // What comes behind it in one go is a command of its own.
+            let both = [format!("SELECT CONNECTION_ID(), '{fill}'"), "SELECT CONNECTION_ID()".into()];
+            let packets =
+                both.map(|sql| [&(sql.len() as u32 + 1).to_le_bytes()[..3], b"\0\x03", sql.as_bytes()].concat());
+            wire.send_raw(&packets.concat()).unwrap();
+            for row in [vec![Some(own.clone()), Some(fill)], vec![Some(own.clone())]] {
+                assert_eq!(last(&wire.replies().unwrap()).1, row, "{length}");
+            }
+        }
+    });
+}

@@ -6,12 +6,15 @@ use greenroom_protocol::command::{Command, Expect, Inbound, InboundError, Scanne
 use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
-use greenroom_protocol::packet::HEADER;
-use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, Verdict};
+use greenroom_protocol::packet::{self, HEADER};
+use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, Verdict, may_ask};
 
 use super::conversation::{Conversation, client_failed};
 use crate::buffer;
 use crate::end::SessionEnd;
+
+/// A longer statement is sent on as it comes, whatever it asks.
+const LONGEST_GATHERED: usize = 1 << 20;
 
 /// A command that has begun to arrive.
 #[derive(Debug)]
@@ -69,6 +72,18 @@ impl Conversation {
             }
             self.fill().await?;
         }
+    }
+
+    /// Of a statement longer than the inlet whose beginning asks for what Greenroom writes into it, the rest, too, unless
+    /// that is very long.
+    pub(super) async fn gather_asking(&mut self, incoming: Incoming) -> Result<Incoming, SessionEnd> {
+        let Some(inlet) = self.client.inlet.as_mut() else { return Ok(incoming) };
+        let length = packet::header(inlet.filled()).map_or(0, |header| header.len + HEADER);
+        if length > LONGEST_GATHERED || !may_ask(inlet.filled()) {
+            return Ok(incoming);
+        }
+        inlet.reserve(length);
+        self.gather().await
     }
 
     /// Reads more from the client into the inlet.

@@ -65,8 +65,9 @@ pub(super) struct Turn {
 
 impl Conversation {
     /// Runs a command that a server must answer.
-    pub(super) async fn statement(&mut self, command: Command, incoming: Incoming) -> Result<(), SessionEnd> {
+    pub(super) async fn statement(&mut self, command: Command, mut incoming: Incoming) -> Result<(), SessionEnd> {
         match command {
+            Command::Query if !incoming.scanned.complete => incoming = Box::pin(self.gather_asking(incoming)).await?,
             Command::Query | Command::StmtPrepare => {}
             Command::StmtExecute
             | Command::StmtBulkExecute
@@ -81,7 +82,6 @@ impl Conversation {
         if command == Command::StmtPrepare
             && let Some(error) = self.too_many_statements()
         {
-            let mut incoming = incoming;
             self.skip(&mut incoming).await?;
             return self.send_error(incoming.seq(), &error).await;
         }
@@ -121,7 +121,6 @@ impl Conversation {
         let rewritten = match self.rewrite(command, effects, head, text) {
             Ok(rewritten) => rewritten,
             Err(error) => {
-                let mut incoming = incoming;
                 self.skip(&mut incoming).await?;
                 return self.send_error(incoming.seq(), &error).await;
             }

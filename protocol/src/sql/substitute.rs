@@ -68,6 +68,21 @@ pub fn substitute(sql: &[u8], mode: Mode, known: &Known, out: &mut Vec<u8>) -> b
     written
 }
 
+/// Whether a text may hold a call that [`substitute`] replaces: whether a name of theirs stands in it.
+#[must_use]
+pub fn may_ask(text: &[u8]) -> bool {
+    const NAMES: [(&[u8], &[u8]); 3] = [(b"row", b"count"), (b"found", b"rows"), (b"connection", b"id")];
+    let asks = |at: usize| {
+        let (before, behind) = (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
+        NAMES.iter().any(|(first, second)| {
+            let ends = before.len().checked_sub(first.len()).and_then(|from| before.get(from..));
+            ends.is_some_and(|end| end.eq_ignore_ascii_case(first))
+                && behind.get(..second.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(second))
+        })
+    };
+    memchr::memchr_iter(b'_', text).any(asks)
+}
+
 /// Whether the statement is of a kind whose values may be written out.
 fn is_suited(verdict: &Verdict) -> bool {
     let asks = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS | Facts::READS_CONNECTION_ID;

@@ -172,3 +172,13 @@ fn what_may_ask_about_the_statement_before_the_string_stays_open() {
         assert_eq!(several(sql, MY), (String::new(), false), "{sql}");
     }
 }
+
+#[test]
+fn texts_that_may_ask_are_found_by_the_names_alone() {
+    for text in ["SELECT Row_Count()", "found_rows", "x CONNECTION_ID", "a_row_count_b"] {
+        assert!(may_ask(text.as_bytes()), "{text}");
+    }
+    for text in ["", "_", "row_", "_count", "SELECT row_coun", "ow_count", "connection id", "rowcount"] {
+        assert!(!may_ask(text.as_bytes()), "{text}");
+    }
+}

@@ -79,3 +79,49 @@ fn it_is_the_same_in_long_texts() {
         }
     });
 }
+
+/// Texts that are prepared by SQL, and the name of the column in which they give the id.
+const TEXTS: [(&str, &str); 3] = [
+    ("'SELECT Connection_ID() /* it */'", "Connection_ID()"),
+    (r#"'SELECT CONNECTION_ID() AS "it''s \\ here"'"#, "it's  here"),
+    (r#""SELECT CONNECTION_ID() `'` FROM DUAL WHERE 'a\\\\b' LIKE 'a_b'""#, "'"),
+];
+
+#[test]
+fn it_is_the_same_in_texts_prepared_by_sql() {
+    everywhere(|flavor, wire| {
+        let own = Some(wire.greeting.thread_id.to_string());
+        for (text, name) in TEXTS {
+            let shown = (name.to_owned(), vec![own.clone()]);
+            wire.ok(&format!("PREPARE s FROM {text}"));
+            for _ in 0..2 {
+                assert_eq!(last(&wire.query("EXECUTE s").unwrap()), shown, "{text}");
+            }
+            let replies = wire.query(&format!("PREPARE s FROM {text}; EXECUTE s; DEALLOCATE PREPARE s")).unwrap();
+            assert_eq!(last(&replies), shown, "{text}");
+            if flavor == Flavor::MariaDb {
+                assert_eq!(last(&wire.query(&format!("EXECUTE IMMEDIATE {text}")).unwrap()), shown, "{text}");
+            }
+        }
+    });
+}
+
+#[test]
+fn it_is_the_same_in_texts_that_user_variables_hold() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "held");
+        let proxy = Setup::new(server.address()).user(&tenant.name, &tenant.password).start();
+        for (text, name) in TEXTS {
+            let mut wire = tenant.connect(proxy.address());
+            let shown = (name.to_owned(), vec![Some(wire.greeting.thread_id.to_string())]);
+            wire.ok(&format!("SET @v = {text}"));
+            // Other assignments are read back before the connection goes to somebody else.
+            wire.ok("SET @w = CONCAT(@v, ' ')");
+            wire.rows("SELECT 0 FROM (SELECT 0) nothing");
+            for variable in ["@v", "@`W`"] {
+                wire.ok(&format!("PREPARE s FROM {variable}"));
+                assert_eq!(last(&wire.query("EXECUTE s").unwrap()), shown, "{text}");
+            }
+        }
+    });
+}

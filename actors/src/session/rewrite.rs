@@ -1,9 +1,11 @@
 //! Answers of Greenroom's own, written into the statements that ask for them.
 
+use std::borrow::Cow;
+
 use greenroom_protocol::command::Command;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::packet::{self, HEADER};
-use greenroom_protocol::sql::{self, Facts};
+use greenroom_protocol::sql::{self, Facts, Kind, PinReason};
 
 use super::conversation::Conversation;
 use super::digest::Effects;
@@ -16,11 +18,13 @@ impl Conversation {
     pub(super) fn rewrite(
         &self,
         command: Command,
-        effects: Effects,
+        mut effects: Effects,
         head: &[u8],
         text: &[u8],
     ) -> Result<Option<Vec<u8>>, SqlError> {
         let previous = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS;
+        let text = self.resolved(&mut effects, text);
+        let text = &*text;
         if !effects.facts.intersects(previous | Facts::READS_CONNECTION_ID) {
             return Ok(None);
         }
@@ -50,6 +54,24 @@ impl Conversation {
             return Ok(Some(framed(&payload)));
         }
         if elsewhere && effects.facts.intersects(previous) { Err(not_answered()) } else { Ok(None) }
+    }
+
+    /// The text, with the value of the user variable that it prepares or executes where that is known.
+    fn resolved<'a>(&self, effects: &mut Effects, text: &'a [u8]) -> Cow<'a, [u8]> {
+        let prepares = matches!(effects.kind, Kind::Prepare | Kind::Execute) && !effects.facts.contains(Facts::MULTI);
+        let known = self.shares() && !self.debts.user_variables && !self.hold.pins.contains(PinReason::UserVariable);
+        if !prepares || !known || !effects.facts.contains(Facts::USES_USER_VARIABLES) {
+            return Cow::Borrowed(text);
+        }
+        let written = sql::with_literal(text, self.sql_mode(), |name| self.state.user_variables().text(name));
+        let Some(written) = written else { return Cow::Borrowed(text) };
+        let asks = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS | Facts::READS_CONNECTION_ID;
+        let facts = sql::classify(&written, self.sql_mode()).facts;
+        if !facts.intersects(asks) {
+            return Cow::Borrowed(text);
+        }
+        effects.facts.insert(facts);
+        Cow::Owned(written)
     }
 }
 

@@ -12,7 +12,7 @@ mod tests;
 const LONGEST_NAME: usize = 64;
 
 /// Character sets in which ASCII is ASCII, byte for byte, and of which a literal keeps it so.
-const LIKE_ASCII: [&[u8]; 12] = [
+pub(crate) const LIKE_ASCII: [&[u8]; 12] = [
     b"utf8mb4", b"utf8mb3", b"utf8", b"latin1", b"ascii", b"binary", b"latin2", b"latin5", b"latin7", b"cp1250",
     b"cp1251", b"cp1252",
 ];

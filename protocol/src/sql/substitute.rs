@@ -4,6 +4,7 @@
 //! select list keeps the column name that its text gives it: from its first token to its last, comments between
 //! them included (measured on both servers).
 
+mod literal;
 mod names;
 mod select_list;
 mod several;
@@ -19,6 +20,7 @@ use super::keyword::Kw;
 use super::lexer::Lexer;
 use super::mode::Mode;
 use super::token::{Sink, Token};
+pub use literal::with_literal;
 use names::write_alias;
 use select_list::SelectLists;
 pub use several::{Several, substitute_several};
@@ -47,11 +49,14 @@ enum Edit {
 /// Writes `sql` to `out` with every `ROW_COUNT()`, `FOUND_ROWS()` and `CONNECTION_ID()` replaced by its value.
 ///
 /// False, with `out` as it was, if nothing is to be replaced or it cannot be done without a doubt: several
-/// statements, definitions that would keep the value, prepared texts, quoted function names, an item that may or
+/// statements, definitions that would keep the value, quoted function names, an item that may or
 /// may not have an alias.
 #[must_use]
 pub fn substitute(sql: &[u8], mode: Mode, known: &Known, out: &mut Vec<u8>) -> bool {
     let verdict = classify(sql, mode);
+    if matches!(verdict.kind, Kind::Prepare | Kind::Execute) && asks_alone(&verdict) {
+        return literal::substitute_text(sql, verdict.kind, mode, known, out);
+    }
     if !is_suited(&verdict) {
         return false;
     }
@@ -85,13 +90,17 @@ pub fn may_ask(text: &[u8]) -> bool {
 
 /// Whether the statement is of a kind whose values may be written out.
 fn is_suited(verdict: &Verdict) -> bool {
-    let asks = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS | Facts::READS_CONNECTION_ID;
-    let one = !verdict.facts.intersects(Facts::MULTI | Facts::COMPOUND);
     let kind = matches!(
         verdict.kind,
         Kind::Select | Kind::Insert | Kind::Replace | Kind::Update | Kind::Delete | Kind::Set | Kind::Do | Kind::Call
     ) || matches!(verdict.kind, Kind::Load);
-    one && kind && verdict.facts.intersects(asks)
+    kind && asks_alone(verdict)
+}
+
+/// Whether it is one statement, and asks for what may be known.
+fn asks_alone(verdict: &Verdict) -> bool {
+    let asks = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS | Facts::READS_CONNECTION_ID;
+    !verdict.facts.intersects(Facts::MULTI | Facts::COMPOUND) && verdict.facts.intersects(asks)
 }
 
 fn write_edited(sql: &[u8], mode: Mode, known: &Known, edits: &[Edit], out: &mut Vec<u8>) -> Option<()> {

@@ -1,5 +1,7 @@
 //! The user variables of a session, as SQL that gives each its value again, with type, character set and collation.
 
+use crate::sql::assigned::LIKE_ASCII;
+
 /// How many a session may have.
 const MOST: usize = 64;
 
@@ -49,6 +51,13 @@ impl UserVariables {
         if self.0.len() > MOST || taken > ROOM { Err(Full) } else { Ok(()) }
     }
 
+    /// The value of one that is a string, in a character set in which ASCII is ASCII.
+    #[must_use]
+    pub fn text(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let at = self.0.binary_search_by(|known| order(&known.name, name)).ok()?;
+        self.0.get(at).filter(|variable| !variable.nulled).and_then(|variable| string_of(&variable.value))
+    }
+
     /// Whether assignments alone make these of `have`. No statement takes a variable away, and one that is NULL keeps
     /// the type that it had.
     #[must_use]
@@ -86,6 +95,22 @@ impl UserVariable {
     }
 }
 
+/// The content of a string written by [`string_sql`](crate::sql::string_sql).
+fn string_of(sql: &[u8]) -> Option<Vec<u8>> {
+    let quote = sql.iter().position(|byte| *byte == b'\'')?;
+    let (kind, rest) = (sql.get(..quote)?.strip_prefix(b"_")?, sql.get(quote + 1..)?);
+    let content = rest.split(|byte| *byte == b'\'').next()?;
+    let charset = kind.strip_suffix(b" X");
+    if !LIKE_ASCII.contains(&charset.unwrap_or(kind)) {
+        return None;
+    }
+    if charset.is_none() {
+        return Some(content.to_vec());
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    content.chunks(2).map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect()
+}
+
 fn is_null(sql: &[u8]) -> bool {
     sql == b"NULL"
 }
@@ -105,6 +130,19 @@ mod tests {
             variables.assign(name.as_bytes(), sql.as_bytes()).unwrap();
         }
         variables
+    }
+
+    #[test]
+    fn a_string_is_known_by_its_content() {
+        for (content, collation) in [("SELECT 1", "utf8mb4_bin"), ("", "latin1_bin"), ("it's \\ here\n", "binary")] {
+            let sql = crate::sql::string_sql(content.as_bytes(), collation.as_bytes());
+            let mut variables = of(&[("a", std::str::from_utf8(&sql).unwrap()), ("b", "7")]);
+            assert_eq!(variables.text(b"A").as_deref(), Some(content.as_bytes()), "{content}");
+            assert_eq!([variables.text(b"b"), variables.text(b"c")], [None, None]);
+            variables.assign(b"a", b"NULL").unwrap();
+            assert_eq!(variables.text(b"a"), None);
+        }
+        assert_eq!(of(&[("a", "_swe7'SELECT 1' COLLATE swe7_bin")]).text(b"a"), None);
     }
 
     fn since(want: &UserVariables, have: &UserVariables) -> Vec<String> {

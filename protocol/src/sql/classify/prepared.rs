@@ -80,8 +80,12 @@ impl Scan {
             statement.unpins = statement.unpins.union(inner.unpins);
             statement.fact(inner.facts);
             statement.facts.remove(Facts::READ_ONLY | Facts::SETS_ONLY_VARIABLES);
-        } else if inner.facts.contains(Facts::TOUCHES_TRACKERS) {
-            statement.fact(Facts::TOUCHES_TRACKERS);
+        } else {
+            for fact in [Facts::TOUCHES_TRACKERS, Facts::READS_CONNECTION_ID] {
+                if inner.facts.contains(fact) {
+                    statement.fact(fact);
+                }
+            }
         }
     }
 }

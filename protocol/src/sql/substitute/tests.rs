@@ -95,6 +95,10 @@ fn refusals() {
         "CREATE VIEW v AS SELECT CONNECTION_ID()",
         "CREATE PROCEDURE p() SELECT ROW_COUNT()",
         "PREPARE s FROM 'SELECT ROW_COUNT()'",
+        "PREPARE s FROM _utf8mb4'SELECT CONNECTION_ID()'",
+        "PREPARE s FROM 'SELECT CONNECTION_ID()' ' + 1'",
+        "PREPARE s FROM 'SELECT CONNECTION_ID(), 1; SELECT 2'",
+        "PREPARE s FROM @connection_id",
         "SELECT ROW_COUNT() /*!50000 + 1 */",
         "SELECT ROW_COUNT() year",
         "SELECT NOW() + INTERVAL ROW_COUNT() DAY",
@@ -180,5 +184,33 @@ fn texts_that_may_ask_are_found_by_the_names_alone() {
     }
     for text in ["", "_", "row_", "_count", "SELECT row_coun", "ow_count", "connection id", "rowcount"] {
         assert!(!may_ask(text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn texts_in_literals() {
+    for (sql, expected) in [
+        ("PREPARE s FROM 'SELECT CONNECTION_ID()'", "PREPARE s FROM 'SELECT {c} AS `CONNECTION_ID()`'"),
+        (
+            "PREPARE s FROM /* x */ 'SELECT CONNECTION_ID() n, ROW_COUNT()';",
+            "PREPARE s FROM /* x */ 'SELECT {c} n, ROW_COUNT() AS `ROW_COUNT()`';",
+        ),
+        (r"PREPARE `from` FROM 'DO CONNECTION_ID(), ''a\\'''", r"PREPARE `from` FROM 'DO {c}, ''a\\'''"),
+        (r#"PREPARE s FROM "DO 'it''s', CONNECTION_ID()""#, "PREPARE s FROM 'DO ''it''''s'', {c}'"),
+    ] {
+        let expected = expected.replace("{c}", "COALESCE(CAST(7 AS UNSIGNED),CONNECTION_ID())");
+        assert_eq!(substituted(sql.as_bytes(), MARIA), Some(expected), "{sql}");
+    }
+    let expected = "EXECUTE IMMEDIATE 'DO COALESCE(-1,ROW_COUNT()), ?' USING @a";
+    assert_eq!(substituted(b"EXECUTE IMMEDIATE 'DO ROW_COUNT(), ?' USING @a", MARIA).as_deref(), Some(expected));
+}
+
+#[test]
+fn a_variable_gives_way_to_its_value() {
+    let value = |name: &[u8]| (name == b"a b").then(|| b"SELECT 'x'".to_vec());
+    let written = with_literal(b"PREPARE s FROM @`a b` -- y", MY, value);
+    assert_eq!(written.as_deref(), Some(&b"PREPARE s FROM 'SELECT ''x''' -- y"[..]));
+    for sql in ["PREPARE s FROM @b", "PREPARE s FROM 'x'", "EXECUTE s USING @`a b`"] {
+        assert_eq!(with_literal(sql.as_bytes(), MY, value), None, "{sql}");
     }
 }

@@ -5,6 +5,7 @@
 //! them included (measured on both servers).
 
 mod literal;
+mod locks;
 mod names;
 mod select_list;
 mod several;
@@ -21,6 +22,7 @@ use super::lexer::Lexer;
 use super::mode::Mode;
 use super::token::{Sink, Token};
 pub use literal::with_literal;
+use locks::Comparison;
 use names::write_alias;
 use select_list::SelectLists;
 pub use several::{Several, substitute_several};
@@ -156,6 +158,7 @@ struct Reader {
     lists: SelectLists,
     /// A call as far as it has come.
     call: Option<Call>,
+    comparison: Comparison,
     last: Token<'static>,
     last_kw: Kw,
     edits: Vec<Edit>,
@@ -168,6 +171,8 @@ struct Call {
     start: usize,
     function: Kw,
     open: bool,
+    /// It stays as it is.
+    stays: bool,
 }
 
 impl Reader {
@@ -175,6 +180,7 @@ impl Reader {
         Self {
             lists: SelectLists::new(mode, query),
             call: None,
+            comparison: Comparison::None,
             last: Token::Comment,
             last_kw: Kw::None,
             edits: Vec::new(),
@@ -197,14 +203,22 @@ impl Reader {
     /// Follows `name`, `(`, `)`.
     fn follow(&mut self, token: Token<'_>, kw: Kw, start: usize, end: usize) {
         let asks = matches!(kw, Kw::RowCount | Kw::FoundRows | Kw::ConnectionId);
+        let stays = kw == Kw::ConnectionId && self.comparison == Comparison::LockIs;
+        if self.comparison.take(token) {
+            self.edits.pop();
+        }
         self.call = match (self.call.take(), token) {
             (Some(call), Token::Punct(b'(')) if !call.open => Some(Call { open: true, ..call }),
+            (Some(call), Token::Punct(b')')) if call.open && call.stays => None,
             (Some(call), Token::Punct(b')')) if call.open => {
                 self.edits.push(Edit::Value { start: call.start, end, function: call.function });
                 self.lists.replaced();
+                if call.function == Kw::ConnectionId {
+                    self.comparison.id();
+                }
                 None
             }
-            _ if asks && !self.names_a_thing() => Some(Call { start, function: kw, open: false }),
+            _ if asks && !self.names_a_thing() => Some(Call { start, function: kw, open: false, stays }),
             _ => None,
         };
     }

@@ -214,3 +214,19 @@ fn a_variable_gives_way_to_its_value() {
         assert_eq!(with_literal(sql.as_bytes(), MY, value), None, "{sql}");
     }
 }
+
+#[test]
+fn what_is_compared_with_a_lock_stays() {
+    for sql in [
+        "SELECT IS_USED_LOCK('a') = CONNECTION_ID()",
+        "SELECT Is_Used_Lock(CONCAT('a', (1))) <=> /* x */ connection_id()",
+        "SELECT CONNECTION_ID() != IS_USED_LOCK('a') AS free",
+    ] {
+        assert_eq!(substituted(sql.as_bytes(), MY), None, "{sql}");
+    }
+    gives("DO CONNECTION_ID(), IS_USED_LOCK('a') = CONNECTION_ID()", "DO {c}, IS_USED_LOCK('a') = CONNECTION_ID()");
+    gives("DO IS_USED_LOCK(CONNECTION_ID()) = CONNECTION_ID()", "DO IS_USED_LOCK({c}) = CONNECTION_ID()");
+    gives("DO CONNECTION_ID() = 7 = IS_USED_LOCK('a')", "DO {c} = 7 = IS_USED_LOCK('a')");
+    gives("DO IS_USED_LOCK('a') IN (CONNECTION_ID())", "DO IS_USED_LOCK('a') IN ({c})");
+    gives("DO IS_USED_LOCK = CONNECTION_ID()", "DO IS_USED_LOCK = {c}");
+}

@@ -60,13 +60,15 @@ impl Conversation {
     fn resolved<'a>(&self, effects: &mut Effects, text: &'a [u8]) -> Cow<'a, [u8]> {
         let prepares = matches!(effects.kind, Kind::Prepare | Kind::Execute) && !effects.facts.contains(Facts::MULTI);
         let known = self.shares() && !self.debts.user_variables && !self.hold.pins.contains(PinReason::UserVariable);
-        if !prepares || !known || !effects.facts.contains(Facts::USES_USER_VARIABLES) {
+        let (mode, doubt) = self.mode_and_doubt();
+        // Which quotes a literal needs must be known, too.
+        if !prepares || !known || !doubt.is_none() || !effects.facts.contains(Facts::USES_USER_VARIABLES) {
             return Cow::Borrowed(text);
         }
-        let written = sql::with_literal(text, self.sql_mode(), |name| self.state.user_variables().text(name));
+        let written = sql::with_literal(text, mode, |name| self.state.user_variables().text(name));
         let Some(written) = written else { return Cow::Borrowed(text) };
         let asks = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS | Facts::READS_CONNECTION_ID;
-        let facts = sql::classify(&written, self.sql_mode()).facts;
+        let facts = sql::classify(&written, mode).facts;
         if !facts.intersects(asks) {
             return Cow::Borrowed(text);
         }

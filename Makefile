@@ -1,10 +1,10 @@
 # Greenroom's commands. Each says what it installs; Rust itself comes from rust-toolchain.toml by rustup.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak frameworks bench check fuzz mariadb mysql drivers
+.PHONY: help demo test soak frameworks bench instructions check fuzz mariadb mysql drivers
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: mariadb ## a private server, Greenroom in front of it, 200 clients on a few server connections
 	cargo build --release
@@ -24,6 +24,9 @@ frameworks: mariadb mysql ## SQLAlchemy's and Django's own tests, directly and t
 
 bench: ## Greenroom beside haproxy and no proxy at all (BENCH_PARTS; scripts/bench has the rest)
 	scripts/bench
+
+instructions: ## what each part of a query's way costs, beside what it did (UPDATE=1 records it)
+	@UPDATE=$(UPDATE) scripts/instructions
 
 check: ## format, lints and documentation, warnings denied
 	cargo fmt --all --check

@@ -16,6 +16,8 @@
 
 mod account;
 mod backend;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod buffer;
 mod credentials;
 pub mod end;

@@ -281,7 +281,11 @@ impl Reply {
             return self.error(head, emit, notes);
         }
         match self.phase {
-            Phase::Rows => self.row(head, first, emit, notes),
+            Phase::Rows => {
+                let step = self.row(head, first, emit, notes)?;
+                self.whole_rows(emit, notes.summary);
+                Ok(step)
+            }
             Phase::Columns { left } => Ok(self.column(left, head, emit)),
             Phase::Head => self.head(head, first, emit, notes),
             Phase::FirstRow => self.first_row(head, first, emit, notes),

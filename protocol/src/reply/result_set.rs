@@ -2,7 +2,9 @@
 
 use mysql_common::{constants::StatusFlags, io::ParseBuf};
 
-use super::{EOF, Emit, Expect, Notes, Phase, Reply, Step, Violation, WHOLE_MAX, eof::OUT_PARAMS, ok::Fields, whole};
+use super::{
+    EOF, Emit, Expect, Notes, Phase, Reply, Step, Summary, Violation, WHOLE_MAX, eof::OUT_PARAMS, ok::Fields, whole,
+};
 use crate::packet::{HEADER, Header, MAX_PAYLOAD, header};
 
 impl Reply {
@@ -54,6 +56,36 @@ impl Reply {
         }
         notes.summary.rows += 1;
         Ok(self.pass(head, emit))
+    }
+
+    /// Lets further rows through that lie in the buffer whole and in order. Any other packet stays, and any that may be
+    /// another: [`Self::step`] has the last word.
+    // Apart from the way of a single row, which most replies take.
+    #[inline(never)]
+    pub(super) fn whole_rows(&mut self, emit: &mut Emit<'_>, summary: &mut Summary) {
+        if self.phase != Phase::Rows || self.continued || self.skip > 0 {
+            return;
+        }
+        let (shift, rest) = (self.shift, emit.rest_mut(usize::MAX));
+        let mut passed = 0;
+        while let Some(packet) = rest.get_mut(passed..)
+            && let Some(head) = header(packet)
+            && let Some(&first) = packet.get(HEADER)
+            && matches!(head.len, 1..MAX_PAYLOAD)
+            && head.seq == self.seq
+            && first < EOF
+            && HEADER + head.len <= packet.len()
+        {
+            if shift != 0
+                && let Some(seq) = packet.get_mut(HEADER - 1)
+            {
+                *seq = seq.wrapping_add(shift);
+            }
+            self.seq = self.seq.wrapping_add(1);
+            summary.rows += 1;
+            passed += HEADER + head.len;
+        }
+        emit.pass(passed);
     }
 
     /// The first packet after the columns: an old client gets their EOF before it, as soon as it is known which.

@@ -77,7 +77,8 @@ impl Scan {
 // -- names and keywords --
 
 impl Scan {
-    fn name(&mut self, word: &[u8], token: Token<'_>, kw: Kw) {
+    #[inline]
+    pub(super) fn name(&mut self, word: &[u8], token: Token<'_>, kw: Kw) {
         let statement = &mut self.statement;
         let qualified = statement.last == Last::Punct(b'.');
         if !qualified {

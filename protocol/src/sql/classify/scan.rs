@@ -59,7 +59,7 @@ impl Scan {
             // A body without an end, or counted wrongly: what follows it may have been taken for the body.
             self.statement.pin(PinReason::UntrackedState);
         }
-        self.end_statement();
+        self.add_up();
         let Total { kind, pins, unpins, mut facts, read_only, explained } = self.total;
         if read_only && kind.is_some() {
             facts.insert(Facts::READ_ONLY);
@@ -72,8 +72,13 @@ impl Scan {
 
     /// Adds the statement to the total and begins another.
     pub(super) fn end_statement(&mut self) {
+        self.add_up();
+        self.statement = Statement::new();
+    }
+
+    fn add_up(&mut self) {
         self.conclude_literal();
-        let statement = std::mem::replace(&mut self.statement, Statement::new());
+        let statement = &self.statement;
         if statement.kind == Kind::Empty {
             return;
         }
@@ -191,6 +196,16 @@ impl Scan {
         self.statement.remember(token, kw);
     }
 
+    /// A name or a keyword, where nothing waits for it: as [`Self::take`] takes it there.
+    fn take_name(&mut self, word: &[u8], token: Token<'_>) {
+        let kw = self.keyword(token);
+        self.name(word, token, kw);
+        self.statement.remember(token, kw);
+        if kw != Kw::None {
+            self.calm = self.is_calm();
+        }
+    }
+
     fn hint(&mut self, set_var: bool) {
         if set_var {
             self.statement.fact(Facts::TEMPORARY_VALUES);
@@ -209,12 +224,17 @@ impl Scan {
 impl Sink for Scan {
     #[inline]
     fn token(&mut self, token: Token<'_>, _start: usize, _end: usize) {
-        if !self.calm || !self.passes(token) {
-            self.take(token);
-            self.calm = self.is_calm();
+        match token {
+            Token::Word(word) | Token::Quoted(word) if self.calm => self.take_name(word, token),
+            _ if self.calm && self.passes(token) => {}
+            _ => {
+                self.take(token);
+                self.calm = self.is_calm();
+            }
         }
     }
 
+    #[inline]
     fn text(&mut self, piece: &[u8]) {
         if self.statement.literal == Literal::Expected {
             self.literal_piece(piece);

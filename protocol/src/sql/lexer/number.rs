@@ -3,6 +3,9 @@
 use super::name::is_name_byte;
 use super::{Lexer, Sink, State, Token};
 
+/// So many digits always fit a `u64`.
+const LONGEST: usize = 19;
+
 /// How far a number has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NumberState {
@@ -31,14 +34,8 @@ impl NumberState {
 
 impl Lexer {
     pub(super) fn begin_number<S: Sink>(&mut self, input: &[u8], at: usize, sink: &mut S) -> usize {
-        let tail = input.get(at..).unwrap_or_default();
-        let digits = tail.iter().position(|byte| !byte.is_ascii_digit());
-        // The ordinary case in one step: a short integer, and its end in sight.
-        if let Some(length @ ..=19) = digits
-            && tail.get(length).is_some_and(|byte| *byte != b'.' && !is_name_byte(*byte))
-        {
-            let value = tail.iter().take(length).fold(0, |value: u64, digit| value * 10 + u64::from(digit - b'0'));
-            return self.short(Token::Number(Some(value)), at + length, sink);
+        if let Some((length, value)) = at_once(input.get(at..).unwrap_or_default()) {
+            return self.short(Token::Number(value), at + length, sink);
         }
         self.number(NumberState::Integer(Some(0)), input, at, sink)
     }
@@ -62,6 +59,30 @@ impl Lexer {
         self.name.push(b"0");
         self.go(State::Word, at)
     }
+}
+
+/// The ordinary cases in one step: a short integer, with its value, or a number with a fraction, and its end in sight.
+#[inline]
+fn at_once(tail: &[u8]) -> Option<(usize, Option<u64>)> {
+    let (mut length, mut value) = (0, 0);
+    let after = loop {
+        let byte = *tail.get(length)?;
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break byte;
+        }
+        if length == LONGEST {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+        length += 1;
+    };
+    if after == b'.' {
+        let fraction = tail.get(length + 1..)?.iter().position(|byte| !byte.is_ascii_digit())?;
+        let end = length + 1 + fraction;
+        return (!matches!(tail.get(end)?, b'e' | b'E')).then_some((end, None));
+    }
+    (!is_name_byte(after)).then_some((length, Some(value)))
 }
 
 /// The state after `byte`, if it belongs to the number.

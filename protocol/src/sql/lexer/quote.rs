@@ -1,6 +1,6 @@
 //! String literals and quoted names: doubled quotes, backslashes, characters of two bytes.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 
 use super::{Lexer, Sink, State, Token};
 
@@ -110,14 +110,22 @@ impl Lexer {
         self.phase(state, Phase::Lead, after)
     }
 
+    #[inline]
     fn find_special(&self, state: QuoteState, tail: &[u8]) -> Option<usize> {
         let escapes = state.kind != QuoteKind::Name && state.quote != b'`' && !self.mode.no_backslash_escapes;
         if self.is_multibyte() {
-            let charset = self.mode.charset;
-            let special = |byte: &u8| *byte == state.quote || (escapes && *byte == b'\\') || charset.is_lead(*byte);
-            return tail.iter().position(special);
+            return self.find_lead(state, escapes, tail);
         }
-        if escapes { memchr2(state.quote, b'\\', tail) } else { memchr(state.quote, tail) }
+        // Where a backslash means nothing, the quote is looked for twice.
+        let special = [state.quote, if escapes { b'\\' } else { state.quote }];
+        near(special, tail).or_else(|| far(special, tail))
+    }
+
+    /// The same where a lead byte is special, too.
+    fn find_lead(&self, state: QuoteState, escapes: bool, tail: &[u8]) -> Option<usize> {
+        let charset = self.mode.charset;
+        let special = |byte: &u8| *byte == state.quote || (escapes && *byte == b'\\') || charset.is_lead(*byte);
+        tail.iter().position(special)
     }
 
     fn phase(&mut self, state: QuoteState, phase: Phase, at: usize) -> usize {
@@ -143,6 +151,30 @@ impl Lexer {
         };
         sink.token(token, self.start, end);
     }
+}
+
+/// How far to look before a search that is made for long texts is worth its call, in steps of eight bytes.
+const NEAR: usize = 4;
+
+/// Where the first of two bytes is, if that is near.
+#[inline]
+fn near(special: [u8; 2], tail: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    let [one, other] = special.map(|byte| u64::from(byte) * ONES);
+    // The lowest bit that is left belongs to the first byte that is zero; only higher ones may be wrong.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    tail.as_chunks().0.iter().take(NEAR).enumerate().find_map(|(step, bytes)| {
+        let word = u64::from_le_bytes(*bytes);
+        let found = zeros(word ^ one) | zeros(word ^ other);
+        (found != 0).then(|| step * 8 + found.trailing_zeros() as usize / 8)
+    })
+}
+
+/// The same, looking at what is not near or in no whole step.
+fn far([one, other]: [u8; 2], tail: &[u8]) -> Option<usize> {
+    let seen = (tail.len() / 8).min(NEAR) * 8;
+    memchr2(one, other, tail.get(seen..)?).map(|length| seen + length)
 }
 
 /// What a byte after a backslash stands for.

@@ -493,3 +493,37 @@ fn types_are_where_the_server_looks_for_them() {
         assert_eq!(direct, through);
     });
 }
+
+/// Nobody answers long data, so nobody hears at once that it could not be sent on.
+#[test]
+fn what_lacks_a_part_of_its_long_data_is_not_executed() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "cut");
+        let setup = Setup::new(server.address()).first_node(server.address(), &["max_connections = 1"]);
+        let proxy = setup.endpoint("lease_timeout = \"300ms\"").user(&tenant.name, &tenant.password).start();
+        let [mut wire, mut other] = [(); 2].map(|()| tenant.connect(proxy.address()));
+        wire.ok("CREATE TABLE t (a LONGTEXT)");
+        let insert = wire.prepare("INSERT INTO t VALUES (?)").unwrap();
+        let part = |text: &str| [&insert.id.to_le_bytes(), &[0, 0][..], text.as_bytes()].concat();
+        for after in [Command::COM_STMT_EXECUTE, Command::COM_STMT_RESET] {
+            other.ok("BEGIN");
+            other.ok("DO 0");
+            wire.send(Command::COM_STMT_SEND_LONG_DATA, &part("the beginning")).unwrap();
+            // Answered after the part was refused a connection.
+            wire.ok_ping();
+            other.ok("COMMIT");
+            wire.send(Command::COM_STMT_SEND_LONG_DATA, &part(" and the end")).unwrap();
+            if after == Command::COM_STMT_EXECUTE {
+                let replies = wire.execute(&insert, &[Param::Null]).unwrap();
+                assert!(matches!(replies.as_slice(), [Reply::Err(error)] if error.code == 1615), "{replies:?}");
+            } else {
+                wire.send(after, &insert.id.to_le_bytes()).unwrap();
+                assert!(matches!(wire.replies().unwrap().as_slice(), [Reply::Ok(_)]));
+            }
+            let replies = wire.execute(&insert, &[Param::Text("all of it")]).unwrap();
+            assert!(matches!(replies.as_slice(), [Reply::Ok(_)]), "{replies:?}");
+        }
+        let stored = Some("all of it".to_owned());
+        assert_eq!(wire.rows("SELECT a FROM t"), [[stored.clone()], [stored]]);
+    });
+}

@@ -292,3 +292,34 @@ fn what_is_too_much_to_keep_pins() {
         }
     });
 }
+
+/// MySQL makes strings of a number in the collation that its connection had when it was assigned.
+#[test]
+fn a_number_keeps_the_collation_that_it_was_assigned_in() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 3);
+        let mut twin = stage.twin(&proxy, server, "number");
+        let mut others: Vec<Twin> = (0..3).map(|number| stage.twin(&proxy, server, &number.to_string())).collect();
+        twin.same("SET @a = 8749, @b = 'x'");
+        twin.same("SET collation_connection = utf8mb4_bin");
+        for round in 0..3 {
+            for other in &mut others {
+                other.all(&["SET NAMES latin1", &format!("SET @a = {round}"), "SELECT CONCAT(@a, 'x')"]);
+            }
+            twin.same("SELECT CONCAT(@a, 'x'), COLLATION(CONCAT(@a, 'x')), CONCAT(@b, 'y')");
+        }
+    });
+}
+
+/// MySQL can not make JSON of bytes, and Greenroom asks it to.
+#[test]
+fn what_greenroom_asks_in_vain_is_no_warning_of_the_clients() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 2);
+        let mut twin = stage.twin(&proxy, server, "asks");
+        for name in ["@a", "@b"] {
+            twin.all(&["SET NAMES binary", &format!("SET {name} = 'bytes'"), "SHOW WARNINGS"]);
+            twin.all(&["BEGIN", "SET NAMES binary", &format!("SET {name} = 'more'"), "COMMIT", "SHOW WARNINGS"]);
+        }
+    });
+}

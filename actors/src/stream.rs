@@ -1,6 +1,7 @@
 //! A socket of either kind, read and written by polling.
 
 use std::io;
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -132,6 +133,26 @@ impl Stream {
             Self::Tcp(socket) => socket.write_all(bytes).await,
             Self::Unix(socket) => socket.write_all(bytes).await,
         }
+    }
+
+    /// Whether the peer has neither closed nor said anything that was not read yet, by the socket's own word.
+    pub(crate) fn is_silent(&self) -> bool {
+        let socket = match self {
+            Self::Tcp(socket) => SockRef::from(socket),
+            Self::Unix(socket) => SockRef::from(socket),
+        };
+        let peeked = socket.peek(&mut [std::mem::MaybeUninit::uninit(); 1]);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Breaks the connection: nothing can be written or read any more.
+    pub(crate) fn sever(&self) {
+        let socket = match self {
+            Self::Tcp(socket) => SockRef::from(socket),
+            Self::Unix(socket) => SockRef::from(socket),
+        };
+        // It fails where the connection is broken already.
+        let _ = socket.shutdown(Shutdown::Both);
     }
 
     /// Says that no more comes, and reads away what is still on its way: a socket closed with bytes unread

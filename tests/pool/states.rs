@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use greenroom::demo::server::Options;
+use mysql_common::constants::Command;
 
 use super::workers;
 use crate::support::{
-    observe::Root,
-    servers::{Tenant, each_private_server},
+    observe::{Root, until},
+    servers::{Tenant, each_private_server, each_server},
+    wire::{Reply, Wire},
 };
 
 /// Statements of the server's that restore a state.
@@ -82,5 +84,35 @@ fn a_server_without_room_for_more_is_not_taken_for_down() {
             }
         }
         drop(others);
+    });
+}
+
+/// Connections are opened for several who wait at once; which of them one is for shows when it is refused.
+#[test]
+fn a_database_that_is_gone_refuses_nobody_who_wants_another() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "gone");
+        let gone = format!("{}_gone", tenant.name);
+        tenant.administer(&[format!("GRANT ALL PRIVILEGES ON {gone}.* TO {}@'%'", tenant.name)]);
+        let mut root = Root::on(server);
+        let proxy = workers(server, &tenant, 1).start();
+        let [mut one, mut other] = [(); 2].map(|()| tenant.connect(proxy.address()));
+        for _ in 0..10 {
+            root.0.ok(&format!("CREATE DATABASE {gone}"));
+            other.ok(&format!("USE {gone}"));
+            root.0.ok(&format!("DROP DATABASE {gone}"));
+            root.connections(&tenant.name).into_iter().for_each(|id| root.kill(id));
+            root.wait_for(&tenant.name, 0);
+            until("nothing idles", || proxy.backends("idle") == 0.0);
+            for wire in [&mut one, &mut other] {
+                wire.send(Command::COM_QUERY, b"SELECT DATABASE()").unwrap();
+            }
+            let database = |wire: &mut Wire| match wire.replies().unwrap().remove(0) {
+                Reply::Rows(rows) => rows.rows[0][0].clone(),
+                reply => panic!("{reply:?}"),
+            };
+            assert_eq!(database(&mut one), Some(tenant.name.clone()));
+            assert_eq!(database(&mut other), None);
+        }
     });
 }

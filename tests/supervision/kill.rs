@@ -9,7 +9,7 @@ use super::setup;
 use crate::support::{
     observe::{Root, until},
     servers::{Tenant, each_server},
-    wire::{Reply, WireError},
+    wire::{Reply, Wire, WireError},
 };
 
 #[test]
@@ -47,6 +47,9 @@ fn a_connection_killed_right_before_a_read_is_replaced_silently() {
             ids.into_iter().for_each(|id| root.kill(id));
             // No waiting: the proxy may or may not have noticed.
             assert_eq!(wire.scalar("SELECT 2").as_deref(), Some("2"));
+            let ids = root.connections(&tenant.name);
+            ids.into_iter().for_each(|id| root.kill(id));
+            assert!(wire.rows("SHOW WARNINGS").is_empty(), "there were none");
         }
     });
 }
@@ -166,5 +169,38 @@ fn a_pinned_session_whose_connection_is_killed_is_told_and_ended() {
         until("rest", || super::at_rest(&proxy) || proxy.clients() == 1.0);
         let mut next = tenant.connect(proxy.address());
         assert_eq!(next.err("SELECT * FROM t").code, 1146);
+    });
+}
+
+#[test]
+fn a_connection_that_is_kept_for_warnings_alone_is_replaced_but_for_the_warnings() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "warned");
+        let mut root = Root::on(server);
+        let proxy = setup(server, &tenant, 4).start();
+        let mut wire = tenant.connect(proxy.address());
+        wire.ok("CREATE TABLE t (a INT)");
+        let mut fail_and_lose = |wire: &mut Wire| {
+            assert_eq!(wire.err("SELECT * FROM nosuch").code, 1146);
+            root.connections(&tenant.name).into_iter().for_each(|id| root.kill(id));
+            root.wait_for(&tenant.name, 0);
+        };
+        for _ in 0..3 {
+            fail_and_lose(&mut wire);
+            assert_eq!(wire.scalar("SELECT ROW_COUNT()").as_deref(), Some("-1"));
+            fail_and_lose(&mut wire);
+            wire.ok("INSERT INTO t VALUES (1)");
+            fail_and_lose(&mut wire);
+            // MariaDB keeps them while no statement with a table comes.
+            wire.ok("DO 0");
+            if server.flavor() == Flavor::MariaDb {
+                assert!(wire.err("SHOW WARNINGS").message.contains("Warnings lost"));
+            }
+            assert!(wire.rows("SHOW WARNINGS").is_empty(), "told once, or emptied by the statement before");
+            fail_and_lose(&mut wire);
+            let error = wire.err("SELECT @@warning_count");
+            assert!(error.code == 1105 && error.message.contains("Warnings lost"), "{error}");
+        }
+        assert_eq!(wire.scalar("SELECT COUNT(*) FROM t").as_deref(), Some("3"));
     });
 }

@@ -77,6 +77,16 @@ pub(crate) enum Start {
     },
 }
 
+impl Start {
+    /// The database that it is opened with.
+    pub(crate) fn database(&self) -> Option<&[u8]> {
+        match self {
+            Self::Open { blueprint, .. } => blueprint.database.as_deref(),
+            Self::Adopt { .. } => None,
+        }
+    }
+}
+
 /// Why there is no connection: how its actor ends, and what its session is told.
 pub(super) type Failure = (BackendEnd, Refusal);
 

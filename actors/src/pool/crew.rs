@@ -29,6 +29,8 @@ pub(crate) struct Member {
     pub(crate) key: u32,
     pub(crate) node: Arc<Node>,
     pub(crate) doing: Doing,
+    /// The database that it was to be opened with.
+    pub(crate) database: Option<Box<[u8]>>,
     /// When it should be retired.
     pub(crate) retire: Option<Instant>,
     /// It was opened for nobody in particular.

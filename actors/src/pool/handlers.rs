@@ -104,7 +104,8 @@ impl Handler<Gone> for PoolShard {
         if member.spare && matches!(gone.end, BackendEnd::ConnectFailed | BackendEnd::Refused) {
             self.desk(&node).no_spare_before = Some(Instant::now() + SPARE_PAUSE);
         } else {
-            self.bury(member.key, &node, gone.end, gone.refusal, member.evicted);
+            let opened_with = (member.key, member.database.as_deref());
+            self.bury(opened_with, &node, gone.end, gone.refusal, member.evicted);
         }
         let mut permit = gone.permit;
         if let Some(creditor) = self.desk(&node).creditors.pop_front() {
@@ -253,7 +254,7 @@ impl PoolShard {
     /// What a connection's end means for those who wait.
     fn bury(
         &mut self,
-        key: u32,
+        (key, database): (u32, Option<&[u8]>),
         node: &Arc<crate::node::Node>,
         end: BackendEnd,
         refusal: Option<Refusal>,
@@ -269,10 +270,14 @@ impl PoolShard {
         let reason = refusal.as_ref().map_or_else(|| end.to_string(), ToString::to_string);
         if end == BackendEnd::Refused
             && let Some(refusal) = refusal
-            && let Some(waiter) = desk.line.serve(key, Instant::now(), |_| true)
         {
-            self.keys.leave(key);
-            refuse(waiter.request, refusal);
+            // Whoever wants another database has nothing to do with it.
+            let any = !refusal.is_about_the_database();
+            let concerned = |lease: &Lease| any || lease.ticket.state.database() == database;
+            if let Some(waiter) = desk.line.serve(key, Instant::now(), concerned) {
+                self.keys.leave(key);
+                refuse(waiter.request, refusal);
+            }
         }
         if end.is_fault() {
             self.stage.failed(Failed { shard: index, node: node.index, end, reason });

@@ -28,7 +28,7 @@ pub(crate) use self::messages::{
     Adopt, BackendId, Drain, Gone, Health, Lease, NodeChanged, Pinned, Ready, Release, Rest, Room, ShardView, Snapshot,
     Tick, Ticket, Transfer, Unpinned,
 };
-pub(crate) use self::refusal::Refusal;
+pub(crate) use self::refusal::{DATABASE_REFUSED, Refusal};
 use crate::backend::{BackendConnection, Blueprint, Expire, Lend, Move, Start};
 use crate::end::BackendEnd;
 use crate::grant::Found;
@@ -230,6 +230,7 @@ impl PoolShard {
     fn enlist(&mut self, key: u32, node: Arc<Node>, doing: Doing, start: Start, me: &Addr<Self>) -> BackendId {
         self.keys.again(key);
         let (local, stage) = (Rc::clone(&self.local), Arc::clone(&self.stage));
+        let database = start.database().map(Box::from);
         self.crew.add(|id| {
             let actor = BackendConnection::new(id, start, me.clone(), local, stage);
             let shard = me.clone();
@@ -238,7 +239,7 @@ impl PoolShard {
                     shard.do_send(Gone { backend: id, end: BackendEnd::Panicked, refusal: None, permit: None });
                 }
             });
-            Member { addr, key, node, doing, retire: None, spare: false, evicted: false, counted: false }
+            Member { addr, key, node, doing, database, retire: None, spare: false, evicted: false, counted: false }
         })
     }
 

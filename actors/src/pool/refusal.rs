@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use greenroom_protocol::error::SqlError;
 
+/// The default database is gone, or the account's right to it.
+pub(crate) const DATABASE_REFUSED: [u16; 2] = [1049, 1044];
+
 /// Why a lease is refused; the session lives on.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -26,4 +29,11 @@ pub(crate) enum Refusal {
     /// The process is stopping.
     #[error("greenroom is shutting down")]
     Draining,
+}
+
+impl Refusal {
+    /// Whether the server refused a database, and not the account.
+    pub(super) fn is_about_the_database(&self) -> bool {
+        matches!(self, Self::Server(error) if DATABASE_REFUSED.contains(&error.code))
+    }
 }

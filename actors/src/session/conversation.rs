@@ -141,6 +141,8 @@ pub(super) struct Conversation {
     pub(super) debts: Debts,
     /// The user variables that are to be asked for.
     pub(super) computed: Vec<Box<[u8]>>,
+    /// The warnings of its last statement, or that there are none, went with a connection that was lost.
+    pub(super) warnings_lost: bool,
     /// Something may be left on the connection that nobody saw: only a reset takes it away.
     pub(super) soiled: bool,
     /// What is stored in the servers, as far as it matters to statements.
@@ -227,6 +229,7 @@ impl Conversation {
             prepared: PinSet::EMPTY,
             debts: Debts::default(),
             computed: Vec::new(),
+            warnings_lost: false,
             soiled: false,
             insight: Insight::default(),
             statements: Statements::default(),

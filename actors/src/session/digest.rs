@@ -189,6 +189,12 @@ impl Conversation {
         let had = self.hold.pins.contains(PinReason::Diagnostics);
         let read = effects.facts.contains(Facts::READS_DIAGNOSTICS) && had;
         let has = failed || self.summary.warnings > 0 || read;
+        // On MySQL every statement empties the list that does not read it; on MariaDB those with a table do.
+        let emptied = match self.flavor {
+            Flavor::MySql => !effects.facts.contains(Facts::READS_DIAGNOSTICS),
+            Flavor::MariaDb => effects.facts.contains(Facts::IS_DML),
+        };
+        self.warnings_lost &= !has && !emptied;
         self.hold.set(PinReason::Diagnostics, has);
         // MariaDB keeps them while no statement with a table comes, also those of an earlier one in the same string.
         let left = had || self.summary.warned || self.debts.warnings;

@@ -17,13 +17,12 @@ use tokio::sync::oneshot;
 
 use super::command::Incoming;
 use super::conversation::Conversation;
-use super::previous::Previous;
 use crate::account::{Account, PoolKey};
 use crate::backend::exchange::Batch;
 use crate::backend::{Pin, Unpin, kill};
 use crate::end::SessionEnd;
 use crate::grant::{Condition, Grant};
-use crate::pool::{Lease, Refusal, Ticket};
+use crate::pool::{DATABASE_REFUSED, Lease, Refusal, Ticket};
 use crate::settings::PoolMode;
 use crate::tally::ClientState;
 use crate::wire::Wire;
@@ -33,9 +32,6 @@ const ATTEMPTS: usize = 4;
 
 /// Server errors that say that an account's password is not what it was: forget what was learned.
 const ACCOUNT_REFUSED: [u16; 3] = [1045, 1698, 3118];
-
-/// The default database is gone, or the account's right to it.
-const DATABASE_REFUSED: [u16; 2] = [1049, 1044];
 
 /// Why a statement does not run.
 #[derive(Debug)]
@@ -287,8 +283,7 @@ impl Conversation {
         self.debts = super::conversation::Debts::default();
         self.computed.clear();
         self.soiled = false;
-        self.previous = Previous::default();
-        self.previous.answered(-1);
+        self.previous.lose_sight();
         self.control.set_running(None);
         if let Some(claim) = self.control.take_claim() {
             claim.void();

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use greenroom_protocol::answer::{Answer, Row};
 use greenroom_protocol::command::Command;
+use greenroom_protocol::constants::StatusFlags;
+use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::sql::PinReason;
 use greenroom_protocol::sql::read_back::question;
-use greenroom_protocol::state::{Charset, SessionState, absorb};
+use greenroom_protocol::state::{Charset, Names, SessionState, absorb};
 
 use super::conversation::{Conversation, Debts};
 use crate::backend::exchange::{Batch, Outcome};
@@ -48,13 +50,14 @@ impl Conversation {
             return Ok(());
         }
         if self.hold.holds_for(PinReason::UserLock) && !self.look_for_locks().await {
-            return self.write_off(self.debts);
+            self.sever();
         }
         if self.hold.holds() {
             return Ok(());
         }
         let debts = self.debts;
         if self.debts.warnings && !self.look_for_warnings().await {
+            self.warnings_lost = true;
             return self.write_off(debts);
         }
         if self.hold.holds() {
@@ -68,6 +71,13 @@ impl Conversation {
             self.release(condition);
         }
         Ok(())
+    }
+
+    /// The connection is lost, and with it locks that a client counts on: the next statement is told so.
+    fn sever(&mut self) {
+        if let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) {
+            wire.stream.sever();
+        }
     }
 
     /// What was owed will never be known.
@@ -93,6 +103,27 @@ impl Conversation {
         true
     }
 
+    /// A session keeps its connection for the warnings of its last statement, for as long as it idles. Where the server
+    /// has closed it meanwhile, by a timeout for one, nothing else is lost, and its next statement runs on another.
+    pub(super) fn look_after_warnings(&mut self, command: Command) {
+        let only_warnings = self.shares() && self.hold.holds_for(PinReason::Diagnostics);
+        // The answers to other commands tell of the warnings.
+        let replaces = matches!(command, Command::Query | Command::StmtPrepare | Command::StmtExecute);
+        // Without autocommit a failed statement may have begun a transaction, of which an error says nothing; and a failed
+        // change of rows may have changed the insert id.
+        let begun = !self.status.contains(StatusFlags::SERVER_STATUS_AUTOCOMMIT);
+        let changed = self.debts.insert_id || self.debts.failed_dml || self.debts.triggers;
+        if !only_warnings || !replaces || begun || changed || self.debts.hide_state() {
+            return;
+        }
+        if let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire())
+            && !wire.stream.is_silent()
+        {
+            self.lose();
+            self.warnings_lost = true;
+        }
+    }
+
     /// Asks; `false` where the connection is lost.
     pub(super) async fn pay(&mut self) -> bool {
         let debts = std::mem::take(&mut self.debts);
@@ -113,12 +144,32 @@ impl Conversation {
             batch.add(Command::Query, &question(&self.computed, self.flavor));
         }
         match batch.run(&mut wire.stream).await {
-            Ok(outcome) => self.take_back(debts, &outcome),
+            Ok(outcome) => {
+                // An error that was not the client's is none of its business, should it keep the connection.
+                let failed = outcome.answers.iter().any(|answer| matches!(answer, Answer::Failed(_)));
+                self.take_back(debts, &outcome) && (!failed || self.clear_diagnostics().await.is_ok())
+            }
             Err(fault) => {
                 slog::debug!(self.stage.log, "reading a session's state back failed"; "session" => self.id, "reason" => %fault);
                 false
             }
         }
+    }
+
+    /// MariaDB's count of triggers that ran; `true` where some have since it was last read, or nobody knows.
+    fn note_triggers(&mut self, ran: Option<u64>) -> bool {
+        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return true };
+        let before = wire.card.triggers;
+        wire.card.triggers = ran.unwrap_or(before);
+        ran != Some(before)
+    }
+
+    fn note_charset(&mut self, names: Names) {
+        let same = matches!(self.state.charset(), Charset::Named(before) if before.connection == names.connection);
+        if self.flavor == Flavor::MySql && !same && self.state.user_variables().has_numbers() {
+            self.hold.pins.insert(PinReason::UserVariable);
+        }
+        Arc::make_mut(&mut self.state).set_charset(Charset::Named(names));
     }
 
     fn take_back(&mut self, debts: Debts, outcome: &Outcome) -> bool {
@@ -140,14 +191,13 @@ impl Conversation {
             }
         }
         if debts.charset {
-            Arc::make_mut(&mut self.state).set_charset(Charset::Named(names));
+            self.note_charset(names);
         }
         if debts.server_collation || debts.join_limits {
             let Some(()) = note_partners(debts, partners, Arc::make_mut(&mut self.state)) else { return false };
         }
         if let Some(ran) = ran {
-            suspect |= ran != Some(wire.card.triggers);
-            wire.card.triggers = ran.unwrap_or(wire.card.triggers);
+            suspect |= self.note_triggers(ran);
         }
         if debts.user_variables {
             self.note_computed(answers.next());

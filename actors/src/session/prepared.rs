@@ -57,10 +57,19 @@ impl Conversation {
 
     /// Runs a command about a prepared statement.
     pub(super) async fn about_statement(&mut self, command: Command, incoming: Incoming) -> Result<(), SessionEnd> {
-        let argument = self.argument(&incoming);
         let mut effects = Self::plain_effects(command);
+        let argument = self.argument(&incoming);
         let has_id = argument.len() >= size_of::<u32>();
         let id = self.statement_id(argument);
+        if self.shares()
+            && let Some(statement) = id.and_then(|id| self.statements.get_mut(id)).filter(|statement| statement.cut)
+        {
+            // More of it would be a part, too; what had come before went with its connection.
+            statement.cut = command == Command::StmtSendLongData;
+            if command != Command::StmtReset {
+                return self.refuse(incoming, &SqlError::needs_prepare()).await;
+            }
+        }
         match id.map(|id| self.statements.get(id)) {
             Some(Some(known)) if self.shares() && command == Command::StmtFetch && !known.cursor => {
                 let error = SqlError::no_open_cursor(id.unwrap_or_default(), self.flavor);
@@ -168,7 +177,7 @@ impl Conversation {
         let statement = self.statements.get_mut(own)?;
         let before = (statement.is_open(), statement.cursor, statement.long);
         match turn.command {
-            Command::StmtSendLongData => statement.long = true,
+            Command::StmtSendLongData => statement.long |= !failed,
             Command::StmtReset if !failed => (statement.cursor, statement.long) = (false, false),
             Command::StmtFetch => statement.cursor &= !status.contains(StatusFlags::SERVER_STATUS_LAST_ROW_SENT),
             Command::StmtExecute | Command::StmtBulkExecute => {

@@ -97,6 +97,7 @@ impl Conversation {
 
     /// After a reset or another login MySQL sets again what these set at the first one; MariaDB does not (measured).
     pub(super) fn begin_anew(&mut self) {
+        self.warnings_lost = false;
         if self.flavor == Flavor::MariaDb {
             self.client.capabilities -= CapabilityFlags::CLIENT_IGNORE_SPACE | CapabilityFlags::CLIENT_INTERACTIVE;
         }

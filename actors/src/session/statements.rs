@@ -41,6 +41,8 @@ pub(super) struct Statement {
     pub(super) cursor: bool,
     /// Long data was sent for its next execution.
     pub(super) long: bool,
+    /// Some of that did not reach a server: the next execution would be of a part.
+    pub(super) cut: bool,
 }
 
 impl Statement {
@@ -57,6 +59,7 @@ impl Statement {
             stays: effects.facts.intersects(STAYS),
             cursor: false,
             long: false,
+            cut: false,
         }
     }
 

@@ -66,6 +66,7 @@ pub(super) struct Turn {
 impl Conversation {
     /// Runs a command that a server must answer.
     pub(super) async fn statement(&mut self, command: Command, mut incoming: Incoming) -> Result<(), SessionEnd> {
+        self.look_after_warnings(command);
         match command {
             Command::Query if !incoming.scanned.complete => incoming = Box::pin(self.gather_asking(incoming)).await?,
             Command::Query | Command::StmtPrepare => {}
@@ -135,6 +136,9 @@ impl Conversation {
 
     /// Leases, sends, relays, takes note, gives back.
     pub(super) async fn run(&mut self, mut turn: Turn) -> Result<(), SessionEnd> {
+        if self.warnings_lost && turn.reads_diagnostics() {
+            return self.tell_of_warnings(&mut turn).await;
+        }
         let bare = self.grant.is_none();
         turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, None);
         if bare {
@@ -152,13 +156,7 @@ impl Conversation {
             }
             self.note_running();
             self.reveal(&mut turn);
-            if bare && self.shares() && turn.effects.facts.contains(Facts::READS_DIAGNOSTICS) {
-                self.clear_diagnostics().await?;
-            }
-            if turn.effects.facts.contains(Facts::TOUCHES_TRACKERS) && self.shares() {
-                self.hand_over().await?;
-            }
-            match self.exchange(&mut turn).await {
+            match self.exchange(&mut turn, bare).await {
                 Ok(()) => break,
                 Err(Fault::ClientAfter(end)) => {
                     self.finish_turn(&mut turn).await;
@@ -199,6 +197,14 @@ impl Conversation {
             return Err(SessionEnd::BackendLost);
         }
         self.settle().await
+    }
+
+    /// Told once: what comes after that is the client's choice.
+    async fn tell_of_warnings(&mut self, turn: &mut Turn) -> Result<(), SessionEnd> {
+        self.warnings_lost = false;
+        let node = self.endpoint.choose().map(|node| node.settings().name.clone()).unwrap_or_default();
+        self.skip(&mut turn.incoming).await?;
+        self.refuse_turn(turn, &SqlError::warnings_lost(&node)).await
     }
 
     async fn finish_turn(&mut self, turn: &mut Turn) {
@@ -254,6 +260,10 @@ impl Conversation {
 
     async fn refuse_turn(&mut self, turn: &Turn, error: &SqlError) -> Result<(), SessionEnd> {
         if turn.command.expect() == Expect::Nothing {
+            let statement = turn.statement.and_then(|id| self.statements.get_mut(id));
+            if let (Command::StmtSendLongData, Some(statement)) = (turn.command, statement) {
+                statement.cut = true;
+            }
             return Ok(());
         }
         self.send_error(turn.incoming.seq(), error).await
@@ -266,9 +276,15 @@ impl Conversation {
         }
     }
 
-    /// Sends the command and relays its whole reply.
-    async fn exchange(&mut self, turn: &mut Turn) -> Result<(), Fault> {
+    /// Sends the command and relays its whole reply. `bare`: the connection was leased for it.
+    async fn exchange(&mut self, turn: &mut Turn, bare: bool) -> Result<(), Fault> {
         self.summary.clear();
+        if bare && self.shares() && turn.effects.facts.contains(Facts::READS_DIAGNOSTICS) {
+            self.clear_diagnostics().await?;
+        }
+        if turn.effects.facts.contains(Facts::TOUCHES_TRACKERS) && self.shares() {
+            self.hand_over().await?;
+        }
         if let Some(own) = turn.statement {
             self.make_ready(turn, own).await?;
         }
@@ -385,28 +401,26 @@ impl Conversation {
 
     /// The session's last statement left no warnings, else it would have kept its connection; but restoring its state
     /// on this one may have (a deprecated character set).
-    async fn clear_diagnostics(&mut self) -> Result<(), SessionEnd> {
+    pub(super) async fn clear_diagnostics(&mut self) -> Result<(), Fault> {
+        self.ask_beforehand(CLEAR).await
+    }
+
+    /// Has the server do something before the client's statement, which has not been sent then.
+    async fn ask_beforehand(&mut self, sql: &[u8]) -> Result<(), Fault> {
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
-            return Err(SessionEnd::BackendLost);
+            return Err(Fault::Unsent("there is no connection".to_owned()));
         };
         let mut batch = Batch::new(wire.card.capabilities);
-        batch.add(Command::Query, CLEAR);
-        batch.run(&mut wire.stream).await.map(drop).map_err(|_| SessionEnd::BackendLost)
+        batch.add(Command::Query, sql);
+        batch.run(&mut wire.stream).await.map(drop).map_err(|error| Fault::Unsent(error.to_string()))
     }
 
     /// The client sets trackers itself: from now on they are its own, and so is the connection.
-    async fn hand_over(&mut self) -> Result<(), SessionEnd> {
+    async fn hand_over(&mut self) -> Result<(), Fault> {
         if self.hold.pins.contains(PinReason::TrackerSettings) {
             return Ok(());
         }
-        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
-            return Err(SessionEnd::BackendLost);
-        };
-        let mut batch = Batch::new(wire.card.capabilities);
-        batch.add(Command::Query, HAND_OVER);
-        if batch.run(&mut wire.stream).await.is_err() {
-            return Err(SessionEnd::BackendLost);
-        }
+        self.ask_beforehand(HAND_OVER).await?;
         let before = self.hold.pins;
         self.hold.pins.insert(PinReason::TrackerSettings);
         self.tell_pins(before);
@@ -426,7 +440,8 @@ impl Conversation {
         slog::info!(self.stage.log, "backend connection lost during a command"; "session" => self.id, "reason" => reason);
         let open = !bare && self.hold.is_open();
         let survivable = SURVIVABLE.iter().fold(self.hold.pins, |pins, reason| pins.difference(PinSet::of(&[*reason])));
-        let known = survivable.is_empty() && !self.debts.hide_state();
+        // An id of a lost transaction is lost with it, but rows that are there keep theirs.
+        let known = survivable.is_empty() && !self.debts.hide_state() && (open || !self.debts.insert_id);
         let survives = self.mode() == PoolMode::Transaction && known && !begun;
         self.lose();
         self.skip(&mut turn.incoming).await?;
@@ -456,6 +471,12 @@ impl Turn {
             named: None,
             assigns: Assigns::Unsaid,
         }
+    }
+
+    /// Whether its text asks for the warnings of the statement before.
+    fn reads_diagnostics(&self) -> bool {
+        let reads = matches!(self.command, Command::Query | Command::StmtExecute);
+        reads && self.effects.facts.contains(Facts::READS_DIAGNOSTICS)
     }
 
     /// Whether nothing is lost by sending it again.

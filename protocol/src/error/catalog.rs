@@ -122,7 +122,7 @@ impl SqlError {
     #[must_use]
     pub fn transaction_lost(node: &str) -> Self {
         let text = format!(
-            "Transaction lost: the connection to server '{}' broke inside it; unless its COMMIT was under way, nothing of it was kept. Begin it again",
+            "Transaction lost: the connection to server '{}' broke inside it; unless it was being committed, nothing of it was kept. Begin it again",
             cut(node, 128)
         );
         Self::new(1180, GENERAL, text)
@@ -134,6 +134,16 @@ impl SqlError {
     pub fn outcome_unknown(node: &str) -> Self {
         let text = format!(
             "Outcome unknown: the connection to server '{}' broke while the statement ran, so it may or may not have taken effect. Check before you repeat it",
+            cut(node, 128)
+        );
+        Self::new(1105, GENERAL, text)
+    }
+
+    /// 1105: what a client asks for went with a connection that was lost since.
+    #[must_use]
+    pub fn warnings_lost(node: &str) -> Self {
+        let text = format!(
+            "Warnings lost: the connection to server '{}' broke, and with it the list of warnings and errors of the statement before",
             cut(node, 128)
         );
         Self::new(1105, GENERAL, text)

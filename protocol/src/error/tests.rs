@@ -51,6 +51,7 @@ fn what_a_session_survives_does_not_look_like_a_dead_connection() {
         SqlError::node_down("db1", "connection refused"),
         SqlError::outcome_unknown("db1"),
         SqlError::transaction_lost("db1"),
+        SqlError::warnings_lost("db1"),
         SqlError::query_interrupted(),
     ];
     for error in survived {

@@ -34,6 +34,13 @@ impl UserVariables {
         self.0.is_empty()
     }
 
+    /// Whether any is a number. MySQL makes strings of it in the collation that the connection had when it was assigned,
+    /// and tells nobody which that was (measured).
+    #[must_use]
+    pub fn has_numbers(&self) -> bool {
+        self.0.iter().any(|variable| !variable.value.starts_with(b"_") && !is_null(&variable.value))
+    }
+
     /// Notes that a variable has the value that this SQL gives, whatever the session's state.
     ///
     /// # Errors

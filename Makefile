@@ -14,7 +14,7 @@ demo: mariadb ## a private server, Greenroom in front of it, 200 clients on a fe
 test: mariadb mysql drivers ## every test, on real MariaDB and real MySQL, with real drivers
 	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-1} cargo test --workspace
 
-soak: mariadb mysql ## the twin test at length: SOAK_SEEDS (300) new scripts of SOAK_STEPS (150) lines, all differences shown
+soak: mariadb mysql ## the twin tests at length: SOAK_SEEDS (300) new scripts of SOAK_STEPS (150) lines, all differences shown
 	GREENROOM_TWIN_SEEDS=$${SOAK_SEEDS:-300} GREENROOM_TWIN_STEPS=$${SOAK_STEPS:-150} GREENROOM_TWIN_GO_ON=1 \
 		cargo test --test twin -- --nocapture
 

@@ -1,6 +1,9 @@
 //! Twins: the same random script on a connection of its own to the server and, among many busy sessions, through a
 //! transaction pool of three. Every packet of every answer must be the same, but for what `twin/mask.rs` names.
 //!
+//! And twins whose server connections are killed at any moment (`twin/kills.rs`): what a session then sees, and what is left
+//! of it, must be what is documented.
+//!
 //! What differs is printed with its seed, and with the script made as short as time allows. To run one again:
 //!
 //! - `GREENROOM_TWIN_SEED`: this seed alone
@@ -29,12 +32,16 @@ mod dice;
 mod fill;
 #[path = "twin/generate.rs"]
 mod generate;
+#[path = "twin/kills.rs"]
+mod kills;
 #[path = "twin/mask.rs"]
 mod mask;
 #[path = "twin/moves.rs"]
 mod moves;
 #[path = "twin/noise.rs"]
 mod noise;
+#[path = "twin/pair.rs"]
+mod pair;
 #[path = "twin/reply.rs"]
 mod reply;
 #[path = "twin/run.rs"]
@@ -92,6 +99,10 @@ fn steps() -> usize {
     number("GREENROOM_TWIN_STEPS").map_or(STEPS, |steps| steps as usize)
 }
 
+fn goes_on() -> bool {
+    std::env::var_os("GREENROOM_TWIN_GO_ON").is_some()
+}
+
 /// A script by hand, or that of a seed.
 fn script(seed: u64, server: &Server) -> Script {
     let mut script = generate::script(seed, steps(), server.flavor());
@@ -130,7 +141,7 @@ fn play(server: &Server, seeds: &[u64]) -> Vec<String> {
 
 fn player(stage: &Stage<'_>, number: usize, waiting: &Mutex<Vec<u64>>, reports: &Mutex<Vec<String>>) {
     let mut place = stage.place(&format!("t{number}"));
-    let goes_on = std::env::var_os("GREENROOM_TWIN_GO_ON").is_some();
+    let goes_on = goes_on();
     loop {
         let Some(seed) = waiting.lock().unwrap().pop() else { return };
         let script = script(seed, stage.server);
@@ -155,6 +166,20 @@ fn every_session_is_answered_as_if_it_were_alone() {
         let begun = std::time::Instant::now();
         reports.borrow_mut().extend(play(&server, &seeds));
         println!("{} took {:?}", server.flavor(), begun.elapsed());
+    });
+    let reports = reports.into_inner();
+    assert!(reports.is_empty(), "\n{}", reports.join("\n"));
+}
+
+#[test]
+fn a_killed_connection_takes_with_it_what_is_documented_and_nothing_else() {
+    let seeds = seeds();
+    let reports = RefCell::new(Vec::new());
+    let options = Options { extra_args: vec!["--lock-wait-timeout=100".into()], ..Options::default() };
+    each_private_server(&options, |server| {
+        let begun = std::time::Instant::now();
+        reports.borrow_mut().extend(kills::play(&server, &seeds, steps(), goes_on()));
+        println!("{}, killed, took {:?}", server.flavor(), begun.elapsed());
     });
     let reports = reports.into_inner();
     assert!(reports.is_empty(), "\n{}", reports.join("\n"));

@@ -42,6 +42,11 @@ pub(crate) fn run(stage: &Stage<'_>, place: &mut Place, script: &Script) -> Opti
 }
 
 impl Difference {
+    /// What both sides said, or have, after this line of the script.
+    pub(crate) fn new(at: usize, direct: Vec<String>, proxied: Vec<String>) -> Self {
+        Self { at, direct, proxied }
+    }
+
     /// The script up to here, and both answers side by side.
     pub(crate) fn show(&self, script: &Script) -> String {
         let mut out = format!("  client: {:?}\n", script.client);

@@ -38,12 +38,17 @@ impl Script {
 
 /// The script of a seed, of about this many lines.
 pub(crate) fn script(seed: u64, steps: usize, flavor: Flavor) -> Script {
+    script_of(GROUPS, seed, steps, flavor)
+}
+
+/// The same, of these groups' moves.
+pub(crate) fn script_of(groups: &[&Group], seed: u64, steps: usize, flavor: Flavor) -> Script {
     let mut dice = Dice::new(seed);
     let client = dice.one_of(&Client::ALL);
     let mut lines = Vec::new();
     while lines.len() < steps {
         let holds = dice.one_of(&[Holds::Nothing, Holds::ForAWhile, Holds::ToTheEnd]);
-        chapter(&mut dice, flavor, holds, client, &mut lines);
+        chapter(groups, &mut dice, (flavor, client), holds, &mut lines);
         if holds == Holds::ToTheEnd && dice.roll(4) > 0 {
             let end = if dice.roll(3) == 0 { ":change {db}" } else { ":reset" };
             lines.extend(["SHOW SESSION VARIABLES", end, "USE {db}"].map(str::to_owned));
@@ -65,7 +70,7 @@ pub(crate) fn noise(dice: &mut Dice, flavor: Flavor) -> (Vec<String>, Holds) {
         _ => Holds::Nothing,
     };
     let mut lines = Vec::new();
-    chapter(dice, flavor, holds, Client::Modern, &mut lines);
+    chapter(GROUPS, dice, (flavor, Client::Modern), holds, &mut lines);
     if holds != Holds::Nothing {
         lines.push(dice.one_of(&[":reset", ":change {db}"]).to_owned());
     }
@@ -73,9 +78,15 @@ pub(crate) fn noise(dice: &mut Dice, flavor: Flavor) -> (Vec<String>, Holds) {
     (lines, holds)
 }
 
-fn chapter(dice: &mut Dice, flavor: Flavor, holds: Holds, client: Client, lines: &mut Vec<String>) {
+fn chapter(
+    groups: &[&Group],
+    dice: &mut Dice,
+    (flavor, client): (Flavor, Client),
+    holds: Holds,
+    lines: &mut Vec<String>,
+) {
     let offered: Vec<&Group> =
-        GROUPS.iter().copied().filter(|group| group.holds <= holds && client.suits(group)).collect();
+        groups.iter().copied().filter(|group| group.holds <= holds && client.suits(group)).collect();
     let groups: Vec<&Group> = (0..=dice.roll(3)).map(|_| dice.one_of(&offered)).collect();
     for _ in 0..CHAPTER {
         let group = if dice.roll(3) == 0 { READS } else { dice.one_of(&groups) };

@@ -26,6 +26,7 @@ const EARLY: u16 = 0x2039;
 /// No good index, no index.
 const NO_INDEX: u16 = 0x30;
 const ANSI_QUOTES: u16 = 0x8000;
+const NO_BACKSLASH_ESCAPES: u16 = 0x0200;
 
 /// Statements whose OK has nothing of their own to tell of a session's state.
 const CHANGING_NOTHING: [&str; 10] =
@@ -133,7 +134,7 @@ impl Mask {
         let masked = match (behind_columns, self.sets_for_itself) {
             (false, _) => CHANGED,
             (true, false) => CHANGED | EARLY,
-            (true, true) => CHANGED | EARLY | ANSI_QUOTES,
+            (true, true) => CHANGED | EARLY | ANSI_QUOTES | NO_BACKSLASH_ESCAPES,
         };
         let warnings = if behind_columns { String::new() } else { format!(" warnings {}", eof.warnings) };
         format!("eof status {:#06x}{warnings}", self.without_plan(eof.status & !masked))

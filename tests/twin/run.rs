@@ -38,11 +38,25 @@ pub(crate) struct Runner {
 
 impl Runner {
     /// On a connection that has just logged in by `login`; `{db}` and `{tag}` in lines are these.
-    pub(crate) fn new(wire: Wire, login: Login, db: &str, tag: &str, collations: Collations) -> Self {
+    ///
+    /// # Errors
+    /// Where the connection does not answer.
+    pub(crate) fn new(
+        wire: Wire,
+        login: Login,
+        db: &str,
+        tag: &str,
+        collations: Collations,
+    ) -> Result<Self, WireError> {
         let names = [("{db}", db.to_owned()), ("{tag}", tag.to_owned())];
         let mut runner = Self { wire, login, slots: Default::default(), names, collations, was_reset: false };
-        runner.begin().expect("a fresh session answers");
-        runner
+        runner.begin()?;
+        Ok(runner)
+    }
+
+    /// The id that its session was greeted with.
+    pub(crate) fn id(&self) -> u64 {
+        self.wire.greeting.thread_id.into()
     }
 
     /// Whether the other side has closed, or does not answer as a server does.

@@ -1,6 +1,9 @@
 //! A server, a proxy of few connections before it, and for everybody a database of his own, all of one account: only
 //! sessions of one account share connections.
 
+#[path = "stage/contents.rs"]
+mod contents;
+
 use greenroom::demo::server::{ROOT, Server};
 use mysql_common::constants::CapabilityFlags;
 
@@ -8,12 +11,12 @@ use super::{client::Client, mask::Collations, run::Runner};
 use crate::support::{
     observe::until,
     proxy::{Proxy, Setup},
-    wire::{Login, Wire},
+    wire::{Login, Wire, WireError},
 };
 
 /// Server connections for everybody.
 pub(crate) const CONNECTIONS: usize = 3;
-const USER: &str = "twin";
+pub(crate) const USER: &str = "twin";
 const PASSWORD: &str = "twin-secret";
 /// Longer than any wait in the line, be the machine ever so busy.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -111,8 +114,17 @@ impl<'a> Stage<'a> {
     }
 
     fn session(&self, place: &Place, client: Client, address: std::net::SocketAddr) -> Runner {
+        self.try_session(place, client, address).unwrap_or_else(|error| panic!("{}: {error}", place.db))
+    }
+
+    /// A session through the proxy, whose first connection may be lost.
+    pub(crate) fn try_proxied(&self, place: &Place, client: Client) -> Result<Runner, WireError> {
+        self.try_session(place, client, self.proxy.address())
+    }
+
+    fn try_session(&self, place: &Place, client: Client, address: std::net::SocketAddr) -> Result<Runner, WireError> {
         let login = client.login(Login::new(USER, PASSWORD).database(&place.db), self.offered);
-        let mut wire = Wire::connect(address, &login).unwrap_or_else(|error| panic!("{}: {error}", place.db));
+        let mut wire = Wire::connect(address, &login)?;
         wire.set_timeout(PATIENCE);
         Runner::new(wire, login, &place.db, &place.tag, self.collations.clone())
     }
@@ -122,6 +134,12 @@ impl Place {
     /// Makes the database anew. Whoever used it before has left, but may still be on the way out of the server.
     pub(crate) fn renew(&mut self) {
         self.roll_back_prepared();
+        self.empty();
+    }
+
+    /// The same where nobody has prepared an XA transaction. After some kills MySQL lists none any more: error 1401 for
+    /// good (measured).
+    pub(crate) fn empty(&mut self) {
         for name in ["twin_", "twin_made_", "twin_gone_"] {
             self.root.ok(&format!("DROP DATABASE IF EXISTS {name}{}", self.tag));
         }

@@ -314,3 +314,40 @@ fn what_a_server_runs_the_lexer_sees() {
         assert!(wrong.is_empty(), "{} runs unseen:\n{}", server.flavor(), wrong.join("\n"));
     });
 }
+
+/// Definitions with names that look like blocks, and what runs behind them; and what a definition itself runs. With a lock
+/// of their own: there is one of a name on a server.
+const DEFINITIONS: &[&str] = &[
+    "CREATE PROCEDURE a1() SELECT 1 begin; SELECT GET_LOCK('d',0) end",
+    "CREATE PROCEDURE a2() SELECT 'x' begin; SELECT GET_LOCK('d',0) end",
+    "CREATE PROCEDURE a3() SELECT (1) begin; SELECT GET_LOCK('d',0) end",
+    "CREATE PROCEDURE a4() SELECT 1 FROM (SELECT 1) begin; SELECT GET_LOCK('d',0) end",
+    "CREATE PROCEDURE a5() INSERT begin VALUES (1); SELECT GET_LOCK('d',0) end",
+    "CREATE PROCEDURE a6() SAVEPOINT begin; SELECT GET_LOCK('d',0) end",
+    "CREATE PROCEDURE begin() SELECT 1; SELECT GET_LOCK('d',0) end",
+    "CREATE PROCEDURE b1() BEGIN SELECT 1 begin; END; SELECT GET_LOCK('d',0) end",
+    "CREATE PROCEDURE b2() BEGIN SELECT CASE 1 WHEN 1 THEN begin END FROM t; END; SELECT GET_LOCK('d',0) end",
+    "CREATE PROCEDURE b3() BEGIN DECLARE EXIT HANDLER FOR 1062 SELECT 1 begin; END; SELECT GET_LOCK('d',0) end",
+    "CREATE PROCEDURE b4() BEGIN WHILE 0 DO SELECT 1 begin; END WHILE; END; SELECT GET_LOCK('d',0) end",
+    "CREATE PROCEDURE b5() BEGIN IF 1 THEN SELECT do begin FROM t; END IF; END; SELECT GET_LOCK('d',0) end",
+    "CREATE FUNCTION c1() RETURNS INT DETERMINISTIC RETURN (SELECT 1 begin); SELECT GET_LOCK('d',0) end",
+    "CREATE EVENT d1 ON SCHEDULE EVERY 1 HOUR DO SELECT 1 begin; SELECT GET_LOCK('d',0) end",
+    "CREATE EVENT d2 ON SCHEDULE EVERY GET_LOCK('d',0) HOUR DO SELECT 1",
+    "CREATE EVENT d3 ON SCHEDULE EVERY 1 HOUR STARTS NOW() + INTERVAL GET_LOCK('d',0) DAY DO SELECT 1",
+    "ALTER EVENT d2 ON SCHEDULE AT NOW() + INTERVAL GET_LOCK('d',0) DAY",
+];
+
+#[test]
+fn what_stands_behind_a_definition_is_seen() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "lexing");
+        let login = tenant.login().with(CapabilityFlags::CLIENT_MULTI_STATEMENTS);
+        let mut wire = Wire::connect(server.address(), &login).unwrap();
+        let flavor = if server.flavor() == Flavor::MariaDb { sql::Flavor::MariaDb } else { sql::Flavor::MySql };
+        let mode = Mode::new(flavor, number(server.version()));
+        for sql in DEFINITIONS {
+            assert!(locks(&mut wire, sql.as_bytes()), "{} runs no lock: {sql}", server.flavor());
+            assert!(sees(sql.as_bytes(), mode), "{sql}");
+        }
+    });
+}

@@ -235,7 +235,7 @@ impl Scan {
                 self.statement.pin(PinReason::TemporaryTable);
                 self.statement.facts.remove(Facts::BEGINS_OR_ENDS_TRANSACTION);
             }
-            Kw::Procedure | Kw::Function | Kw::Trigger | Kw::Event | Kw::Package => self.defines_routine(),
+            Kw::Procedure | Kw::Function | Kw::Trigger | Kw::Event | Kw::Package => self.defines_routine(kw),
             Kw::View => self.statement.phase = Phase::Inert,
             Kw::Table | Kw::Sequence | Kw::User | Kw::Role | Kw::Index => self.body(),
             _ => {}

@@ -127,7 +127,9 @@ impl Scan {
     }
 
     /// The body of a stored program follows.
-    pub(super) fn defines_routine(&mut self) {
-        self.statement.phase = Phase::Routine(RoutineBody::default());
+    pub(super) fn defines_routine(&mut self, kind: Kw) {
+        // An event's schedule holds expressions.
+        self.statement.selects = kind == Kw::Event;
+        self.statement.phase = Phase::Routine(RoutineBody::of(kind));
     }
 }

@@ -109,6 +109,22 @@ fn bodies_of_stored_programs_do_not_run_now() {
 }
 
 #[test]
+fn blocks_are_found_where_statements_begin() {
+    let table = [
+        "CREATE PROCEDURE p(a DECIMAL(5, 2)) READS SQL DATA COMMENT 'x' l: BEGIN SET @a = 1; BEGIN SET @b = 1; END; END l",
+        "CREATE FUNCTION f(a CHAR(5)) RETURNS VARCHAR(20) CHARSET utf8mb4 NO SQL BEGIN SET @a = 1; RETURN 'x'; END",
+        "CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN CASE 1 WHEN 1 THEN 2 END",
+        "CREATE PROCEDURE p() BEGIN IF a THEN BEGIN SET @a = 1; END; ELSE BEGIN SET @b = 1; END; END IF; END",
+        "CREATE PROCEDURE p() BEGIN WHILE a DO BEGIN SET @a = 1; END; END WHILE; x: LOOP BEGIN SET @a = 1; END; END LOOP x; END",
+        "CREATE PROCEDURE p() BEGIN DECLARE EXIT HANDLER FOR NOT FOUND, SQLSTATE '23000', 1062 BEGIN SET @a = 1; END; END",
+        "CREATE PROCEDURE p() BEGIN CASE a WHEN 1 THEN BEGIN SET @a = 1; END; ELSE SET @b = 1; END CASE; SET @c = 1; END",
+        "CREATE PROCEDURE p() BEGIN REPEAT BEGIN SET @a = 1; END; UNTIL 1 END REPEAT; SET @b = 1; END",
+        "CREATE EVENT e ON SCHEDULE AT NOW() + INTERVAL (1) DAY ON COMPLETION PRESERVE DO BEGIN SET @a = 1; END",
+    ];
+    table.iter().for_each(|sql| both(sql, &[]));
+}
+
+#[test]
 fn what_follows_a_body_runs() {
     both("CREATE PROCEDURE p() BEGIN SELECT 1; END; SET @a = 1", &[MultiStatement, UserVariable]);
     both("CREATE PROCEDURE p() SELECT 1; SET @a = 1", &[MultiStatement, UserVariable]);

@@ -14,7 +14,7 @@ use support::{
 const MODES: [&str; 3] = ["none", "session", "transaction"];
 
 /// Runs a test with a session in every mode on both servers, and another session whose id is another.
-fn everywhere(test: impl Fn(Flavor, &mut Wire)) {
+fn everywhere(test: impl Fn(Flavor, &str, &mut Wire)) {
     each_server(|server| {
         for mode in MODES {
             println!("pool = {mode}");
@@ -22,7 +22,7 @@ fn everywhere(test: impl Fn(Flavor, &mut Wire)) {
             let setup = Setup::new(server.address()).endpoint(&format!("pool = \"{mode}\""));
             let proxy = setup.user(&tenant.name, &tenant.password).start();
             let _first = tenant.connect(proxy.address());
-            test(server.flavor(), &mut tenant.connect(proxy.address()));
+            test(server.flavor(), mode, &mut tenant.connect(proxy.address()));
         }
     });
 }
@@ -36,7 +36,7 @@ fn last(replies: &[Reply]) -> (String, Vec<Option<String>>) {
 
 #[test]
 fn it_is_the_same_in_every_statement_of_a_string() {
-    everywhere(|flavor, wire| {
+    everywhere(|flavor, _, wire| {
         let own = Some(wire.greeting.thread_id.to_string());
         wire.ok("CREATE TABLE c (a BIGINT, b VARCHAR(50))");
         for sql in [
@@ -59,7 +59,7 @@ fn it_is_the_same_in_every_statement_of_a_string() {
 
 #[test]
 fn it_is_the_same_in_long_texts() {
-    everywhere(|_, wire| {
+    everywhere(|_, _, wire| {
         let own = wire.greeting.thread_id.to_string();
         for length in [10_000, 16_360, 17_000, 900_000] {
             let fill = "x".repeat(length);
@@ -89,9 +89,16 @@ const TEXTS: [(&str, &str); 3] = [
 
 #[test]
 fn it_is_the_same_in_texts_prepared_by_sql() {
-    everywhere(|flavor, wire| {
+    everywhere(|flavor, mode, wire| {
         let own = Some(wire.greeting.thread_id.to_string());
-        for (text, name) in TEXTS {
+        let [plain @ .., (doubtful, name)] = TEXTS;
+        // Double quotes may be those of a name: nobody follows the SQL mode where connections are not shared, and behind
+        // an EXECUTE it may have been set.
+        if mode == "transaction" {
+            wire.ok(&format!("PREPARE s FROM {doubtful}"));
+            assert_eq!(last(&wire.query("EXECUTE s").unwrap()), (name.to_owned(), vec![own.clone()]), "{doubtful}");
+        }
+        for (text, name) in plain {
             let shown = (name.to_owned(), vec![own.clone()]);
             wire.ok(&format!("PREPARE s FROM {text}"));
             for _ in 0..2 {
@@ -111,17 +118,16 @@ fn it_is_the_same_in_texts_that_user_variables_hold() {
     each_server(|server| {
         let tenant = Tenant::new(server, "held");
         let proxy = Setup::new(server.address()).user(&tenant.name, &tenant.password).start();
-        for (text, name) in TEXTS {
+        // An EXECUTE may set the SQL mode, by which later texts are read: each has its own session.
+        for ((text, name), variable) in TEXTS.iter().flat_map(|text| [(text, "@v"), (text, "@`W`")]) {
             let mut wire = tenant.connect(proxy.address());
-            let shown = (name.to_owned(), vec![Some(wire.greeting.thread_id.to_string())]);
+            let shown = (name.to_string(), vec![Some(wire.greeting.thread_id.to_string())]);
             wire.ok(&format!("SET @v = {text}"));
             // Other assignments are read back before the connection goes to somebody else.
             wire.ok("SET @w = CONCAT(@v, ' ')");
             wire.rows("SELECT 0 FROM (SELECT 0) nothing");
-            for variable in ["@v", "@`W`"] {
-                wire.ok(&format!("PREPARE s FROM {variable}"));
-                assert_eq!(last(&wire.query("EXECUTE s").unwrap()), shown, "{text}");
-            }
+            wire.ok(&format!("PREPARE s FROM {variable}"));
+            assert_eq!(last(&wire.query("EXECUTE s").unwrap()), shown, "{text}");
         }
     });
 }

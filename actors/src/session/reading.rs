@@ -1,8 +1,10 @@
 //! How a session's statements are read: by what the server has been told, and with doubt where that is not certain.
 
+use std::borrow::Cow;
+
 use greenroom_protocol::command::Command;
 use greenroom_protocol::sql::named::named;
-use greenroom_protocol::sql::{self, ClientCharset, Doubt, Mode, PinReason, Reading, Verdict};
+use greenroom_protocol::sql::{self, ClientCharset, Doubt, Facts, Kind, Mode, PinReason, Reading, Verdict};
 use greenroom_protocol::state::{Charset, SessionState};
 
 use super::belongings::Belongings;
@@ -31,7 +33,14 @@ impl Conversation {
         reading
     }
 
-    /// The same, and what of it is not certain.
+    /// The same, of what a text prepares from a user variable too, where that is known. What was read comes back.
+    pub(super) fn read_through<'a>(&self, text: &'a [u8]) -> (Reading, Cow<'a, [u8]>) {
+        let reading = self.read(text);
+        let Some(written) = self.resolved(reading.verdict, text) else { return (reading, Cow::Borrowed(text)) };
+        (self.read(&written), Cow::Owned(written))
+    }
+
+    /// How they are read, and what of it is not certain.
     pub(super) fn mode_and_doubt(&self) -> (Mode, Doubt) {
         let mut mode = Mode::new(self.flavor, self.version);
         let mut doubt = put_charset(&self.state, &mut mode);
@@ -57,8 +66,24 @@ impl Conversation {
         seen.reduce(Seen::or).unwrap_or_default()
     }
 
-    /// What comes in pieces is read once: where that can not be done without a doubt, its connection is got first, and
-    /// with it what was missing. `false`: there is none, and the client has been told.
+    /// Whether a text is read once, or has to be written anew by what it is read as: one that comes in pieces, or asks for
+    /// what Greenroom writes into it.
+    pub(super) fn must_be_sure(&self, command: Command, incoming: &Incoming) -> bool {
+        if !incoming.scanned.complete {
+            return true;
+        }
+        if !self.shares() || self.grant.is_some() || self.mode_and_doubt().1.is_none() {
+            return false;
+        }
+        let asks = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS | Facts::READS_CONNECTION_ID;
+        self.split_text(command, self.argument(incoming)).is_some_and(|(_, text)| {
+            let verdict = self.read(text).verdict;
+            verdict.facts.intersects(asks) || matches!(verdict.kind, Kind::Prepare | Kind::Execute)
+        })
+    }
+
+    /// Where such a text can not be read without a doubt, its connection is got first, and with it what was missing.
+    /// `false`: there is none, and the client has been told.
     pub(super) async fn is_ready_to_read(&mut self, incoming: &mut Incoming) -> Result<bool, SessionEnd> {
         if !self.shares() || self.grant.is_some() || self.mode_and_doubt().1.is_none() {
             return Ok(true);

@@ -1,7 +1,5 @@
 //! Answers of Greenroom's own, written into the statements that ask for them.
 
-use std::borrow::Cow;
-
 use greenroom_protocol::command::Command;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::packet::{self, HEADER};
@@ -18,13 +16,11 @@ impl Conversation {
     pub(super) fn rewrite(
         &self,
         command: Command,
-        mut effects: Effects,
+        effects: Effects,
         head: &[u8],
         text: &[u8],
     ) -> Result<Option<Vec<u8>>, SqlError> {
         let previous = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS;
-        let text = self.resolved(&mut effects, text);
-        let text = &*text;
         if !effects.facts.intersects(previous | Facts::READS_CONNECTION_ID) {
             return Ok(None);
         }
@@ -56,24 +52,17 @@ impl Conversation {
         if elsewhere && effects.facts.intersects(previous) { Err(not_answered()) } else { Ok(None) }
     }
 
-    /// The text, with the value of the user variable that it prepares or executes where that is known.
-    fn resolved<'a>(&self, effects: &mut Effects, text: &'a [u8]) -> Cow<'a, [u8]> {
+    /// A text that prepares or executes what a user variable holds, with that in its place where it is known.
+    pub(super) fn resolved(&self, effects: Effects, text: &[u8]) -> Option<Vec<u8>> {
         let prepares = matches!(effects.kind, Kind::Prepare | Kind::Execute) && !effects.facts.contains(Facts::MULTI);
         let known = self.shares() && !self.debts.user_variables && !self.hold.pins.contains(PinReason::UserVariable);
+        if !prepares || !known || !effects.facts.contains(Facts::USES_USER_VARIABLES) {
+            return None;
+        }
         let (mode, doubt) = self.mode_and_doubt();
         // Which quotes a literal needs must be known, too.
-        if !prepares || !known || !doubt.is_none() || !effects.facts.contains(Facts::USES_USER_VARIABLES) {
-            return Cow::Borrowed(text);
-        }
-        let written = sql::with_literal(text, mode, |name| self.state.user_variables().text(name));
-        let Some(written) = written else { return Cow::Borrowed(text) };
-        let asks = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS | Facts::READS_CONNECTION_ID;
-        let facts = sql::classify(&written, mode).facts;
-        if !facts.intersects(asks) {
-            return Cow::Borrowed(text);
-        }
-        effects.facts.insert(facts);
-        Cow::Owned(written)
+        let value = |name: &[u8]| self.state.user_variables().text(name).filter(|_| doubt.is_none());
+        sql::with_literal(text, mode, value)
     }
 }
 

@@ -87,8 +87,7 @@ impl Conversation {
             return self.send_error(incoming.seq(), &error).await;
         }
         self.name_charset();
-        let mut incoming = incoming;
-        if !incoming.scanned.complete && !self.is_ready_to_read(&mut incoming).await? {
+        if self.must_be_sure(command, &incoming) && !self.is_ready_to_read(&mut incoming).await? {
             return Ok(());
         }
         let argument = self.argument(&incoming);
@@ -109,7 +108,7 @@ impl Conversation {
                 panic!("asked for by a test");
             }
         }
-        let Reading { verdict: effects, sure } = self.read(text);
+        let (Reading { verdict: effects, sure }, known) = self.read_through(text);
         if let (Command::Query, Kind::Kill { query, id: Some(id) }) = (command, effects.kind)
             && let Some(id) = super::kill::virtual_id(id)
         {
@@ -119,7 +118,7 @@ impl Conversation {
         if command == Command::Query && super::kill::is_own(text) {
             return Box::pin(self.kill_statement(command, incoming, self.id, false)).await;
         }
-        let rewritten = match self.rewrite(command, effects, head, text) {
+        let rewritten = match self.rewrite(command, effects, head, &known) {
             Ok(rewritten) => rewritten,
             Err(error) => {
                 self.skip(&mut incoming).await?;

@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use greenroom_protocol::sql::{Doubt, Mode};
+use greenroom_protocol::state::Quotes;
 
-const NAMES: [&[u8]; 2] = [b"ANSI_QUOTES", b"NO_BACKSLASH_ESCAPES"];
-
-/// Two bits for each of [`NAMES`]: it was seen on, it was seen off.
+/// Two bits for each of [`Quotes`]: it was seen on, it was seen off.
 #[derive(Debug, Default)]
 pub(crate) struct SqlModes(AtomicU8);
 
@@ -17,7 +16,7 @@ pub(crate) struct Seen(u8);
 impl SqlModes {
     /// Notes the SQL mode of a fresh connection.
     pub(crate) fn note(&self, sql_mode: &[u8]) {
-        self.0.fetch_or(Seen::of(sql_mode).0, Ordering::Relaxed);
+        self.0.fetch_or(Seen::of(Quotes::of(sql_mode)).0, Ordering::Relaxed);
     }
 
     pub(crate) fn seen(&self) -> Seen {
@@ -26,11 +25,10 @@ impl SqlModes {
 }
 
 impl Seen {
-    /// One SQL mode, as it stands in the variable.
-    pub(crate) fn of(sql_mode: &[u8]) -> Self {
-        let has = |name: &[u8]| sql_mode.split(|byte| *byte == b',').any(|mode| mode == name);
-        let bits = NAMES.iter().enumerate().map(|(at, name)| if has(name) { 1 << (2 * at) } else { 2 << (2 * at) });
-        Self(bits.fold(0, |all, bit| all | bit))
+    /// One SQL mode.
+    pub(crate) fn of(quotes: Quotes) -> Self {
+        let bits = |on: bool| if on { 1 } else { 2 };
+        Self(bits(quotes.ansi) | bits(quotes.no_backslash_escapes) << 2)
     }
 
     /// What is seen on either of two servers; not what is not known of one of them.
@@ -71,7 +69,7 @@ mod tests {
 
     #[test]
     fn servers_that_differ_leave_a_doubt() {
-        let [none, ansi] = [Seen::of(b""), Seen::of(b"ANSI_QUOTES")];
+        let [none, ansi] = [b"".as_slice(), b"ANSI_QUOTES"].map(|mode| Seen::of(Quotes::of(mode)));
         assert_eq!(read(none.or(none)), (false, false, false));
         assert_eq!(read(none.or(ansi)), (false, false, true));
         assert_eq!(read(ansi.or(Seen::default())), (false, false, true), "of one nothing is known");

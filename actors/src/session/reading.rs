@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use greenroom_protocol::command::Command;
 use greenroom_protocol::sql::named::named;
-use greenroom_protocol::sql::{self, ClientCharset, Doubt, Facts, Kind, Mode, PinReason, Reading, Verdict};
-use greenroom_protocol::state::{Charset, SessionState};
+use greenroom_protocol::sql::{self, Doubt, Facts, Kind, Mode, PinReason, Reading, Verdict};
 
 use super::belongings::Belongings;
 use super::command::Incoming;
@@ -43,11 +42,13 @@ impl Conversation {
     /// How they are read, and what of it is not certain.
     pub(super) fn mode_and_doubt(&self) -> (Mode, Doubt) {
         let mut mode = Mode::new(self.flavor, self.version);
-        let mut doubt = put_charset(&self.state, &mut mode);
-        doubt.sql_mode = match self.state.variable(b"sql_mode") {
-            Some(own) => Seen::of(own).put_into(&mut mode).sql_mode,
-            None => self.usual_modes().put_into(&mut mode).sql_mode,
-        };
+        let quotes = self.state.quotes().map_or_else(|| self.usual_modes(), Seen::of);
+        let mut doubt = quotes.put_into(&mut mode);
+        // Where no server has named the character sets of the session's login, they may be any.
+        match self.state.client_charset() {
+            Some(charset) => mode.charset = charset,
+            None => doubt.charset = true,
+        }
         // The server was told of another in a way that it does not report, or reports to the client alone.
         doubt.sql_mode |= self.debts.sql_mode;
         doubt.charset |= self.debts.client;
@@ -120,13 +121,6 @@ impl Conversation {
     pub(super) fn may_be_read_again(turn: &Turn) -> bool {
         turn.unsure && turn.reader.is_none() && matches!(turn.command, Command::Query | Command::StmtPrepare)
     }
-}
-
-/// Where no server has named the character sets of the session's login, they may be any.
-fn put_charset(state: &SessionState, mode: &mut Mode) -> Doubt {
-    let Charset::Named(names) = state.charset() else { return Doubt { charset: true, sql_mode: false } };
-    mode.charset = ClientCharset::from_name(std::str::from_utf8(&names.client).unwrap_or_default());
-    Doubt::default()
 }
 
 /// Whether the text is a bare call of `RELEASE_ALL_LOCKS()`: in any other place it may not have been made.

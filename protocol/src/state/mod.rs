@@ -10,6 +10,8 @@ mod print;
 mod tests;
 mod user_variables;
 
+use crate::sql::ClientCharset;
+
 pub use absorb::{Absorbed, absorb};
 pub use diff::{AT_LOGIN, Restore, Unfit, restore};
 pub use user_variables::{Full, UserVariables};
@@ -37,6 +39,24 @@ pub struct Names {
 /// A variable's name and the value that a session gave it.
 pub type Variable = (Box<[u8]>, Box<[u8]>);
 
+/// What an SQL mode says of how texts are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotes {
+    /// It holds `ANSI_QUOTES`: double quotes delimit identifiers.
+    pub ansi: bool,
+    /// It holds `NO_BACKSLASH_ESCAPES`.
+    pub no_backslash_escapes: bool,
+}
+
+impl Quotes {
+    /// Of an SQL mode as it stands in the variable.
+    #[must_use]
+    pub fn of(sql_mode: &[u8]) -> Self {
+        let has = |name: &[u8]| sql_mode.split(|byte| *byte == b',').any(|mode| mode == name);
+        Self { ansi: has(b"ANSI_QUOTES"), no_backslash_escapes: has(b"NO_BACKSLASH_ESCAPES") }
+    }
+}
+
 /// One session's restorable state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionState {
@@ -46,6 +66,8 @@ pub struct SessionState {
     variables: Vec<Variable>,
     user_variables: UserVariables,
     print: u64,
+    client: Option<ClientCharset>,
+    quotes: Option<Quotes>,
 }
 
 impl SessionState {
@@ -53,8 +75,9 @@ impl SessionState {
     #[must_use]
     pub fn new(database: Option<&[u8]>, charset: Charset) -> Self {
         let (variables, user_variables) = (Vec::new(), UserVariables::default());
-        let mut state = Self { database: database.map(Box::from), charset, variables, user_variables, print: 0 };
-        state.print = print::of(&state);
+        let database = database.map(Box::from);
+        let mut state = Self { database, charset, variables, user_variables, print: 0, client: None, quotes: None };
+        state.derive();
         state
     }
 
@@ -97,13 +120,13 @@ impl SessionState {
     /// Selects another database, or none.
     pub fn set_database(&mut self, database: Option<&[u8]>) {
         self.database = database.map(Box::from);
-        self.print = print::of(self);
+        self.derive();
     }
 
     /// Sets the character sets.
     pub fn set_charset(&mut self, charset: Charset) {
         self.charset = charset;
-        self.print = print::of(self);
+        self.derive();
     }
 
     /// Sets `character_set_client` alone, by which the next text is read, where the names are known; whether it was
@@ -114,7 +137,7 @@ impl SessionState {
             return false;
         }
         names.client = Box::from(client);
-        self.print = print::of(self);
+        self.derive();
         true
     }
 
@@ -128,21 +151,45 @@ impl SessionState {
             }
             Err(at) => self.variables.insert(at, (Box::from(name), Box::from(value))),
         }
-        self.print = print::of(self);
+        self.derive();
     }
 
     /// Notes that a variable is as at a login again.
     pub fn forget_variable(&mut self, name: &[u8]) {
         if let Ok(at) = self.position(name) {
             self.variables.remove(at);
-            self.print = print::of(self);
+            self.derive();
         }
     }
 
     /// Notes what the session's user variables are.
     pub fn set_user_variables(&mut self, variables: UserVariables) {
         self.user_variables = variables;
+        self.derive();
+    }
+
+    /// The kind of the client's character set, once a server has named it.
+    #[must_use]
+    pub const fn client_charset(&self) -> Option<ClientCharset> {
+        self.client
+    }
+
+    /// What the session's own SQL mode says of quotes, if it set one.
+    #[must_use]
+    pub const fn quotes(&self) -> Option<Quotes> {
+        self.quotes
+    }
+
+    /// What follows from the rest, so that no statement has to work it out.
+    fn derive(&mut self) {
         self.print = print::of(self);
+        self.client = match &self.charset {
+            Charset::Named(names) => {
+                Some(ClientCharset::from_name(std::str::from_utf8(&names.client).unwrap_or_default()))
+            }
+            Charset::Handshake(_) => None,
+        };
+        self.quotes = self.variable(b"sql_mode").map(Quotes::of);
     }
 
     fn position(&self, name: &[u8]) -> Result<usize, usize> {

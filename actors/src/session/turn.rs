@@ -42,6 +42,8 @@ const SURVIVABLE: [PinReason; 3] = [PinReason::Diagnostics, PinReason::OneShotIs
 pub(super) struct Turn {
     pub(super) command: Command,
     pub(super) effects: Effects,
+    /// The sequence id of the reply's next packet, where that is not its first.
+    pub(super) seq: Option<u8>,
     /// Nobody knew yet how its text is to be read.
     pub(super) unsure: bool,
     pub(super) incoming: Incoming,
@@ -265,7 +267,7 @@ impl Conversation {
             }
             return Ok(());
         }
-        self.send_error(turn.incoming.seq(), error).await
+        self.send_error(turn.seq.unwrap_or(turn.incoming.seq()), error).await
     }
 
     /// Lets others kill what runs.
@@ -310,6 +312,7 @@ impl Conversation {
                     self.consume_turn(turn);
                     turn.incoming.scanned.used = 0;
                     Box::pin(self.upload(&mut reply)).await?;
+                    turn.seq = Some(reply.client_seq());
                 }
                 Boundary::Done | Boundary::More => {}
             }
@@ -459,6 +462,7 @@ impl Turn {
         Self {
             command,
             effects,
+            seq: None,
             unsure: false,
             incoming,
             rewritten: None,

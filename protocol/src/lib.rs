@@ -12,6 +12,7 @@ pub mod flavor;
 pub mod login;
 pub mod packet;
 pub mod processes;
+pub mod proxy_header;
 pub mod reply;
 pub mod secret;
 pub mod sql;

@@ -13,6 +13,7 @@ pub mod input;
 pub mod node_login;
 pub mod packet;
 pub mod processes;
+pub mod proxy_header;
 pub mod reply;
 pub mod sql;
 pub mod statement;
@@ -24,7 +25,7 @@ pub mod upload;
 pub type Check = fn(&[u8]);
 
 /// Every check by the name of its fuzz target.
-pub const ALL: [(&str, Check); 12] = [
+pub const ALL: [(&str, Check); 13] = [
     ("answers", answers::check),
     ("client_login", client_login::check),
     ("dump", dump::check),
@@ -32,6 +33,7 @@ pub const ALL: [(&str, Check); 12] = [
     ("node_login", node_login::check),
     ("packet", packet::check),
     ("processes", processes::check),
+    ("proxy_header", proxy_header::check),
     ("reply", reply::check),
     ("sql", sql::check),
     ("statement", statement::check),

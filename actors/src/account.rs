@@ -19,6 +19,8 @@ pub(crate) struct Account {
     pub(crate) user: Box<[u8]>,
     /// As the server knows it.
     pub(crate) backend_user: Box<[u8]>,
+    /// The client's address, where the server is told it: it may make another account of it.
+    pub(crate) client: Option<IpAddr>,
     /// What proves it to the server.
     pub(crate) secret: BackendSecret,
 }

@@ -93,6 +93,7 @@ impl Pool {
                     last: last.filter(|_| own),
                     fresh: false,
                     attributes: None,
+                    route: None,
                 };
                 let (reply, answer) = oneshot::channel();
                 shard.do_send(Lease { ticket, reply });
@@ -130,6 +131,7 @@ fn node_settings(connections: usize) -> NodeSettings {
         min_idle: 0,
         max_lifetime: None,
         connect_timeout: LONG,
+        proxy_protocol: None,
     }
 }
 
@@ -150,6 +152,7 @@ fn endpoint(connections: usize) -> (Arc<Node>, Arc<Endpoint>) {
         client_idle_in_transaction_timeout: None,
         pool_by_client_ip: false,
         credentials: CredentialSource::Static,
+        proxy_protocol_networks: Vec::new(),
     };
     let endpoint = Arc::new(Endpoint { settings: Arc::new(settings), nodes: vec![Arc::clone(&node)] });
     (node, endpoint)
@@ -162,7 +165,7 @@ fn server() -> ServerSettings {
 
 fn account() -> Arc<Account> {
     let secret = BackendSecret::Password(Secret::new([]));
-    Arc::new(Account { id: 1, user: (*b"app").into(), backend_user: (*b"app").into(), secret })
+    Arc::new(Account { id: 1, user: (*b"app").into(), backend_user: (*b"app").into(), client: None, secret })
 }
 
 fn key() -> PoolKey {

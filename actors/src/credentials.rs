@@ -3,6 +3,7 @@
 //! No actor: a login would go to its thread and back twice, which costs it more than all the rest of it (measured). It is
 //! read by every login and written by few.
 
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use greenroom_protocol::login::client::BackendSecret;
@@ -18,8 +19,11 @@ use crate::settings::{CredentialSource, UserSecret, UserSettings};
 /// and everybody's next login proves itself again.
 const REMEMBERED: usize = 100_000;
 
-/// A user as clients name it, and as the server does.
-type UserPair = (Box<[u8]>, Box<[u8]>);
+/// A user as clients name it, and the client's address where the server is told it: it may know several of one name.
+type User = (Box<[u8]>, Option<IpAddr>);
+
+/// A user, and the name that the server knows.
+type UserPair = (User, Box<[u8]>);
 
 /// Passwords of one user that servers are yet to judge at most; beyond that the oldest goes.
 const UNPROVEN: usize = 8;
@@ -32,7 +36,7 @@ pub(crate) struct Credentials {
 
 struct Book {
     users: FxHashMap<Box<[u8]>, UserSettings>,
-    learned: FxHashMap<Box<[u8]>, Secret>,
+    learned: FxHashMap<User, Secret>,
     /// By the client's name of the user and the server's: the proven account, if there is one yet, and after it
     /// those that a server is still to judge.
     accounts: FxHashMap<UserPair, Vec<Arc<Account>>>,
@@ -52,16 +56,16 @@ impl Credentials {
     }
 
     /// What the login of a user is judged by.
-    pub(crate) fn terms(&self, user: &[u8], source: CredentialSource) -> Terms {
-        let known = self.book.read().unwrap_or_else(PoisonError::into_inner).known(user, source);
+    pub(crate) fn terms(&self, user: &[u8], client: Option<IpAddr>, source: CredentialSource) -> Terms {
+        let known = self.book.read().unwrap_or_else(PoisonError::into_inner).known(user, client, source);
         Terms { known, rsa: Arc::clone(&self.rsa) }
     }
 
     /// The account of a user who has proven himself.
-    pub(crate) fn settle(&self, user: &[u8], proof: Proof) -> Arc<Account> {
+    pub(crate) fn settle(&self, user: &[u8], client: Option<IpAddr>, proof: Proof) -> Arc<Account> {
         let proven = !matches!(proof, Proof::Learned(_));
         let (backend_user, secret) = self.book.read().unwrap_or_else(PoisonError::into_inner).on_server(user, proof);
-        let names = (Box::from(user), backend_user);
+        let names = ((Box::from(user), client), backend_user);
         if proven && let Some(account) = self.settled(&names, &secret) {
             return account;
         }
@@ -105,15 +109,15 @@ fn by_name(users: Vec<UserSettings>) -> FxHashMap<Box<[u8]>, UserSettings> {
 }
 
 impl Book {
-    fn known(&self, user: &[u8], source: CredentialSource) -> Known {
-        if let Some(user) = self.users.get(user) {
+    fn known(&self, name: &[u8], client: Option<IpAddr>, source: CredentialSource) -> Known {
+        if let Some(user) = self.users.get(name) {
             return match &user.secret {
                 UserSecret::Password(password) => Known::Password(password.clone()),
                 UserSecret::NativeDoubleSha1(hash) => Known::Native(SecretHash::new(*hash)),
                 UserSecret::Sha2Double(hash) => Known::Sha2(SecretHash::new(*hash)),
             };
         }
-        match (source, self.learned.get(user)) {
+        match (source, self.learned.get(&(Box::from(name), client))) {
             (CredentialSource::Static, _) => Known::Nobody,
             (CredentialSource::Learned, Some(password)) => Known::Remembered(password.clone()),
             (CredentialSource::Learned, None) => Known::Learn,
@@ -139,12 +143,12 @@ impl Book {
         if self.accounts.len() >= REMEMBERED {
             self.accounts.clear();
         }
-        let (user, backend_user) = names.clone();
+        let ((user, client), backend_user) = names.clone();
         let accounts = self.accounts.entry(names).or_default();
         let found = accounts.iter().find(|account| same_secret(&account.secret, &secret)).map(Arc::clone);
         let account = found.unwrap_or_else(|| {
             self.made = self.made.wrapping_add(1);
-            Arc::new(Account { id: self.made, user, backend_user, secret })
+            Arc::new(Account { id: self.made, user, backend_user, client, secret })
         });
         if proven {
             // Only the newest is given out again: an older password's sessions keep what they have.
@@ -163,20 +167,21 @@ impl Book {
             self.learned.clear();
         }
         if let BackendSecret::Password(password) = &account.secret {
-            self.learned.insert(account.user.clone(), password.clone());
+            self.learned.insert((account.user.clone(), account.client), password.clone());
         }
-        let names = (account.user.clone(), account.backend_user.clone());
+        let names = ((account.user.clone(), account.client), account.backend_user.clone());
         self.accounts.insert(names, vec![account]);
     }
 
     fn forget(&mut self, account: &Account) {
+        let user = (account.user.clone(), account.client);
         // Somebody else's guess says nothing of the password that is remembered.
         if let BackendSecret::Password(refused) = &account.secret
-            && self.learned.get(&account.user) == Some(refused)
+            && self.learned.get(&user) == Some(refused)
         {
-            self.learned.remove(&account.user);
+            self.learned.remove(&user);
         }
-        if let Some(accounts) = self.accounts.get_mut(&(account.user.clone(), account.backend_user.clone())) {
+        if let Some(accounts) = self.accounts.get_mut(&(user, account.backend_user.clone())) {
             accounts.retain(|known| known.id != account.id);
         }
     }

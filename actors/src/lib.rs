@@ -27,6 +27,7 @@ mod listener;
 mod local;
 pub mod metrics;
 mod monitor;
+pub mod networks;
 mod node;
 mod packets;
 mod pool;

@@ -3,12 +3,15 @@
 //! Nothing here reads a file. A reload makes a new value; what lives already keeps the one that it was born with.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use greenroom_protocol::proxy_header::Version;
 use greenroom_protocol::secret::Secret;
+
+use crate::networks::Network;
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -57,6 +60,8 @@ pub struct NodeSettings {
     pub max_lifetime: Option<Duration>,
     /// How long connecting and logging in may take.
     pub connect_timeout: Duration,
+    /// In which version of the PROXY protocol it is told for whom a connection is, if in any.
+    pub proxy_protocol: Option<Version>,
 }
 
 /// What a node is for.
@@ -82,6 +87,17 @@ pub enum Address {
     },
     /// `unix:/path`.
     Unix(PathBuf),
+}
+
+impl Address {
+    /// The socket address, where it is one: not a name, not a path.
+    #[must_use]
+    pub fn socket(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp { host, port } => host.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, *port)),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Address {
@@ -123,6 +139,28 @@ pub struct EndpointSettings {
     pub pool_by_client_ip: bool,
     /// Where credentials come from.
     pub credentials: CredentialSource,
+    /// Who may say, by the PROXY protocol, for which client it speaks.
+    pub proxy_protocol_networks: Vec<Network>,
+}
+
+impl EndpointSettings {
+    /// Whether a PROXY header from there is believed.
+    #[must_use]
+    pub fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        self.proxy_protocol_networks.iter().any(|network| network.contains(peer))
+    }
+
+    /// Whether a server connection is only ever used for clients of one address.
+    #[must_use]
+    pub fn separates_clients(&self) -> bool {
+        self.pool != PoolMode::Transaction || self.pool_by_client_ip
+    }
+
+    /// Whether servers are told from which address a client comes.
+    #[must_use]
+    pub fn shows_clients(&self) -> bool {
+        self.separates_clients() && self.nodes.iter().any(|node| node.proxy_protocol.is_some())
+    }
 }
 
 /// Whether writes are meant to come through an endpoint.

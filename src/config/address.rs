@@ -29,14 +29,6 @@ impl Read for OrOff<SocketAddr> {
     }
 }
 
-/// The IP address and port of a TCP address, if it has no name to look up.
-pub(super) fn socket(address: &Address) -> Option<SocketAddr> {
-    match address {
-        Address::Tcp { host, port } => Some(SocketAddr::new(host.parse().ok()?, *port)),
-        Address::Unix(_) => None,
-    }
-}
-
 fn parse(address: &str) -> Option<Address> {
     match address.strip_prefix("unix:") {
         Some(path) if path.starts_with('/') => Some(Address::Unix(PathBuf::from(path))),

@@ -2,6 +2,7 @@
 
 use config::Value;
 use greenroom_actors::settings::{Access, Pinning, PoolMode, Role};
+use greenroom_protocol::proxy_header::Version;
 
 use super::value::{Read, Wrong, text};
 use super::vault::Vault;
@@ -30,6 +31,10 @@ pub(super) enum Tls {
     Preferred,
 }
 
+/// Whether a node is told for whom a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProxyProtocol(pub(super) Option<Version>);
+
 /// Implements [`Read`] for a type by its words.
 macro_rules! choices {
     ($($kind:ty, $what:literal: $($word:literal => $value:expr),+;)*) => {$(
@@ -54,6 +59,19 @@ choices! {
 impl Read for slog::Level {
     fn read(value: &Value, _: &Vault) -> Result<Self, Wrong> {
         choose(value, "a log level", &LEVELS)
+    }
+}
+
+impl Read for ProxyProtocol {
+    fn read(value: &Value, vault: &Vault) -> Result<Self, Wrong> {
+        match bool::read(value, vault) {
+            Ok(on) => Ok(Self(on.then_some(Version::V2))),
+            Err(_) => choose(
+                value,
+                "a version of the PROXY protocol",
+                &[("off", Self(None)), ("v1", Self(Some(Version::V1))), ("v2", Self(Some(Version::V2)))],
+            ),
+        }
     }
 }
 

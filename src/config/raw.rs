@@ -9,7 +9,7 @@ use std::time::Duration;
 use greenroom_actors::settings::{Access, Address, Pinning, PoolMode, Role};
 use greenroom_protocol::secret::Secret;
 
-use super::choice::{Credentials, Tls};
+use super::choice::{Credentials, ProxyProtocol, Tls};
 use super::reader::{Field, Reader, Table};
 use super::value::{Listed, OrOff, Size};
 use crate::telemetry::log::Format;
@@ -66,6 +66,8 @@ sections! {
         max_lifetime: OrOff<Duration>,
         /// For connecting and logging in.
         connect_timeout: Duration,
+        /// Telling it for whom a connection is.
+        proxy_protocol: ProxyProtocol,
         /// Encryption towards the server.
         tls: Tls,
     }
@@ -98,6 +100,8 @@ sections! {
         pool_by_client_ip: bool,
         /// Whom to let in.
         credentials: Credentials,
+        /// Who may say for whom it speaks.
+        proxy_protocol_networks: Vec<Listed>,
         /// Encryption towards clients.
         tls: Tls,
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use greenroom_actors::settings::{Access, CredentialSource, EndpointSettings, NodeSettings, Pinning, PoolMode, Role};
 use greenroom_actors::settings::{ServerSettings, UserSecret, UserSettings};
 
+use greenroom_protocol::proxy_header::Version;
+
 use super::Loaded;
 
 /// Shows a [`Loaded`] configuration in a few lines.
@@ -42,7 +44,13 @@ fn node(f: &mut fmt::Formatter<'_>, it: &Arc<NodeSettings>) -> fmt::Result {
     };
     write!(f, "node {:?} at {}, role {role}", it.name, it.address)?;
     write!(f, ", max_connections {}, min_idle {}", it.max_connections, it.min_idle)?;
-    writeln!(f, ", max_lifetime {}, connect_timeout {}", or_off(it.max_lifetime), time(it.connect_timeout))
+    write!(f, ", max_lifetime {}, connect_timeout {}", or_off(it.max_lifetime), time(it.connect_timeout))?;
+    let version = match it.proxy_protocol {
+        None => "",
+        Some(Version::V1) => ", proxy_protocol v1",
+        Some(Version::V2) => ", proxy_protocol v2",
+    };
+    writeln!(f, "{version}")
 }
 
 fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Result {
@@ -55,6 +63,10 @@ fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Resu
     write!(f, ", client_idle_in_transaction_timeout {}", or_off(it.client_idle_in_transaction_timeout))?;
     let flags = [(it.fallback_to_primary, "fallback_to_primary"), (it.pool_by_client_ip, "pool_by_client_ip")];
     flags.iter().filter(|(on, _)| *on).try_for_each(|(_, flag)| write!(f, ", {flag}"))?;
+    if !it.proxy_protocol_networks.is_empty() {
+        let networks: Vec<_> = it.proxy_protocol_networks.iter().map(ToString::to_string).collect();
+        write!(f, ", proxy_protocol_networks {}", networks.join(" "))?;
+    }
     writeln!(f)
 }
 

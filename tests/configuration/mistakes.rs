@@ -71,6 +71,14 @@ fn wrong_values() -> Vec<(Case, &'static str)> {
             node("connect_timeout = 5"),
             "a.toml:4: nodes[0].connect_timeout: 5 is not a duration; expected a number with its unit, as in \"10s\" or \"500ms\"",
         ),
+        (
+            node("proxy_protocol = 'v3'"),
+            "a.toml:4: nodes[0].proxy_protocol: \"v3\" is not a version of the PROXY protocol; expected \"off\", \"v1\" or \"v2\"",
+        ),
+        (
+            endpoint("proxy_protocol_networks = ['10.0.0.0/8', 'proxy.example']"),
+            "a.toml:4: endpoints[0].proxy_protocol_networks: \"proxy.example\" is not a network; expected addresses, networks such as \"10.0.0.0/8\", \"localhost\" for Unix sockets, or \"*\"",
+        ),
         (node("role = 'replica'"), "built-in default.toml:"),
         (
             endpoint("tls = 'required'"),

@@ -88,11 +88,32 @@ impl Wire {
 
     /// Connects from this address of loopback's, and logs in.
     pub(crate) fn connect_from(source: Ipv4Addr, address: SocketAddr, login: &Login) -> Result<Self, WireError> {
+        login::log_in(Self::greeted(Self::reach(source, address)?)?, login)
+    }
+
+    /// Connects from this address of loopback's, says this ahead of everything else, and logs in.
+    pub(crate) fn connect_saying(
+        source: Ipv4Addr,
+        address: SocketAddr,
+        ahead: &[u8],
+        login: &Login,
+    ) -> Result<Self, WireError> {
+        let mut stream = Self::reach(source, address)?;
+        stream.write_all(ahead)?;
+        login::log_in(Self::greeted(stream)?, login)
+    }
+
+    /// Goes on from the greeting.
+    pub(crate) fn log_in(self, login: &Login) -> Result<Self, WireError> {
+        login::log_in(self, login)
+    }
+
+    fn reach(source: Ipv4Addr, address: SocketAddr) -> Result<TcpStream, WireError> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.bind(&SocketAddr::from((source, 0)).into())?;
         socket.connect_timeout(&address.into(), TIMEOUT)?;
         socket.set_tcp_nodelay(true)?;
-        login::log_in(Self::greeted(socket.into())?, login)
+        Ok(socket.into())
     }
 
     fn greeted(stream: TcpStream) -> Result<Self, WireError> {

@@ -48,8 +48,11 @@ impl Bystander {
 }
 
 async fn open(permit: Permit, account: Arc<Account>) -> Result<Box<Wire>, Refusal> {
+    // As an account that the server knows by the client's address, only that address may log in.
+    let route = super::introduction::route(account.client);
     let blueprint = Blueprint {
         account,
+        route,
         database: None,
         collation: 0,
         capabilities: Capabilities::NONE,

@@ -13,6 +13,7 @@ use greenroom_protocol::login::PAYLOAD_LIMIT;
 use greenroom_protocol::login::attributes::Attributes;
 use greenroom_protocol::login::client::{Identity, NodeLogin, NodeLoginError, NodeStep};
 use greenroom_protocol::login::greeting::{Greeting, Opening};
+use greenroom_protocol::proxy_header::Route;
 use greenroom_protocol::secret::Secret;
 use greenroom_protocol::state::{Charset, SessionState, Variable};
 use greenroom_protocol::statement::Cache;
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 use super::clean::{TRACKERS, WHOAMI, Whoami};
 use super::defaults;
 use super::exchange::Batch;
+use super::introduction::{explain, introduce};
 use crate::account::Account;
 use crate::end::BackendEnd;
 use crate::local::Local;
@@ -43,6 +45,8 @@ pub(crate) struct Blueprint {
     pub(crate) mode: PoolMode,
     /// The connection attributes of the client, where the connection is its own to the end.
     pub(crate) attributes: Option<Arc<Attributes>>,
+    /// From where the client comes, where the server is told it.
+    pub(crate) route: Option<Route>,
 }
 
 impl Blueprint {
@@ -55,6 +59,7 @@ impl Blueprint {
             capabilities: ticket.key.capabilities,
             mode: ticket.key.mode,
             attributes: ticket.attributes.clone(),
+            route: ticket.route,
         }
     }
 }
@@ -123,6 +128,7 @@ pub(crate) async fn probe(node: &Arc<Node>) -> Result<(), String> {
     let settings = node.settings();
     let greet = async {
         let mut stream = Stream::connect(&settings.address).await.map_err(|error| error.to_string())?;
+        introduce(&mut stream, &settings, None).await.map_err(|(_, refusal)| refusal.to_string())?;
         greeting(&mut Packets::new(&mut stream), node).await.map_err(|(_, refusal)| refusal.to_string())
     };
     match timeout(settings.connect_timeout, greet).await {
@@ -154,6 +160,13 @@ impl Attempt {
             Self::Failed(failure) => failure,
         }
     }
+
+    fn explained(self, settings: &NodeSettings) -> Self {
+        match self {
+            Self::Failed(failure) => Self::Failed(explain(failure, settings)),
+            stale => stale,
+        }
+    }
 }
 
 impl From<Failure> for Attempt {
@@ -178,6 +191,7 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
     let connected = Stream::connect(&settings.address).await;
     let mut stream =
         connected.map_err(|error| failed(format!("connecting to {} failed: {error}", settings.address)))?;
+    introduce(&mut stream, settings, blueprint.route).await?;
     let secure = stream.is_private();
     let mut packets = Packets::new(&mut stream);
     let greeting = greeting(&mut packets, permit.node()).await?;
@@ -188,7 +202,7 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
     let identity = identity(blueprint, capabilities);
     let node = permit.node();
     let begun = NodeLogin::new(&greeting, identity.clone(), secure, node.rsa_key());
-    login(&mut packets, begun, node).await?;
+    login(&mut packets, begun, node).await.map_err(|attempt| attempt.explained(settings))?;
     if identity.charset > u16::from(u8::MAX) {
         packets.renumber();
         let begun = NodeLogin::again(&greeting, identity, secure, node.rsa_key());

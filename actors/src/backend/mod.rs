@@ -8,6 +8,7 @@ pub(crate) mod clean;
 mod connect;
 mod defaults;
 pub(crate) mod exchange;
+mod introduction;
 mod kill;
 mod messages;
 mod survey;

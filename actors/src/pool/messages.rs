@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use actix::{Addr, Message};
 use greenroom_protocol::login::attributes::Attributes;
+use greenroom_protocol::proxy_header::Route;
 use greenroom_protocol::sql::PinReason;
 use greenroom_protocol::state::{Charset, SessionState};
 use tokio::sync::oneshot;
@@ -44,6 +45,8 @@ pub(crate) struct Ticket {
     pub(crate) fresh: bool,
     /// The client's connection attributes, where the connection will be its own to the end.
     pub(crate) attributes: Option<Arc<Attributes>>,
+    /// From where the client comes, where the server is told it.
+    pub(crate) route: Option<Route>,
 }
 
 /// A session asks for a connection. The answer is the lease itself, sent by the connection.

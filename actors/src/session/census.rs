@@ -109,6 +109,13 @@ impl Attendance {
     pub(super) fn id(&self) -> u32 {
         self.id
     }
+
+    /// A proxy has said from where the session's client comes.
+    pub(super) fn came_from(&self, peer: Option<SocketAddr>) {
+        if let Some(entry) = self.local.sessions.entries.borrow_mut().get_mut(&self.id) {
+            entry.peer = peer;
+        }
+    }
 }
 
 impl Drop for Attendance {

@@ -13,6 +13,7 @@ use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::login::attributes::Attributes;
 use greenroom_protocol::login::scramble::{SCRAMBLE_LENGTH, Scramble};
 use greenroom_protocol::packet;
+use greenroom_protocol::proxy_header::Route;
 use greenroom_protocol::reply::{LASTING, Summary};
 use greenroom_protocol::sql::PinSet;
 use greenroom_protocol::state::{Charset, SessionState};
@@ -24,6 +25,7 @@ use super::closing::Closing;
 use super::control::Control;
 use super::hold::Hold;
 use super::insight::Insight;
+use super::introduction;
 use super::previous::Previous;
 use super::statements::Statements;
 use super::work::work;
@@ -47,6 +49,10 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(super) struct Client {
     pub(super) stream: Stream,
     pub(super) peer: Option<IpAddr>,
+    /// A proxy speaks for it.
+    pub(super) is_proxied: bool,
+    /// From where it came to where; `None` on a Unix socket.
+    pub(super) route: Option<Route>,
     /// Bytes read and not yet used; none while idle.
     pub(super) inlet: Option<Buffer>,
     /// More lies there than the command that is served.
@@ -64,14 +70,6 @@ pub(super) struct Client {
     pub(super) trackers: Arc<ClientTrackers>,
     /// No server has said yet what that is for who has not asked.
     pub(super) trackers_presumed: bool,
-}
-
-impl Client {
-    /// Whether nobody but the machine's owner can listen, and a password to be learned may come in clear: MariaDB's own
-    /// client library sends it so when asked, without a look at the RSA key (measured).
-    pub(super) fn is_local(&self) -> bool {
-        self.peer.is_some_and(|peer| peer.is_loopback())
-    }
 }
 
 /// What has to be asked of the server before the connection may go to somebody else.
@@ -156,7 +154,7 @@ pub(super) struct Conversation {
     pub(super) last: Option<BackendId>,
     pub(super) summary: Summary,
     pub(super) seat: Seat,
-    _attendance: Attendance,
+    pub(super) attendance: Attendance,
 }
 
 impl Conversation {
@@ -190,6 +188,7 @@ impl Conversation {
         let place = (seat.worker(), stage.workers());
         let (shown, kept) = (Rc::clone(&control), Arc::clone(&endpoint));
         let attendance = Attendance::new(Rc::clone(&local), place, me, shown, peer, kept);
+        let route = introduction::route(peer, endpoint.settings.listen.socket());
         let peer = peer.map(|peer| peer.ip().to_canonical());
         // Whoever comes now has missed the word that everybody is to end.
         if stage.is_draining() {
@@ -203,6 +202,8 @@ impl Conversation {
             client: Client {
                 stream,
                 peer,
+                is_proxied: false,
+                route,
                 inlet: None,
                 more: false,
                 closing: None,
@@ -241,7 +242,7 @@ impl Conversation {
             endpoint,
             stage,
             seat,
-            _attendance: attendance,
+            attendance,
         }
     }
 

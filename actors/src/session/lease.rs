@@ -126,6 +126,7 @@ impl Conversation {
             last: self.last,
             fresh: fresh || self.mode() == PoolMode::None,
             attributes: self.client.attributes.clone(),
+            route: self.client.route.filter(|_| account.client.is_some()),
         };
         let (reply, answer) = oneshot::channel();
         let Some(shard) = self.stage.shard(self.worker()) else { return Err(SessionEnd::Drained.into()) };

@@ -77,6 +77,7 @@ impl Conversation {
         self.send(0, &greeting.encode()).await?;
         // Until a client says otherwise, errors have an SQLSTATE from here on (measured on both servers).
         self.client.capabilities = CapabilityFlags::CLIENT_PROTOCOL_41;
+        self.introduce().await?;
         let (request, seq) = self.read_packet(1).await?;
         let request = match LoginRequest::parse(&request) {
             Ok(request) => request,
@@ -168,10 +169,11 @@ impl Conversation {
         }
         let stage = Arc::clone(&self.stage);
         let Some(main) = stage.main() else { return Err(SessionEnd::Drained) };
-        let known = main.credentials.terms(&wish.user, self.endpoint.settings.credentials);
+        let client = self.client.peer.filter(|_| self.endpoint.settings.shows_clients());
+        let known = main.credentials.terms(&wish.user, client, self.endpoint.settings.credentials);
         let (proof, seq) = self.authenticate(&wish, known, seq).await?;
         let learned = matches!(proof, Proof::Learned(_));
-        let account = main.credentials.settle(&wish.user, proof);
+        let account = main.credentials.settle(&wish.user, client, proof);
         self.control.set_account(&account);
         self.account = Some(account);
         self.insight = Insight::default();
@@ -203,7 +205,7 @@ impl Conversation {
         let learns = matches!(known.known, Known::Learn | Known::Remembered(_));
         let terms = Terms {
             known: known.known,
-            secure: self.client.stream.is_private() || learns && self.client.is_local(),
+            secure: self.client.is_private() || learns && self.client.is_local(),
             offered: wish.offered,
             scramble: wish.scramble,
             fresh: random_scramble(),
@@ -244,14 +246,15 @@ impl Conversation {
     }
 
     fn denial(&self, wish: &Wish, using_password: bool) -> SqlError {
-        let host = self.client.peer.map_or_else(|| "localhost".to_owned(), |peer| peer.to_string());
-        SqlError::access_denied(&wish.user, &host, using_password)
+        SqlError::access_denied(&wish.user, &self.host(), using_password)
     }
 
     async fn deny(&mut self, seq: u8, user: &[u8], error: &SqlError) -> Result<(), SessionEnd> {
         self.tally.login(LoginResult::Denied);
         let user = String::from_utf8_lossy(user).into_owned();
-        slog::info!(self.stage.log, "login refused"; "session" => self.id, "user" => user, "code" => error.code);
+        let client = self.host();
+        slog::info!(self.stage.log, "login refused";
+            "session" => self.id, "user" => user, "client" => client, "code" => error.code);
         self.send_error(seq, error).await
     }
 

@@ -15,6 +15,7 @@ mod foreign;
 mod hearing;
 mod hold;
 mod insight;
+mod introduction;
 mod kill;
 mod lease;
 mod locks;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use greenroom_actors::settings::{Access, Address, CredentialSource, EndpointSettings, NodeSettings, Role};
 
 use super::Checker;
-use crate::config::address::socket;
 use crate::config::choice::Credentials;
 use crate::config::problem::Place;
 use crate::config::raw::{Raw, RawEndpoint};
@@ -43,9 +42,10 @@ impl Checker<'_> {
         let nodes = nodes.and_then(|nodes| self.serving(raw, nodes));
         let lease_timeout = self.some_time(&raw.lease_timeout);
         let credentials = self.credential_source(&raw.credentials, no_users);
+        let proxy_protocol_networks = self.networks(&raw.proxy_protocol_networks);
         // Either word means unencrypted so far; it only has to be one of them.
         raw.tls.value?;
-        Some(EndpointSettings {
+        let settings = EndpointSettings {
             name: name?,
             listen: listen?,
             access: raw.access.value?,
@@ -59,14 +59,17 @@ impl Checker<'_> {
             client_idle_in_transaction_timeout: raw.client_idle_in_transaction_timeout.value?.0,
             pool_by_client_ip: raw.pool_by_client_ip.value?,
             credentials: credentials?,
-        })
+            proxy_protocol_networks: proxy_protocol_networks?,
+        };
+        self.hidden_clients(raw, &settings);
+        Some(settings)
     }
 
     /// A name would have to be looked up, and might be several addresses: only an IP address says where to listen.
     fn endpoint_listen(&mut self, field: &Field<Address>) -> Option<Address> {
         let expected = "\"IP:port\", \"[IPv6]:port\" or \"unix:/path\"";
         let listen = self.required(field, expected)?;
-        if matches!(listen, Address::Tcp { .. }) && socket(&listen).is_none() {
+        if matches!(listen, Address::Tcp { .. }) && listen.socket().is_none() {
             self.wrong(&field.place, format!("\"{listen}\" is not an IP address"), expected);
             return None;
         }

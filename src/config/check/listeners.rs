@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use greenroom_actors::settings::Address;
 
 use super::Checker;
-use crate::config::address::socket;
 use crate::config::problem::Place;
 use crate::config::raw::Raw;
 use crate::config::reader::Field;
@@ -31,7 +30,7 @@ impl Checker<'_> {
 
 fn of_endpoint(field: &Field<Address>) -> Option<(String, &Place)> {
     let listen = field.value.as_ref()?;
-    let is_any = socket(listen).is_some_and(|address| address.port() == 0);
+    let is_any = listen.socket().is_some_and(|address| address.port() == 0);
     (!is_any).then(|| (listen.to_string(), &field.place))
 }
 

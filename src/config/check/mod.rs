@@ -8,6 +8,7 @@ mod listeners;
 mod names;
 mod node;
 mod password;
+mod proxied;
 mod server;
 mod user;
 

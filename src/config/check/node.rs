@@ -36,6 +36,7 @@ impl Checker<'_> {
             min_idle: min_idle?,
             max_lifetime: raw.max_lifetime.value?.0,
             connect_timeout: connect_timeout?,
+            proxy_protocol: raw.proxy_protocol.value?.0,
         })
     }
 

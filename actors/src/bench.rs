@@ -26,7 +26,8 @@ use crate::settings::{
     Access, Address, CredentialSource, EndpointSettings, NodeSettings, Pinning, PoolMode, Role, ServerSettings,
 };
 use crate::stage::Stage;
-use crate::stream::Crated;
+use crate::stream::{Crated, Loose};
+use crate::tls::{EndpointTls, NodeTls};
 use crate::wire::{Birth, Card};
 
 /// `utf8mb4_general_ci`.
@@ -68,7 +69,11 @@ impl Pool {
             ours.set_nonblocking(true)?;
             servers.push(theirs);
             let permit = node.admit().ok_or_else(|| io::Error::other("the node takes no more connections"))?;
-            shard.do_send(Adopt { key: key.clone(), crated: Crated::Unix(ours), card: card(permit, &state) });
+            shard.do_send(Adopt {
+                key: key.clone(),
+                crated: Crated::Plain(Loose::Unix(ours)),
+                card: card(permit, &state),
+            });
         }
         let mut pool = Self { system, shard, endpoint, account, key, state, last: None, _servers: servers };
         pool.settle(connections)?;
@@ -132,6 +137,7 @@ fn node_settings(connections: usize) -> NodeSettings {
         max_lifetime: None,
         connect_timeout: LONG,
         proxy_protocol: None,
+        tls: NodeTls::disabled(),
     }
 }
 
@@ -153,6 +159,7 @@ fn endpoint(connections: usize) -> (Arc<Node>, Arc<Endpoint>) {
         pool_by_client_ip: false,
         credentials: CredentialSource::Static,
         proxy_protocol_networks: Vec::new(),
+        tls: EndpointTls::disabled(),
     };
     let endpoint = Arc::new(Endpoint { settings: Arc::new(settings), nodes: vec![Arc::clone(&node)] });
     (node, endpoint)

@@ -122,12 +122,20 @@ impl Buffer {
 
     /// Reads once. `Ok(0)` is the end of the stream (or a full buffer, which the caller must not bring).
     pub(crate) fn poll_fill(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.fill_by(|room| stream.poll_read(cx, room))
+    }
+
+    /// Reads once from wherever.
+    pub(crate) fn fill_by(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         if self.filled.end == self.bytes.len() && self.filled.start > 0 {
             self.bytes.copy_within(self.filled.clone(), 0);
             self.filled = 0..self.filled.len();
         }
         let room = self.bytes.get_mut(self.filled.end..).unwrap_or_default();
-        let count = ready!(stream.poll_read(cx, room))?;
+        let count = ready!(read(room))?;
         self.filled.end += count;
         Poll::Ready(Ok(count))
     }

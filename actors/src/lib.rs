@@ -40,6 +40,7 @@ mod stream;
 mod supervisor;
 mod surveys;
 mod tally;
+pub mod tls;
 mod wire;
 
 pub use supervisor::{Running, StartError, start};

@@ -21,7 +21,7 @@ use crate::local::Local;
 use crate::session::{Arrival, ClientSession};
 use crate::settings::Address;
 use crate::stage::{Seat, Stage};
-use crate::stream::{Crated, Stream};
+use crate::stream::{self, Crated, Stream};
 
 /// Connections that the kernel holds until they are accepted; it takes the smaller of this and its own limit.
 const BACKLOG: i32 = 4096;
@@ -138,8 +138,12 @@ impl Socketed {
 
     async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         match self {
-            Self::Tcp(listener) => listener.accept().await.map(|(socket, peer)| (Stream::Tcp(socket), Some(peer))),
-            Self::Unix(listener) => listener.accept().await.map(|(socket, _)| (Stream::Unix(socket), None)),
+            Self::Tcp(listener) => {
+                listener.accept().await.map(|(socket, peer)| (stream::Socket::Tcp(socket).into(), Some(peer)))
+            }
+            Self::Unix(listener) => {
+                listener.accept().await.map(|(socket, _)| (stream::Socket::Unix(socket).into(), None))
+            }
         }
     }
 }

@@ -42,6 +42,13 @@ pub const BYTES: &str = "greenroom_bytes_total";
 pub const ERRORS: &str = "greenroom_errors_total";
 /// Logins, by `endpoint` and `result` (`ok`, `denied`, `failed`).
 pub const LOGINS: &str = "greenroom_logins_total";
+/// Logins of clients, by `endpoint` and how their connections are encrypted: `version`, `cipher`, `handshake` (`full`, `resumed`),
+/// or `none` in all three.
+pub const TLS_LOGINS: &str = "greenroom_tls_logins_total";
+/// Backend connections opened, by `node` and the same three.
+pub const TLS_OPENS: &str = "greenroom_tls_backend_opens_total";
+/// For how long configured certificates are still valid, by `endpoint` or `node`.
+pub const TLS_EXPIRY: &str = "greenroom_tls_certificate_expiry_seconds";
 /// Whether a node answers: 1 or 0.
 pub const NODE_UP: &str = "greenroom_node_up";
 /// Failed actors that the supervisor saw to, by `actor`.
@@ -73,6 +80,9 @@ pub fn describe() {
     describe_counter!(BYTES, Unit::Bytes, "Bytes relayed, by endpoint and direction");
     describe_counter!(ERRORS, "Greenroom's own errors given to clients, by error number");
     describe_counter!(LOGINS, "Logins, by endpoint and result");
+    describe_counter!(TLS_LOGINS, "Logins that succeeded, by endpoint, TLS version, cipher and kind of handshake");
+    describe_counter!(TLS_OPENS, "Backend connections opened, by node, TLS version, cipher and kind of handshake");
+    describe_gauge!(TLS_EXPIRY, Unit::Seconds, "Time until a configured certificate expires, by endpoint or node");
     describe_gauge!(NODE_UP, "Whether the node answers: 1 or 0");
     describe_counter!(RESTARTS, "Failed actors that the supervisor saw to, by actor");
 }

@@ -12,6 +12,7 @@ use greenroom_protocol::proxy_header::Version;
 use greenroom_protocol::secret::Secret;
 
 use crate::networks::Network;
+use crate::tls::{EndpointTls, NodeTls};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -62,6 +63,8 @@ pub struct NodeSettings {
     pub connect_timeout: Duration,
     /// In which version of the PROXY protocol it is told for whom a connection is, if in any.
     pub proxy_protocol: Option<Version>,
+    /// Encryption towards it.
+    pub tls: NodeTls,
 }
 
 /// What a node is for.
@@ -141,6 +144,8 @@ pub struct EndpointSettings {
     pub credentials: CredentialSource,
     /// Who may say, by the PROXY protocol, for which client it speaks.
     pub proxy_protocol_networks: Vec<Network>,
+    /// Encryption towards clients.
+    pub tls: EndpointTls,
 }
 
 impl EndpointSettings {

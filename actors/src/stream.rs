@@ -1,20 +1,20 @@
-//! A socket of either kind, read and written by polling.
+//! A connection of either kind, encrypted or not, read and written by polling: the one place where sockets are.
+
+mod socket;
+mod tls;
 
 use std::io;
-use std::net::Shutdown;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use rustls::{ClientConnection, Connection, ServerConnection};
 
+pub(crate) use self::socket::{Loose, Socket};
+pub(crate) use self::tls::{Agreed, LooseTls, Tls};
+use crate::buffer::Buffer;
 use crate::settings::Address;
-
-/// Bytes thrown away at a time.
-const DRAIN_SIZE: usize = 16 * 1024;
+use crate::tls::{Acceptor, Dialer};
 
 /// What a peer has made of its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,74 +27,115 @@ pub(crate) enum PeerEnd {
     Broken,
 }
 
-/// A connected socket, registered with the arbiter that it was made on.
+/// A connection. Without TLS it is as small as its socket.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+    Plain(Socket),
+    Tls(Box<Tls>),
+    /// While hands are shaken, and after that has failed.
+    Between,
 }
 
-/// A socket on its way to another arbiter: it must be registered anew there, or its wake-ups stay behind.
+/// A connection on its way to another arbiter: its socket must be registered anew there, or its wake-ups stay behind.
 #[derive(Debug)]
 pub(crate) enum Crated {
-    Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
+    Plain(Loose),
+    Tls(Box<LooseTls>),
 }
 
 impl Crated {
     /// Registers the socket with this arbiter.
     pub(crate) fn unpack(self) -> io::Result<Stream> {
         match self {
-            Self::Tcp(socket) => TcpStream::from_std(socket).map(Stream::Tcp),
-            Self::Unix(socket) => UnixStream::from_std(socket).map(Stream::Unix),
+            Self::Plain(loose) => loose.register().map(Stream::Plain),
+            Self::Tls(loose) => loose.register().map(Box::new).map(Stream::Tls),
         }
+    }
+}
+
+impl From<Socket> for Stream {
+    fn from(socket: Socket) -> Self {
+        Self::Plain(socket)
     }
 }
 
 impl Stream {
     /// Connects to a node.
     pub(crate) async fn connect(address: &Address) -> io::Result<Self> {
-        match address {
-            Address::Tcp { host, port } => {
-                let socket = TcpStream::connect((host.as_str(), *port)).await?;
-                socket.set_nodelay(true)?;
-                SockRef::from(&socket).set_keepalive(true)?;
-                Ok(Self::Tcp(socket))
+        Socket::connect(address).await.map(Self::Plain)
+    }
+
+    /// Encrypts the connection of a client that has asked for it. `ahead`: what it sent behind that.
+    pub(crate) async fn accept_tls(&mut self, acceptor: &Acceptor, ahead: Option<Buffer>) -> io::Result<()> {
+        let connection = ServerConnection::new(Arc::clone(acceptor.config())).map_err(io::Error::other)?;
+        self.wrap(connection.into(), ahead).await
+    }
+
+    /// Encrypts the connection to a node that has been asked for it.
+    pub(crate) async fn connect_tls(&mut self, dialer: &Dialer) -> io::Result<()> {
+        let (config, name) = (Arc::clone(dialer.config()), dialer.server_name().clone());
+        let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        self.wrap(connection.into(), None).await
+    }
+
+    async fn wrap(&mut self, connection: Connection, ahead: Option<Buffer>) -> io::Result<()> {
+        match std::mem::replace(self, Self::Between) {
+            Self::Plain(socket) => {
+                *self = Self::Tls(Box::new(Tls::new(socket, connection, ahead).await?));
+                Ok(())
             }
-            Address::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
+            Self::Tls(_) | Self::Between => Err(gone()),
         }
     }
 
-    /// Takes the socket off this arbiter.
+    /// How it is encrypted, if it is.
+    pub(crate) fn agreed(&self) -> Option<Agreed> {
+        match self {
+            Self::Tls(tls) => Some(tls.agreed()),
+            Self::Plain(_) | Self::Between => None,
+        }
+    }
+
+    /// Whether the peer has shown a certificate that is trusted.
+    pub(crate) fn is_certified(&self) -> bool {
+        matches!(self, Self::Tls(tls) if tls.is_certified())
+    }
+
+    /// Takes the connection off this arbiter.
     pub(crate) fn pack(self) -> io::Result<Crated> {
         match self {
-            Self::Tcp(socket) => socket.into_std().map(Crated::Tcp),
-            Self::Unix(socket) => socket.into_std().map(Crated::Unix),
+            Self::Plain(socket) => socket.loosen().map(Crated::Plain),
+            Self::Tls(tls) => tls.loosen().map(Box::new).map(Crated::Tls),
+            Self::Between => Err(gone()),
         }
     }
 
-    /// Whether a peer's secrets may travel in clear text: nobody else can listen on a Unix socket.
+    /// Whether it is a Unix socket, on which nobody else can listen.
+    pub(crate) fn is_unix(&self) -> bool {
+        matches!(self, Self::Plain(Socket::Unix(_)))
+    }
+
+    /// Whether a peer's secrets may travel in clear text: nobody else can listen.
     pub(crate) fn is_private(&self) -> bool {
-        matches!(self, Self::Unix(_))
+        self.is_unix() || matches!(self, Self::Tls(_))
     }
 
     /// Reads what is there; 0 is the end. A short read also tells the runtime that there is no more,
     /// which saves the read that would say so.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(room);
-        let polled = match self {
-            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, &mut buffer),
-            Self::Unix(socket) => Pin::new(socket).poll_read(cx, &mut buffer),
-        };
-        ready!(polled)?;
-        Poll::Ready(Ok(buffer.filled().len()))
+        match self {
+            Self::Plain(socket) => socket.poll_read(cx, room),
+            Self::Tls(tls) => tls.poll_read(cx, room),
+            Self::Between => Poll::Ready(Err(gone())),
+        }
     }
 
     /// Reads what is there now, or `None` where that is nothing.
     pub(crate) fn try_read(&mut self, room: &mut [u8]) -> Option<io::Result<usize>> {
         let read = match self {
-            Self::Tcp(socket) => socket.try_read(room),
-            Self::Unix(socket) => socket.try_read(room),
+            Self::Plain(socket) => socket.try_read(room),
+            Self::Tls(tls) => return tls.try_read(room),
+            Self::Between => return Some(Err(gone())),
         };
         match read {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
@@ -103,75 +144,78 @@ impl Stream {
     }
 
     /// Ready when there is something to read or the peer has closed.
-    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(socket) => socket.poll_read_ready(cx),
-            Self::Unix(socket) => socket.poll_read_ready(cx),
+            Self::Plain(socket) => socket.poll_readable(cx),
+            Self::Tls(tls) => tls.poll_readable(cx),
+            Self::Between => Poll::Ready(Err(gone())),
         }
     }
 
-    /// What the peer has made of its end, without taking anything that it sent.
-    pub(crate) fn peer_end(&self) -> PeerEnd {
-        let socket = match self {
-            Self::Tcp(socket) => SockRef::from(socket),
-            Self::Unix(socket) => SockRef::from(socket),
-        };
-        match socket.peek(&mut [std::mem::MaybeUninit::uninit(); 1]) {
-            // Behind its end, a reset can no longer be read.
-            Ok(0) if matches!(socket.take_error(), Ok(None)) => PeerEnd::Closed,
-            Ok(1..) => PeerEnd::Open,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                PeerEnd::Open
-            }
-            Ok(0) | Err(_) => PeerEnd::Broken,
+    /// What the peer has made of its end, without taking anything that it said.
+    pub(crate) fn peer_end(&mut self) -> PeerEnd {
+        match self {
+            Self::Plain(socket) => socket.peer_end(),
+            Self::Tls(tls) => tls.peer_end(),
+            Self::Between => PeerEnd::Broken,
         }
     }
 
     /// Writes all of it, waiting for the peer where it does not take it.
     pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::Tcp(socket) => socket.write_all(bytes).await,
-            Self::Unix(socket) => socket.write_all(bytes).await,
+            Self::Plain(socket) => socket.write_all(bytes).await,
+            Self::Tls(tls) => tls.write_all(bytes).await,
+            Self::Between => Err(gone()),
         }
     }
 
     /// Whether the peer has neither closed nor said anything that was not read yet, by the socket's own word.
-    pub(crate) fn is_silent(&self) -> bool {
-        let socket = match self {
-            Self::Tcp(socket) => SockRef::from(socket),
-            Self::Unix(socket) => SockRef::from(socket),
-        };
-        let peeked = socket.peek(&mut [std::mem::MaybeUninit::uninit(); 1]);
-        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    pub(crate) fn is_silent(&mut self) -> bool {
+        match self {
+            Self::Plain(socket) => socket.is_silent(),
+            Self::Tls(tls) => tls.is_silent(),
+            Self::Between => false,
+        }
     }
 
     /// Breaks the connection: nothing can be written or read any more.
     pub(crate) fn sever(&self) {
-        let socket = match self {
-            Self::Tcp(socket) => SockRef::from(socket),
-            Self::Unix(socket) => SockRef::from(socket),
-        };
-        // It fails where the connection is broken already.
-        let _ = socket.shutdown(Shutdown::Both);
+        match self {
+            Self::Plain(socket) => socket.sever(),
+            Self::Tls(tls) => tls.sever(),
+            Self::Between => {}
+        }
+    }
+
+    /// Says in TLS's own words that no more comes, before it is closed.
+    pub(crate) fn part(&mut self) {
+        if let Self::Tls(tls) = self {
+            tls.part();
+        }
     }
 
     /// Says that no more comes, and reads away what is still on its way: a socket closed with bytes unread
     /// resets the connection, and the peer may never see the last that it was sent.
     pub(crate) async fn linger(&mut self, limit: Duration) {
-        let drained = async {
-            match self {
-                Self::Tcp(socket) => drain(socket).await,
-                Self::Unix(socket) => drain(socket).await,
-            }
-        };
-        // Whoever has not finished by then is cut off.
-        let _ = timeout(limit, drained).await;
+        match self {
+            Self::Plain(socket) => socket.linger(limit).await,
+            Self::Tls(tls) => tls.linger(limit).await,
+            Self::Between => {}
+        }
     }
 }
 
-async fn drain(socket: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
-    socket.shutdown().await?;
-    let mut room = vec![0; DRAIN_SIZE];
-    while socket.read(&mut room).await? > 0 {}
-    Ok(())
+fn gone() -> io::Error {
+    io::ErrorKind::NotConnected.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Socket, Stream};
+
+    #[test]
+    fn who_does_not_encrypt_does_not_pay_for_it() {
+        assert_eq!(size_of::<Stream>(), size_of::<Socket>());
+    }
 }

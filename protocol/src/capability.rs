@@ -1,6 +1,7 @@
 //! Capability flags: what Greenroom offers to clients, asks of servers, and must keep apart in pools.
 //!
-//! Not understood yet, so neither offered nor asked for: SSL, COMPRESS, ZSTD, multi-factor authentication,
+//! SSL concerns one leg alone: whoever connects adds it to what is said here.
+//! Not understood yet, so neither offered nor asked for: COMPRESS, ZSTD, multi-factor authentication,
 //! expired-password handling, and MariaDB's result sets for bulk operations.
 
 use mysql_common::constants::{CapabilityFlags, MariadbCapabilities};

@@ -2,14 +2,12 @@
 
 use config::Value;
 use greenroom_actors::settings::{Access, Pinning, PoolMode, Role};
+use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 use greenroom_protocol::proxy_header::Version;
 
 use super::value::{Read, Wrong, text};
 use super::vault::Vault;
 use crate::telemetry::log::{Format, LEVELS};
-
-/// What would encrypt a connection, and cannot yet.
-const TLS_TO_COME: [&str; 4] = ["required", "verify-ca", "verify-identity", "verify-client"];
 
 /// Where an endpoint's credentials come from, before the users are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,15 +18,6 @@ pub(super) enum Credentials {
     Static,
     /// Anybody whom the server accepts.
     Learned,
-}
-
-/// What an operator allows of encryption; both mean unencrypted while no TLS is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tls {
-    /// Never.
-    Disabled,
-    /// Where the peer can.
-    Preferred,
 }
 
 /// Whether a node is told for whom a connection is.
@@ -53,6 +42,10 @@ choices! {
     Pinning, "a way to pin": "tracked" => Self::Tracked, "strict" => Self::Strict;
     Credentials, "a source of credentials":
         "auto" => Self::Auto, "static" => Self::Static, "learned" => Self::Learned;
+    EndpointTlsMode, "a TLS mode of endpoints": "disabled" => Self::Disabled, "preferred" => Self::Preferred,
+        "required" => Self::Required, "verify-client" => Self::VerifyClient;
+    NodeTlsMode, "a TLS mode of nodes": "disabled" => Self::Disabled, "preferred" => Self::Preferred,
+        "required" => Self::Required, "verify-ca" => Self::VerifyCa, "verify-identity" => Self::VerifyIdentity;
     Format, "a log format": "human" => Self::Human, "json" => Self::Json;
 }
 
@@ -71,18 +64,6 @@ impl Read for ProxyProtocol {
                 "a version of the PROXY protocol",
                 &[("off", Self(None)), ("v1", Self(Some(Version::V1))), ("v2", Self(Some(Version::V2)))],
             ),
-        }
-    }
-}
-
-impl Read for Tls {
-    fn read(value: &Value, _: &Vault) -> Result<Self, Wrong> {
-        match text(value) {
-            Some(mode) if TLS_TO_COME.contains(&mode) => Err(Wrong {
-                what: format!("this build does not speak TLS yet, so {mode:?} cannot be kept"),
-                expected: "\"disabled\" or \"preferred\" (unencrypted for now)".into(),
-            }),
-            _ => choose(value, "a TLS mode", &[("disabled", Self::Disabled), ("preferred", Self::Preferred)]),
         }
     }
 }

@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use greenroom_actors::settings::{Access, Address, Pinning, PoolMode, Role};
+use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 use greenroom_protocol::secret::Secret;
 
-use super::choice::{Credentials, ProxyProtocol, Tls};
+use super::choice::{Credentials, ProxyProtocol};
 use super::reader::{Field, Reader, Table};
 use super::value::{Listed, OrOff, Size};
 use crate::telemetry::log::Format;
@@ -69,7 +70,15 @@ sections! {
         /// Telling it for whom a connection is.
         proxy_protocol: ProxyProtocol,
         /// Encryption towards the server.
-        tls: Tls,
+        tls: NodeTlsMode,
+        /// Authorities that its certificate may come from.
+        tls_ca: String,
+        /// The certificate to show it.
+        tls_cert: String,
+        /// That one's key.
+        tls_key: String,
+        /// The name that its certificate must be for.
+        tls_server_name: String,
     }
 
     /// An entry of `[[endpoints]]`: one address for applications.
@@ -103,7 +112,13 @@ sections! {
         /// Who may say for whom it speaks.
         proxy_protocol_networks: Vec<Listed>,
         /// Encryption towards clients.
-        tls: Tls,
+        tls: EndpointTlsMode,
+        /// The certificate to show them.
+        tls_cert: String,
+        /// That one's key.
+        tls_key: String,
+        /// Authorities that clients' certificates may come from.
+        tls_ca: String,
     }
 
     /// An entry of `[[users]]`: one that may log in.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use greenroom_actors::settings::{Access, CredentialSource, EndpointSettings, NodeSettings, Pinning, PoolMode, Role};
 use greenroom_actors::settings::{ServerSettings, UserSecret, UserSettings};
+use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 
 use greenroom_protocol::proxy_header::Version;
 
@@ -26,8 +27,7 @@ impl fmt::Display for Summary<'_> {
             Some(listen) => writeln!(f, "http {listen}: /metrics /healthz /readyz")?,
             None => writeln!(f, "http off")?,
         }
-        writeln!(f, "log level {}, format {}", log.level.as_str().to_lowercase(), log.format)?;
-        writeln!(f, "tls not spoken by this build: all connections are unencrypted")
+        writeln!(f, "log level {}, format {}", log.level.as_str().to_lowercase(), log.format)
     }
 }
 
@@ -50,7 +50,7 @@ fn node(f: &mut fmt::Formatter<'_>, it: &Arc<NodeSettings>) -> fmt::Result {
         Some(Version::V1) => ", proxy_protocol v1",
         Some(Version::V2) => ", proxy_protocol v2",
     };
-    writeln!(f, "{version}")
+    writeln!(f, "{version}, tls {}", node_tls(it.tls.mode()))
 }
 
 fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Result {
@@ -67,7 +67,7 @@ fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Resu
         let networks: Vec<_> = it.proxy_protocol_networks.iter().map(ToString::to_string).collect();
         write!(f, ", proxy_protocol_networks {}", networks.join(" "))?;
     }
-    writeln!(f)
+    writeln!(f, ", tls {}", endpoint_tls(it.tls.mode()))
 }
 
 fn user(f: &mut fmt::Formatter<'_>, it: &UserSettings) -> fmt::Result {
@@ -112,6 +112,25 @@ fn credentials(it: CredentialSource) -> &'static str {
     match it {
         CredentialSource::Static => "static",
         CredentialSource::Learned => "learned",
+    }
+}
+
+fn endpoint_tls(it: EndpointTlsMode) -> &'static str {
+    match it {
+        EndpointTlsMode::Disabled => "disabled",
+        EndpointTlsMode::Preferred => "preferred",
+        EndpointTlsMode::Required => "required",
+        EndpointTlsMode::VerifyClient => "verify-client",
+    }
+}
+
+fn node_tls(it: NodeTlsMode) -> &'static str {
+    match it {
+        NodeTlsMode::Disabled => "disabled",
+        NodeTlsMode::Preferred => "preferred",
+        NodeTlsMode::Required => "required",
+        NodeTlsMode::VerifyCa => "verify-ca",
+        NodeTlsMode::VerifyIdentity => "verify-identity",
     }
 }
 

@@ -58,8 +58,8 @@ fn wrong_sections() -> Vec<(Case, &'static str)> {
             "a.toml:4: nodes[0].min_idle: 101 idle connections are more than max_connections = 100; expected 0 to 100",
         ),
         (
-            node("tls = 'verify-ca'"),
-            "a.toml:4: nodes[0].tls: this build does not speak TLS yet, so \"verify-ca\" cannot be kept; expected \"disabled\" or \"preferred\" (unencrypted for now)",
+            node("tls = 'verify-client'"),
+            "a.toml:4: nodes[0].tls: \"verify-client\" is not a TLS mode of nodes; expected \"disabled\", \"preferred\", \"required\", \"verify-ca\" or \"verify-identity\"",
         ),
     ]
 }
@@ -81,8 +81,8 @@ fn wrong_values() -> Vec<(Case, &'static str)> {
         ),
         (node("role = 'replica'"), "built-in default.toml:"),
         (
-            endpoint("tls = 'required'"),
-            "a.toml:4: endpoints[0].tls: this build does not speak TLS yet, so \"required\" cannot be kept; expected \"disabled\" or \"preferred\" (unencrypted for now)",
+            endpoint("tls = 'verify-ca'"),
+            "a.toml:4: endpoints[0].tls: \"verify-ca\" is not a TLS mode of endpoints; expected \"disabled\", \"preferred\", \"required\" or \"verify-client\"",
         ),
         (
             endpoint("nodes = ['db2']"),

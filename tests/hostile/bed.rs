@@ -37,7 +37,7 @@ impl Bed {
         wire.ok("CREATE TABLE scratch (id INT, v LONGTEXT)");
         let limit = format!("max_connections = {WIDTH}");
         let proxy = Setup::new(server.address())
-            .first_node(address, &[&limit, "connect_timeout = \"3s\""])
+            .first_node(address, &[&limit, "connect_timeout = \"3s\"", "tls = \"disabled\""])
             .user(&tenant.name, &tenant.password)
             .server("max_packet = \"1MiB\"")
             .endpoint(&format!("pool = \"{pool}\""))

@@ -4,6 +4,7 @@ mod login;
 mod packet;
 mod rows;
 mod statement;
+mod tls;
 
 use std::{
     fmt,
@@ -21,6 +22,8 @@ pub(crate) use login::{AuthPath, Greeting, Login};
 pub(crate) use packet::{ErrPacket, OkPacket, Packet, Reader, Tracked};
 pub(crate) use rows::{Column, Rows};
 pub(crate) use statement::{Param, Prepared, execute_body};
+use tls::Channel;
+pub(crate) use tls::{Identity, Tls};
 
 /// Nothing a test waits for takes longer; [`Wire::set_timeout`] is for those that want to see silence.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,7 +33,7 @@ const LONGEST: usize = 0xFF_FFFF;
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Channel,
     /// What the next packet from the server must carry.
     sequence: u8,
     /// What the first packet of the answer to the last command must carry: more than 1 after a long one.
@@ -116,9 +119,15 @@ impl Wire {
         Ok(socket.into())
     }
 
+    /// Connects, asks for TLS, and logs in inside it.
+    pub(crate) fn connect_tls(address: SocketAddr, login: &Login, tls: &Tls) -> Result<Self, WireError> {
+        login::log_in(Self::open(address)?.encrypt(login, tls)?, login)
+    }
+
     fn greeted(stream: TcpStream) -> Result<Self, WireError> {
         let capabilities = CapabilityFlags::empty();
         let (greeting, welcome) = (Greeting::default(), OkPacket::default());
+        let stream = Channel::Plain(stream);
         let mut wire = Self { stream, sequence: 0, first: 1, capabilities, greeting, auth: AuthPath::None, welcome };
         wire.set_timeout(TIMEOUT);
         let packet = wire.packet()?;
@@ -131,13 +140,13 @@ impl Wire {
 
     /// How long a read or write may take from now on.
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
-        self.stream.set_read_timeout(Some(timeout)).unwrap();
-        self.stream.set_write_timeout(Some(timeout)).unwrap();
+        self.stream().set_read_timeout(Some(timeout)).unwrap();
+        self.stream().set_write_timeout(Some(timeout)).unwrap();
     }
 
     /// The socket, for tests that abuse it.
     pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
+        self.stream.socket()
     }
 
     /// Sends one command and reads nothing.
@@ -170,7 +179,8 @@ impl Wire {
 
     /// Sends bytes as they are, header and all.
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        Ok(self.stream.write_all(bytes)?)
+        self.stream.write_all(bytes)?;
+        Ok(self.stream.flush()?)
     }
 
     /// Reads one whole payload; sequence ids must follow each other.

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use super::clean::{TRACKERS, WHOAMI, Whoami};
 use super::defaults;
+use super::encrypt::encrypt;
 use super::exchange::Batch;
 use super::introduction::{explain, introduce};
 use crate::account::Account;
@@ -192,15 +193,18 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
     let mut stream =
         connected.map_err(|error| failed(format!("connecting to {} failed: {error}", settings.address)))?;
     introduce(&mut stream, settings, blueprint.route).await?;
-    let secure = stream.is_private();
     let mut packets = Packets::new(&mut stream);
     let greeting = greeting(&mut packets, permit.node()).await?;
+    let ahead = packets.into_rest();
     if capability::misshapen(greeting.capabilities, blueprint.capabilities) {
         return Err((BackendEnd::Refused, Refusal::Server(too_old(&settings.name))).into());
     }
     let capabilities = capability::backend(greeting.capabilities, blueprint.capabilities);
-    let identity = identity(blueprint, capabilities);
+    let mut identity = identity(blueprint, capabilities);
     let node = permit.node();
+    let seq = encrypt(&mut stream, &greeting, &mut identity, ahead, settings).await?;
+    let secure = stream.is_private();
+    let mut packets = Packets::resume(&mut stream, None, seq);
     let begun = NodeLogin::new(&greeting, identity.clone(), secure, node.rsa_key());
     login(&mut packets, begun, node).await.map_err(|attempt| attempt.explained(settings))?;
     if identity.charset > u16::from(u8::MAX) {

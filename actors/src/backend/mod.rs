@@ -7,6 +7,7 @@ mod aside;
 pub(crate) mod clean;
 mod connect;
 mod defaults;
+mod encrypt;
 pub(crate) mod exchange;
 mod introduction;
 mod kill;

@@ -177,6 +177,8 @@ impl Conversation {
         talk.leave(end);
         if end == SessionEnd::Violation {
             Box::pin(talk.client.stream.linger(LINGER)).await;
+        } else {
+            talk.client.stream.part();
         }
         end
     }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use greenroom_protocol::capability::{self, Capabilities};
 use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
 use greenroom_protocol::error::SqlError;
+use greenroom_protocol::login::PAYLOAD_LIMIT;
 use greenroom_protocol::login::change_user::ChangeUser;
 use greenroom_protocol::login::charset;
 use greenroom_protocol::login::greeting::Greeting;
 use greenroom_protocol::login::plugin::Plugin;
-use greenroom_protocol::login::request::LoginRequest;
 use greenroom_protocol::login::scramble::{self, Scramble};
 use greenroom_protocol::login::server::{Answer, ClientLogin, Known, Proof, Step, Terms};
-use greenroom_protocol::login::{LoginError, PAYLOAD_LIMIT};
 use greenroom_protocol::sql::PinSet;
 use greenroom_protocol::state::Charset;
 use greenroom_protocol::track;
@@ -65,11 +64,13 @@ impl Conversation {
         };
         (self.flavor, self.version) = (facts.flavor, facts.number);
         let offered = facts.plugin();
+        let mut capabilities = self.offered(&facts);
+        capabilities.flags.set(CapabilityFlags::CLIENT_SSL, self.endpoint.settings.tls.acceptor().is_some());
         let greeting = Greeting {
             version: facts.version.clone(),
             thread_id: self.id,
             scramble: random_scramble(),
-            capabilities: self.offered(&facts),
+            capabilities,
             charset: facts.charset,
             status: StatusFlags::SERVER_STATUS_AUTOCOMMIT,
             plugin: offered.name().to_owned(),
@@ -78,18 +79,7 @@ impl Conversation {
         // Until a client says otherwise, errors have an SQLSTATE from here on (measured on both servers).
         self.client.capabilities = CapabilityFlags::CLIENT_PROTOCOL_41;
         self.introduce().await?;
-        let (request, seq) = self.read_packet(1).await?;
-        let request = match LoginRequest::parse(&request) {
-            Ok(request) => request,
-            Err(error) => {
-                self.tally.login(LoginResult::Failed);
-                if error == LoginError::OldProtocol {
-                    self.client.capabilities = CapabilityFlags::empty();
-                }
-                self.send_error(seq, &error.sql_error()).await?;
-                return Err(SessionEnd::Violation);
-            }
-        };
+        let (request, seq) = self.login_request().await?;
         let agreed = request.capabilities.common(greeting.capabilities);
         (self.client.capabilities, self.client.further) = (agreed.flags, agreed.further);
         self.client.attributes = (self.mode() == PoolMode::None).then(|| Arc::new(request.attributes));
@@ -105,7 +95,13 @@ impl Conversation {
             offered,
             scramble: greeting.scramble,
         };
-        self.admit(wish, seq).await
+        if let Some(error) = self.objection(&wish.user, !wish.auth.is_empty()) {
+            self.deny(seq, &wish.user, &error).await?;
+            return Err(SessionEnd::Refused);
+        }
+        self.admit(wish, seq).await?;
+        self.count_encryption();
+        Ok(())
     }
 
     /// What every node of the endpoint can do, as far as they are known: any of them may serve the session.
@@ -246,7 +242,11 @@ impl Conversation {
     }
 
     fn denial(&self, wish: &Wish, using_password: bool) -> SqlError {
-        SqlError::access_denied(&wish.user, &self.host(), using_password)
+        self.denial_of(&wish.user, using_password)
+    }
+
+    pub(super) fn denial_of(&self, user: &[u8], using_password: bool) -> SqlError {
+        SqlError::access_denied(user, &self.host(), using_password)
     }
 
     async fn deny(&mut self, seq: u8, user: &[u8], error: &SqlError) -> Result<(), SessionEnd> {
@@ -294,7 +294,7 @@ impl Conversation {
     }
 
     /// Reads one packet of the login, and gives the sequence id of the one after it.
-    async fn read_packet(&mut self, seq: u8) -> Result<(Vec<u8>, u8), SessionEnd> {
+    pub(super) async fn read_packet(&mut self, seq: u8) -> Result<(Vec<u8>, u8), SessionEnd> {
         let inlet = self.client.inlet.take();
         let mut packets = Packets::resume(&mut self.client.stream, inlet, seq);
         let read = packets.read(PAYLOAD_LIMIT).await;

@@ -8,7 +8,7 @@ use greenroom_protocol::login::rsa::{RsaError, RsaKey};
 use rustc_hash::FxHashMap;
 use slog::Logger;
 
-use super::{Drain, House, Reload, ShardLost, Supervisor, watch};
+use super::{Drain, Expiries, House, Reload, ShardLost, Supervisor, watch};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::listener::{self, Bound, Listener, Peers, Rearm};
@@ -115,7 +115,9 @@ pub fn start(settings: Settings, log: Logger) -> Result<Running, StartError> {
         workers: arbiters,
         backoffs: FxHashMap::default(),
         drain_timeout: settings.server.drain_timeout,
+        expiries: Expiries::default(),
     };
+    supervisor.expiries.watch(&settings.endpoints, &settings.nodes);
     // Everybody must be known before the first client is let in.
     let ctx = Context::new();
     let main = Main { supervisor: ctx.address(), credentials: Credentials::new(settings.users, rsa) };
@@ -199,6 +201,7 @@ impl Supervisor {
     pub(super) fn apply(&mut self, settings: Settings) {
         self.stage.resettle(&settings.server);
         self.drain_timeout = settings.server.drain_timeout;
+        self.expiries.watch(&settings.endpoints, &settings.nodes);
         if let Some(main) = self.stage.main() {
             main.credentials.rewrite(settings.users);
         }

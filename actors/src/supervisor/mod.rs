@@ -5,6 +5,7 @@
 
 mod backoff;
 mod cast;
+mod expiry;
 pub(crate) mod watch;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use rustc_hash::FxHashMap;
 
 use self::backoff::{Backoff, Decision};
 pub use self::cast::{Running, StartError, start};
+use self::expiry::Expiries;
 use crate::end::BackendEnd;
 use crate::listener::{self, Listener};
 use crate::metrics::RESTARTS;
@@ -29,6 +31,9 @@ use crate::stage::Stage;
 
 /// The clock: idle connections are closed, and late waiters refused, within this of their time.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How often it is shown for how long certificates are still valid.
+const EXPIRY_LOOK: Duration = Duration::from_secs(10);
 
 /// How often draining looks whether everybody has left.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
@@ -45,6 +50,7 @@ pub(crate) struct Supervisor {
     workers: Vec<Arbiter>,
     backoffs: FxHashMap<u16, Backoff>,
     drain_timeout: Duration,
+    expiries: Expiries,
     made_nodes: u16,
 }
 
@@ -137,6 +143,7 @@ impl Actor for Supervisor {
                 shard.do_send(Tick { now });
             }
         });
+        ctx.run_interval(EXPIRY_LOOK, |this, _| this.expiries.show());
     }
 }
 

@@ -117,6 +117,13 @@ impl SqlError {
         Self::new(1156, LINK, "Got packets out of order")
     }
 
+    /// 3159: TLS is wanted of everybody, and this client has not asked for it.
+    #[must_use]
+    pub fn insecure_transport() -> Self {
+        let text = "Connections using insecure transport are prohibited while --require_secure_transport=ON.";
+        Self::new(3159, GENERAL, text)
+    }
+
     /// 1180: the connection to the server was lost inside a transaction. SQLSTATE 40000
     /// "transaction rollback" would let a driver replay the last statement alone; HY000 does not.
     #[must_use]

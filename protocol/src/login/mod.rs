@@ -43,9 +43,9 @@ pub enum LoginError {
     /// A client from before MySQL 4.1, without `CLIENT_PROTOCOL_41`.
     #[error("the client speaks the protocol from before MySQL 4.1; use a newer client")]
     OldProtocol,
-    /// The client wants TLS, which was not offered.
+    /// The client wants TLS before it says more. Where that was not offered, the client has broken the protocol.
     #[error("the client asks for TLS, which this endpoint does not offer; connect without TLS")]
-    TlsNotOffered,
+    TlsWanted,
     /// A server greeting of another protocol version than 10, or without what servers have had since MySQL 4.1.
     #[error("the server's greeting is not one of protocol version 10 with {0}")]
     NotAServer(&'static str),

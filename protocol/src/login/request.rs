@@ -41,8 +41,20 @@ impl LoginRequest {
     /// Reads the payload as strictly as MySQL does, but for what MariaDB lets pass: a database without its NUL.
     ///
     /// # Errors
-    /// When a field is cut short or too long, or the client wants TLS or is older than MySQL 4.1.
+    /// When a field is cut short or too long, or the client is older than MySQL 4.1; [`LoginError::TlsWanted`].
     pub fn parse(payload: &[u8]) -> Result<Self, LoginError> {
+        Self::read(payload, false)
+    }
+
+    /// The same inside TLS, where the flag that had asked for it stands once more, or does not.
+    ///
+    /// # Errors
+    /// When a field is cut short or too long, or the client is older than MySQL 4.1.
+    pub fn parse_encrypted(payload: &[u8]) -> Result<Self, LoginError> {
+        Self::read(payload, true)
+    }
+
+    fn read(payload: &[u8], encrypted: bool) -> Result<Self, LoginError> {
         let mut fields = Fields::new(payload)?;
         let low = fields.u16("the capabilities")?;
         if !Flags::from_bits_truncate(u32::from(low)).contains(Flags::CLIENT_PROTOCOL_41) {
@@ -55,8 +67,8 @@ impl LoginRequest {
         fields.take(FILLER, "the filler")?;
         let further = further(capabilities, fields.u32("the filler")?);
         // Servers look at the flag, not at the length: with it, what follows this is TLS.
-        if capabilities.contains(Flags::CLIENT_SSL) {
-            return Err(LoginError::TlsNotOffered);
+        if capabilities.contains(Flags::CLIENT_SSL) && !encrypted {
+            return Err(LoginError::TlsWanted);
         }
         let user = fields.nul_ended("the user name")?.to_vec();
         let auth = Secret::new(auth(&mut fields, capabilities)?);
@@ -67,15 +79,17 @@ impl LoginRequest {
         Ok(Self { capabilities, max_packet, charset, user, auth, database, plugin, attributes })
     }
 
+    /// The payload that asks for TLS: the head of what is then sent inside it.
+    #[must_use]
+    pub fn encode_head(&self) -> Vec<u8> {
+        self.head(self.present())
+    }
+
     /// The payload. The flags of the optional fields are set by what there is.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let capabilities = self.present();
-        let mut payload = capabilities.bits().to_le_bytes().to_vec();
-        payload.extend(self.max_packet.to_le_bytes());
-        payload.push(self.charset);
-        payload.extend([0; FILLER]);
-        payload.extend(self.capabilities.further.bits().to_le_bytes());
+        let mut payload = self.head(capabilities);
         put_nul_ended(&mut payload, &self.user);
         let lenenc = capabilities.contains(Flags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA);
         put_counted(&mut payload, self.auth.expose(), lenenc);
@@ -88,6 +102,15 @@ impl LoginRequest {
         if capabilities.contains(Flags::CLIENT_CONNECT_ATTRS) {
             self.attributes.put(&mut payload);
         }
+        payload
+    }
+
+    fn head(&self, capabilities: Flags) -> Vec<u8> {
+        let mut payload = capabilities.bits().to_le_bytes().to_vec();
+        payload.extend(self.max_packet.to_le_bytes());
+        payload.push(self.charset);
+        payload.extend([0; FILLER]);
+        payload.extend(self.capabilities.further.bits().to_le_bytes());
         payload
     }
 

@@ -77,7 +77,7 @@ fn real_clients_are_read_and_written_back() {
 
 #[test]
 fn tls_and_the_old_protocol_are_recognised() {
-    assert_eq!(LoginRequest::parse(&hex(SSL_REQUEST)), Err(LoginError::TlsNotOffered));
+    assert_eq!(LoginRequest::parse(&hex(SSL_REQUEST)), Err(LoginError::TlsWanted));
     assert_eq!(LoginRequest::parse(b"\x05\x00\x00\x00\x01app\x00"), Err(LoginError::OldProtocol));
     assert_eq!(LoginError::OldProtocol.sql_error().encode(Flags::empty()), b"\xff\x13\x04Bad handshake");
 }

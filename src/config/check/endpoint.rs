@@ -43,8 +43,7 @@ impl Checker<'_> {
         let lease_timeout = self.some_time(&raw.lease_timeout);
         let credentials = self.credential_source(&raw.credentials, no_users);
         let proxy_protocol_networks = self.networks(&raw.proxy_protocol_networks);
-        // Either word means unencrypted so far; it only has to be one of them.
-        raw.tls.value?;
+        let tls = self.endpoint_tls(raw);
         let settings = EndpointSettings {
             name: name?,
             listen: listen?,
@@ -60,6 +59,7 @@ impl Checker<'_> {
             pool_by_client_ip: raw.pool_by_client_ip.value?,
             credentials: credentials?,
             proxy_protocol_networks: proxy_protocol_networks?,
+            tls: tls?,
         };
         self.hidden_clients(raw, &settings);
         Some(settings)

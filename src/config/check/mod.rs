@@ -10,6 +10,7 @@ mod node;
 mod password;
 mod proxied;
 mod server;
+mod tls;
 mod user;
 
 use std::fmt::Display;

@@ -26,8 +26,7 @@ impl Checker<'_> {
         let max_connections = self.above(&raw.max_connections, 0);
         let min_idle = self.min_idle(raw);
         let connect_timeout = self.some_time(&raw.connect_timeout);
-        // Either word means unencrypted so far; it only has to be one of them.
-        raw.tls.value?;
+        let tls = self.node_tls(raw);
         Some(NodeSettings {
             name: name?,
             address: address?,
@@ -37,6 +36,7 @@ impl Checker<'_> {
             max_lifetime: raw.max_lifetime.value?.0,
             connect_timeout: connect_timeout?,
             proxy_protocol: raw.proxy_protocol.value?.0,
+            tls: tls?,
         })
     }
 

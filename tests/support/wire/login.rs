@@ -155,6 +155,17 @@ impl Login {
         (if further == 0 { wanted & offered } else { wanted & offered & !own }, further)
     }
 
+    /// The head of a response, which asks for TLS.
+    pub(super) fn tls_request(&self, greeting: &Greeting) -> Vec<u8> {
+        self.response_in_tls(greeting, "")[..32].to_vec()
+    }
+
+    fn response_in_tls(&self, greeting: &Greeting, plugin: &str) -> Vec<u8> {
+        let mut response = self.response(greeting, plugin);
+        response[1] |= (CapabilityFlags::CLIENT_SSL.bits() >> 8) as u8;
+        response
+    }
+
     fn response(&self, greeting: &Greeting, plugin: &str) -> Vec<u8> {
         let (flags, further) = self.agreed(greeting);
         let mut out = Vec::new();
@@ -217,8 +228,11 @@ pub(super) fn log_in(mut wire: Wire, login: &Login) -> Result<Wire, WireError> {
     let scramble = wire.greeting.scramble.clone();
     wire.capabilities = login.agreed(&wire.greeting).0;
     wire.auth = if plugin == "mysql_native_password" { AuthPath::Native } else { AuthPath::None };
-    let response = login.response(&wire.greeting, &plugin);
-    wire.send_payload(1, &response)?;
+    let (response, sequence) = match wire.is_encrypted() {
+        true => (login.response_in_tls(&wire.greeting, &plugin), 2),
+        false => (login.response(&wire.greeting, &plugin), 1),
+    };
+    wire.send_payload(sequence, &response)?;
     prove_on(&mut wire, login, scramble)?;
     Ok(wire)
 }

@@ -54,6 +54,23 @@ enum Phase {
 }
 
 impl NodeLogin {
+    /// Asks for TLS in answer to a greeting: the payload, number 1. What [`new`](Self::new) gives for an identity with the same
+    /// capabilities, `CLIENT_SSL` among them, follows inside TLS as number 2.
+    #[must_use]
+    pub fn tls_request(identity: &Identity) -> Vec<u8> {
+        let request = LoginRequest {
+            capabilities: identity.capabilities,
+            max_packet: MAX_PACKET,
+            charset: u8::try_from(identity.charset).unwrap_or(0),
+            user: Vec::new(),
+            auth: Secret::new([]),
+            database: identity.database.clone(),
+            plugin: Some(Vec::new()),
+            attributes: identity.attributes.clone(),
+        };
+        request.encode_head()
+    }
+
     /// Answers a greeting: the machine and the first payload, number 1. `secure` says that the channel is a Unix socket or TLS;
     /// `kept_key` is the node's RSA key from an earlier login.
     ///

@@ -1,0 +1,75 @@
+//! Between a server's greeting and the login: encrypting the connection, as the node's `tls` wants it.
+
+use std::io;
+
+use greenroom_protocol::constants::CapabilityFlags;
+use greenroom_protocol::error::SqlError;
+use greenroom_protocol::login::client::{Identity, NodeLogin};
+use greenroom_protocol::login::greeting::Greeting;
+use metrics::counter;
+
+use super::connect::{Failure, failed};
+use crate::buffer::Buffer;
+use crate::end::BackendEnd;
+use crate::metrics::TLS_OPENS;
+use crate::packets::Packets;
+use crate::pool::Refusal;
+use crate::settings::NodeSettings;
+use crate::stream::Stream;
+use crate::tls::NodeTlsMode;
+
+/// Encrypts the connection, or leaves it as it is where that is allowed. Gives the sequence id of the login request.
+///
+/// # Errors
+/// [`Failure`].
+pub(super) async fn encrypt(
+    stream: &mut Stream,
+    greeting: &Greeting,
+    identity: &mut Identity,
+    ahead: Option<Buffer>,
+    settings: &NodeSettings,
+) -> Result<u8, Failure> {
+    // A server waits for the login: what is there already, somebody else has put in before the encryption.
+    if ahead.is_some() {
+        return Err(refused(settings, "it sent more than its greeting"));
+    }
+    let offers = greeting.capabilities.flags.contains(CapabilityFlags::CLIENT_SSL);
+    let Some(dialer) = settings.tls.dialer() else { return Ok(1) };
+    match settings.tls.mode() {
+        NodeTlsMode::Preferred if !offers || stream.is_unix() => {
+            count(settings, None);
+            return Ok(1);
+        }
+        _ if !offers => return Err(refused(settings, "it does not offer TLS, which the node's tls wants")),
+        _ => {}
+    }
+    identity.capabilities.flags.insert(CapabilityFlags::CLIENT_SSL);
+    let request = NodeLogin::tls_request(identity);
+    let mut packets = Packets::resume(stream, None, 1);
+    packets.write(&request).await.map_err(|error| failed(error.to_string()))?;
+    match Box::pin(stream.connect_tls(dialer)).await {
+        Ok(()) => {
+            count(settings, Some(stream));
+            Ok(2)
+        }
+        // What one side does not like of the other's, it will not like the next time.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(refused(settings, &format!("no TLS with it: {error}")))
+        }
+        Err(error) => Err(failed(format!("the TLS handshake with {} failed: {error}", settings.address))),
+    }
+}
+
+fn refused(settings: &NodeSettings, reason: &str) -> Failure {
+    (BackendEnd::Refused, Refusal::Server(SqlError::node_down(&settings.name, reason)))
+}
+
+fn count(settings: &NodeSettings, stream: Option<&Stream>) {
+    let (version, cipher, handshake) = match stream.and_then(Stream::agreed) {
+        Some(agreed) => (agreed.version, agreed.cipher, agreed.handshake),
+        None => ("none", "none", "none"),
+    };
+    let node = settings.name.clone();
+    counter!(TLS_OPENS, "node" => node, "version" => version, "cipher" => cipher, "handshake" => handshake)
+        .increment(1);
+}

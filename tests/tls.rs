@@ -10,8 +10,6 @@
 
 mod support;
 
-#[path = "tls/authority.rs"]
-mod authority;
 #[path = "tls/between.rs"]
 mod between;
 #[path = "tls/clients.rs"]
@@ -30,8 +28,8 @@ mod traffic;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use authority::{Authority, Wish};
 use greenroom::demo::server::{Flavor, Options, Server};
+use support::authority::{Authority, Wish};
 use support::proxy::Setup;
 use support::servers::{Tenant, each_private_server};
 use support::wire::Identity;

@@ -3,6 +3,7 @@
 use std::{fs, time::Duration};
 
 use crate::support::{
+    authority::{Authority, Wish},
     observe::{Root, until, within},
     proxy::{Proxy, Setup},
     servers::{Tenant, each_private_server, each_server},
@@ -48,7 +49,10 @@ fn every_metric_is_there_after_some_traffic_and_makes_sense() {
     each_server(|server| {
         let tenant = Tenant::new(server, "metrics");
         let mut root = Root::on(server);
+        let identity = Authority::new("metrics").issue(&Wish::of(&["localhost"]));
         let proxy = Setup::new(server.address())
+            .endpoint(&format!("tls_cert = \"{}\"", identity.cert.display()))
+            .endpoint(&format!("tls_key = \"{}\"", identity.key.display()))
             .user(&tenant.name, &tenant.password)
             .first_node(server.address(), &["max_connections = 1"])
             .endpoint("lease_timeout = \"200ms\"")

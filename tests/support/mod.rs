@@ -11,6 +11,7 @@
     reason = "a test's helper fails by panicking; clippy knows only the test functions themselves"
 )]
 
+pub(crate) mod authority;
 pub(crate) mod bench;
 pub(crate) mod disturb;
 pub(crate) mod driver;

@@ -11,6 +11,7 @@ use sqlx::{
 
 use super::{authority, each_server, setup, stranger};
 use crate::support::{
+    authority::Authority,
     driver::{block_on, opts},
     proxy::Proxy,
     servers::Tenant,
@@ -32,7 +33,7 @@ fn mysql_async_in_every_mode() {
                 .endpoint(&format!("pool = \"{pool}\""))
                 .start();
             // To `localhost`, for which the certificate is.
-            let options = |authority: &super::Authority| {
+            let options = |authority: &Authority| {
                 let tls = SslOpts::default().with_root_certs(vec![authority.file.clone().into()]);
                 let tls = tls.with_disable_built_in_roots(true);
                 opts(proxy.address(), &tenant.name, &tenant.password, &tenant.name)

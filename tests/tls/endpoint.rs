@@ -6,8 +6,9 @@ use greenroom::demo::server::Flavor;
 use mysql_common::constants::CapabilityFlags;
 use rustls::{HandshakeKind, ProtocolVersion, SupportedProtocolVersion, version};
 
-use super::{authority, authority::Wish, each_server, setup, showing, stranger};
+use super::{authority, each_server, setup, showing, stranger};
 use crate::support::{
+    authority::Wish,
     observe::until,
     proxy::Setup,
     servers::{Tenant, each_private_server},

@@ -2,8 +2,9 @@
 
 use std::{fs, process::Command};
 
-use super::{authority, authority::Wish, each_server, setup};
+use super::{authority, each_server, setup};
 use crate::support::{
+    authority::Wish,
     observe::until,
     proxy::Proxy,
     servers::Tenant,
@@ -15,7 +16,8 @@ fn check(node: &[String], endpoint: &[String]) -> (String, bool) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("a.toml");
     let text = format!(
-        "[[nodes]]\nname = \"db\"\naddress = \"db.example.org:3306\"\n{}\n[[endpoints]]\nname = \"app\"\nlisten = \"127.0.0.1:6033\"\n{}\n",
+        "[[nodes]]\nname = \"db\"\n{}{}\n[[endpoints]]\nname = \"app\"\nlisten = \"127.0.0.1:6033\"\n{}\n",
+        if node.iter().any(|line| line.starts_with("address")) { "" } else { "address = \"db.example.org:3306\"\n" },
         node.join("\n"),
         endpoint.join("\n")
     );
@@ -36,6 +38,8 @@ fn check_names_the_file_that_is_wrong() {
     let [missing, empty, junk] = ["missing.pem", "empty.pem", "junk.pem"].map(|name| directory.path().join(name));
     fs::write(&empty, "").unwrap();
     fs::write(&junk, "-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n").unwrap();
+    let locked = directory.path().join("locked.pem");
+    fs::write(&locked, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n").unwrap();
     let (cert, its_key) = (key("tls_cert", &one.cert), key("tls_key", &one.key));
     let wrong: Vec<(Vec<String>, &str, &str)> = vec![
         (vec![cert.clone()], "tls_cert", "without its key; expected tls_key"),
@@ -45,6 +49,7 @@ fn check_names_the_file_that_is_wrong() {
         (vec![key("tls_cert", &junk), its_key.clone()], "tls_cert", "junk.pem is not PEM"),
         (vec![cert.clone(), key("tls_key", &missing)], "tls_key", "missing.pem cannot be read"),
         (vec![cert.clone(), key("tls_key", &one.cert)], "tls_key", "holds no private key in PEM form"),
+        (vec![cert.clone(), key("tls_key", &locked)], "tls_key", "is locked by a passphrase"),
         (vec![cert.clone(), key("tls_key", &two.key)], "tls_key", "is not the key of the certificate"),
         (vec![key("tls_ca", &missing)], "tls_ca", "missing.pem cannot be read"),
         (vec![key("tls_ca", &one.key)], "tls_ca", "holds no certificate in PEM form"),
@@ -58,6 +63,11 @@ fn check_names_the_file_that_is_wrong() {
     }
     let (said, passes) = check(&[], &["tls = 'verify-client'".into()]);
     assert!(!passes && said.contains("endpoints[0].tls: \"verify-client\" without tls_ca"), "{said}");
+    let (said, passes) = check(&["address = 'unix:/tmp/sock'".into(), "tls = 'verify-identity'".into()], &[]);
+    assert!(
+        !passes && said.contains("a Unix socket has no name that a certificate could be for; expected tls_server_name"),
+        "{said}"
+    );
     let (said, passes) = check(&["tls_server_name = 'not a name'".into()], &[]);
     assert!(!passes && said.contains("nodes[0].tls_server_name: \"not a name\" is not a name"), "{said}");
 }

@@ -4,17 +4,18 @@ use greenroom::demo::server::{Flavor, ROOT, Server};
 
 use super::{
     authority,
-    authority::Wish,
     between::{Trick, between},
     cipher, each_server, setup, showing, stranger,
 };
 use crate::support::{
+    authority::{Authority, Wish},
+    observe::until,
     proxy::{Proxy, Setup},
     servers::{Tenant, each_private_server},
     wire::{Login, Reply, Wire},
 };
 
-fn ca(authority: &super::Authority) -> String {
+fn ca(authority: &Authority) -> String {
     format!("tls_ca = \"{}\"", authority.file.display())
 }
 
@@ -190,5 +191,47 @@ fn a_password_that_the_server_has_not_at_hand_is_sent_in_tls() {
             let proxy = proxy(server, &tenant, &[&format!("tls = \"{mode}\"")]);
             assert_eq!(encrypted(server, &tenant, &proxy), Ok(true));
         }
+    });
+}
+
+#[test]
+fn without_authorities_of_its_own_a_node_is_judged_by_those_of_the_machine() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "machine");
+        let trusting = |authority: &Authority| {
+            let file = authority.file.display().to_string();
+            setup(server, &tenant, &["tls = \"verify-identity\""]).environment("SSL_CERT_FILE", &file).start()
+        };
+        assert_eq!(encrypted(server, &tenant, &trusting(authority())), Ok(true));
+        refused_because(server, &tenant, &trusting(stranger()), "UnknownIssuer");
+    });
+}
+
+#[test]
+fn a_unix_socket_is_encrypted_only_where_that_is_insisted_on() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "unix");
+        let address = format!("unix:{}", server.socket().display());
+        for (mode, is) in [("preferred", false), ("required", true), ("verify-ca", true)] {
+            let setup = setup(server, &tenant, &[&format!("tls = \"{mode}\""), &ca(authority())]);
+            // The last layer has the last word.
+            let proxy = setup.environment("GREENROOM__NODES__0__ADDRESS", &address).start();
+            assert_eq!(encrypted(server, &tenant, &proxy), Ok(is), "{mode}");
+        }
+    });
+}
+
+#[test]
+fn a_reload_changes_what_new_connections_are_like() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "reloaded");
+        let proxy = setup(server, &tenant, &["tls = \"disabled\""]).endpoint("pool = \"none\"").start();
+        let mut old = tenant.connect(proxy.address());
+        assert_eq!(old.scalar(&cipher(server)).as_deref(), Some(""));
+        proxy.rewrite(|text| text.replace("tls = \"disabled\"", "tls = \"required\""));
+        proxy.hup();
+        until("it is reloaded", || proxy.log().contains("configuration reloaded"));
+        assert_eq!(encrypted(server, &tenant, &proxy), Ok(true));
+        assert_eq!(old.scalar(&cipher(server)).as_deref(), Some(""), "who is there stays as he is");
     });
 }

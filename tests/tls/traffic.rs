@@ -11,7 +11,7 @@ use crate::support::{
     observe::{Root, until},
     proxy::Proxy,
     servers::Tenant,
-    wire::{Login, Reply, Tls, Wire},
+    wire::{AuthPath, Login, Reply, Tls, Wire},
 };
 
 const MODES: [&str; 3] = ["none", "session", "transaction"];
@@ -196,5 +196,19 @@ fn a_connection_that_idles_is_kept_and_one_that_the_server_closes_is_replaced() 
         });
         assert_eq!(wire.scalar("SELECT 3").as_deref(), Some("3"));
         assert_ne!(root.connections(&tenant.name), before);
+    });
+}
+
+#[test]
+fn another_user_logs_in_on_the_same_connection() {
+    each_server(|server| {
+        let (tenant, other) = (Tenant::new(server, "one"), Tenant::new(server, "two"));
+        let proxy = setup(server, &tenant, &["tls = \"required\""]).endpoint("credentials = \"learned\"").start();
+        let tls = Tls::trusting(&authority().file);
+        let mut wire = connect(&proxy, &tenant.login(), &tls);
+        // Nobody has told the proxy this one's password: it is handed over as it is.
+        wire.change_user(&other.login().plugin("caching_sha2_password").in_clear()).unwrap();
+        assert_eq!(wire.auth, AuthPath::FullClear);
+        assert_eq!(wire.scalar("SELECT DATABASE()"), Some(other.name.clone()));
     });
 }

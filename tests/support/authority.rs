@@ -9,7 +9,7 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use crate::support::wire::Identity;
+use super::wire::Identity;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -16,7 +16,7 @@ use greenroom_protocol::statement::Cache;
 use slog::{Discard, Logger, o};
 use tokio::sync::oneshot;
 
-use crate::account::{Account, PoolKey};
+use crate::account::{Account, PoolKey, Proven};
 use crate::endpoint::Endpoint;
 use crate::grant::Condition;
 use crate::local::Local;
@@ -158,6 +158,7 @@ fn endpoint(connections: usize) -> (Arc<Node>, Arc<Endpoint>) {
         client_idle_in_transaction_timeout: None,
         pool_by_client_ip: false,
         credentials: CredentialSource::Static,
+        credential_ttl: None,
         proxy_protocol_networks: Vec::new(),
         tls: EndpointTls::disabled(),
     };
@@ -172,7 +173,14 @@ fn server() -> ServerSettings {
 
 fn account() -> Arc<Account> {
     let secret = BackendSecret::Password(Secret::new([]));
-    Arc::new(Account { id: 1, user: (*b"app").into(), backend_user: (*b"app").into(), client: None, secret })
+    Arc::new(Account {
+        id: 1,
+        user: (*b"app").into(),
+        backend_user: (*b"app").into(),
+        client: None,
+        secret,
+        proven: Proven::default(),
+    })
 }
 
 fn key() -> PoolKey {

@@ -12,7 +12,7 @@ use greenroom_protocol::login::server::{Known, Proof};
 use greenroom_protocol::secret::{Secret, SecretHash};
 use rustc_hash::FxHashMap;
 
-use crate::account::Account;
+use crate::account::{Account, Proven};
 use crate::settings::{CredentialSource, UserSecret, UserSettings};
 
 /// Users learned and accounts made that are remembered at most; the table is emptied when it is full,
@@ -46,6 +46,8 @@ struct Book {
 /// What a login is judged by.
 pub(crate) struct Terms {
     pub(crate) known: Known,
+    /// The configuration says it, and not a server some time ago.
+    pub(crate) configured: bool,
     pub(crate) rsa: Arc<RsaKey>,
 }
 
@@ -57,8 +59,9 @@ impl Credentials {
 
     /// What the login of a user is judged by.
     pub(crate) fn terms(&self, user: &[u8], client: Option<IpAddr>, source: CredentialSource) -> Terms {
-        let known = self.book.read().unwrap_or_else(PoisonError::into_inner).known(user, client, source);
-        Terms { known, rsa: Arc::clone(&self.rsa) }
+        let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+        let (known, configured) = (book.known(user, client, source), book.users.contains_key(user));
+        Terms { known, configured, rsa: Arc::clone(&self.rsa) }
     }
 
     /// The account of a user who has proven himself.
@@ -148,7 +151,7 @@ impl Book {
         let found = accounts.iter().find(|account| same_secret(&account.secret, &secret)).map(Arc::clone);
         let account = found.unwrap_or_else(|| {
             self.made = self.made.wrapping_add(1);
-            Arc::new(Account { id: self.made, user, backend_user, client, secret })
+            Arc::new(Account { id: self.made, user, backend_user, client, secret, proven: Proven::default() })
         });
         if proven {
             // Only the newest is given out again: an older password's sessions keep what they have.

@@ -142,6 +142,8 @@ pub struct EndpointSettings {
     pub pool_by_client_ip: bool,
     /// Where credentials come from.
     pub credentials: CredentialSource,
+    /// How long what a server has said of an account is believed; `None`: until it says otherwise.
+    pub credential_ttl: Option<Duration>,
     /// Who may say, by the PROXY protocol, for which client it speaks.
     pub proxy_protocol_networks: Vec<Network>,
     /// Encryption towards clients.

@@ -4,6 +4,7 @@
 //! no clock and no actor in this crate, so each machine can be tested with recorded wires,
 //! fuzzed and measured alone.
 
+pub mod accounts;
 pub mod answer;
 pub mod capability;
 pub mod command;

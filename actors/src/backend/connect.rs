@@ -212,6 +212,7 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
         let begun = NodeLogin::again(&greeting, identity, secure, node.rsa_key());
         login(&mut packets, begun, node).await?;
     }
+    blueprint.account.proven.note();
     let tracked = blueprint.mode == PoolMode::Transaction;
     let flavor = Facts::of(&greeting).flavor;
     let (whoami, defaults) = look(&mut stream, capabilities.flags, tracked, flavor, permit.node()).await?;

@@ -167,15 +167,18 @@ impl Conversation {
         let Some(main) = stage.main() else { return Err(SessionEnd::Drained) };
         let client = self.client.peer.filter(|_| self.endpoint.settings.shows_clients());
         let known = main.credentials.terms(&wish.user, client, self.endpoint.settings.credentials);
+        let configured = known.configured;
         let (proof, seq) = self.authenticate(&wish, known, seq).await?;
         let learned = matches!(proof, Proof::Learned(_));
         let account = main.credentials.settle(&wish.user, client, proof);
         self.control.set_account(&account);
-        self.account = Some(account);
+        self.account = Some(Arc::clone(&account));
         self.insight = Insight::default();
         self.collation = wish.collation;
         self.state = first_state(wish.database.as_deref(), wish.collation);
-        self.prove(&wish, learned, main, seq).await?;
+        // What is only remembered of a server may have changed there.
+        let unproven = learned || !configured && account.proven.is_due(self.endpoint.settings.credential_ttl);
+        self.prove(&wish, unproven, main, seq).await?;
         self.tally.login(LoginResult::Ok);
         self.welcome(wish.database.as_deref(), seq).await
     }
@@ -260,28 +263,31 @@ impl Conversation {
 
     /// Has the server confirm what only it knows: a learned password, a database, a long collation id. In the modes in
     /// which the session has a connection of its own anyway, this is the one.
-    async fn prove(&mut self, wish: &Wish, learned: bool, main: &Main, seq: u8) -> Result<(), SessionEnd> {
+    async fn prove(&mut self, wish: &Wish, unproven: bool, main: &Main, seq: u8) -> Result<(), SessionEnd> {
         let own = self.mode() != PoolMode::Transaction;
         let account = self.account.as_ref().map_or(0, |account| account.id);
         let database = wish.database.as_deref();
         let unknown = database.is_some_and(|name| !self.local.knows_database(account, name));
         self.name_charset();
         let unnamed = wish.collation > u16::from(u8::MAX) && matches!(self.state.charset(), Charset::Handshake(_));
-        if !own && !unknown && !learned && !unnamed {
+        if !own && !unknown && !unproven && !unnamed {
             return Ok(());
         }
-        match self.acquire(learned).await {
+        match self.acquire(unproven).await {
             Ok(()) => {}
             Err(NoLease::Ended(end)) => return Err(end),
             Err(NoLease::Refused(error)) => {
+                if let Some(account) = self.account.as_ref().filter(|_| unproven) {
+                    account.proven.void();
+                }
                 // MySQL asks a user who does not exist for one plugin or another, among them those that nobody speaks
                 // here: a stranger must not learn from us what the server hides. The log has the reason.
-                let error = if learned && error.code == UNABLE { self.denial(wish, true) } else { error };
+                let error = if unproven && error.code == UNABLE { self.denial(wish, true) } else { error };
                 self.deny(seq, &wish.user, &error).await?;
                 return Err(SessionEnd::Refused);
             }
         }
-        if let Some(account) = self.account.clone().filter(|_| learned) {
+        if let Some(account) = self.account.clone().filter(|_| unproven) {
             main.credentials.learn(account);
         }
         if let Some(name) = database {

@@ -15,6 +15,7 @@ pub mod request;
 pub mod rsa;
 pub mod scramble;
 pub mod server;
+pub mod sha_crypt;
 pub mod switch;
 #[cfg(test)]
 mod tests;

@@ -58,6 +58,7 @@ impl Checker<'_> {
             client_idle_in_transaction_timeout: raw.client_idle_in_transaction_timeout.value?.0,
             pool_by_client_ip: raw.pool_by_client_ip.value?,
             credentials: credentials?,
+            credential_ttl: raw.credential_ttl.value?.0,
             proxy_protocol_networks: proxy_protocol_networks?,
             tls: tls?,
         };

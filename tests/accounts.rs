@@ -1,0 +1,8 @@
+//! What changes at the server while Greenroom runs: passwords, locked and expired accounts, and who reads them there.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails by panicking")]
+
+mod support;
+
+#[path = "accounts/ttl.rs"]
+mod ttl;

@@ -4,5 +4,9 @@
 
 mod support;
 
+#[path = "accounts/query.rs"]
+mod query;
+#[path = "accounts/rotation.rs"]
+mod rotation;
 #[path = "accounts/ttl.rs"]
 mod ttl;

@@ -165,6 +165,8 @@ fn believing() -> &'static Server {
             root.ok(&format!("CREATE USER two@'127.0.0.{number}' IDENTIFIED BY 'secret-{number}'"));
             root.ok(&format!("GRANT ALL ON d{number}.* TO two@'127.0.0.{number}'"));
         }
+        root.ok("CREATE USER reader@'127.0.0.1' IDENTIFIED BY 'reader-secret'");
+        root.ok("GRANT SELECT ON mysql.global_priv TO reader@'127.0.0.1'");
         server
     })
 }
@@ -186,10 +188,12 @@ fn is_its_own(wire: &mut Wire, number: u8) {
 
 #[test]
 fn the_server_judges_each_client_by_its_own_address() {
-    for (version, mode) in
-        [("\"v1\"", "none"), ("true", "none"), ("\"v1\"", "session"), ("\"v2\"", "session"), ("true", "transaction")]
-    {
-        let setup = telling(version, mode);
+    let ways =
+        [("\"v1\"", "none"), ("true", "none"), ("\"v1\"", "session"), ("\"v2\"", "session"), ("true", "transaction")];
+    for ((version, mode), source) in ways.into_iter().flat_map(|way| [(way, "learned"), (way, "query")]) {
+        let setup = telling(version, mode).user("reader", "reader-secret");
+        let setup = setup.environment("GREENROOM__ENDPOINTS__0__CREDENTIALS", source);
+        let setup = setup.environment("GREENROOM__ENDPOINTS__0__QUERY_USER", "reader");
         let proxy = if mode == "transaction" { setup.endpoint("pool_by_client_ip = true") } else { setup }.start();
         for round in 0..3 {
             for (source, number) in [(TWO, 2), (THREE, 3)] {

@@ -158,6 +158,7 @@ fn endpoint(connections: usize) -> (Arc<Node>, Arc<Endpoint>) {
         client_idle_in_transaction_timeout: None,
         pool_by_client_ip: false,
         credentials: CredentialSource::Static,
+        query_user: None,
         credential_ttl: None,
         proxy_protocol_networks: Vec::new(),
         tls: EndpointTls::disabled(),

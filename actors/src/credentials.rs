@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use greenroom_protocol::accounts::{Evidence, Verdict};
 use greenroom_protocol::login::client::BackendSecret;
 use greenroom_protocol::login::rsa::RsaKey;
 use greenroom_protocol::login::server::{Known, Proof};
@@ -13,6 +14,7 @@ use greenroom_protocol::secret::{Secret, SecretHash};
 use rustc_hash::FxHashMap;
 
 use crate::account::{Account, Proven};
+use crate::rosters::Rosters;
 use crate::settings::{CredentialSource, UserSecret, UserSettings};
 
 /// Users learned and accounts made that are remembered at most; the table is emptied when it is full,
@@ -31,16 +33,25 @@ const UNPROVEN: usize = 8;
 /// Who may log in, and with what.
 pub(crate) struct Credentials {
     book: RwLock<Book>,
+    /// The servers' account tables, where logins are judged by them.
+    pub(crate) rosters: Rosters,
     rsa: Arc<RsaKey>,
 }
 
 struct Book {
     users: FxHashMap<Box<[u8]>, UserSettings>,
-    learned: FxHashMap<User, Secret>,
+    learned: FxHashMap<User, Learned>,
     /// By the client's name of the user and the server's: the proven account, if there is one yet, and after it
     /// those that a server is still to judge.
     accounts: FxHashMap<UserPair, Vec<Arc<Account>>>,
     made: u32,
+}
+
+/// A password that is remembered.
+struct Learned {
+    password: Secret,
+    /// What a server stores of it, where it was held against that.
+    stored: Option<Secret>,
 }
 
 /// What a login is judged by.
@@ -54,7 +65,7 @@ pub(crate) struct Terms {
 impl Credentials {
     pub(crate) fn new(users: Vec<UserSettings>, rsa: Arc<RsaKey>) -> Self {
         let (users, learned, accounts) = (by_name(users), FxHashMap::default(), FxHashMap::default());
-        Self { book: RwLock::new(Book { users, learned, accounts, made: 0 }), rsa }
+        Self { book: RwLock::new(Book { users, learned, accounts, made: 0 }), rosters: Rosters::default(), rsa }
     }
 
     /// What the login of a user is judged by.
@@ -62,6 +73,42 @@ impl Credentials {
         let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
         let (known, configured) = (book.known(user, client, source), book.users.contains_key(user));
         Terms { known, configured, rsa: Arc::clone(&self.rsa) }
+    }
+
+    /// The same terms for something else that is known.
+    pub(crate) fn like(&self, known: Known) -> Terms {
+        Terms { known, configured: false, rsa: Arc::clone(&self.rsa) }
+    }
+
+    /// What a user is judged by of whom an account table says this; `None`: it does not have him.
+    pub(crate) fn by_verdict(&self, user: &[u8], client: Option<IpAddr>, verdict: Option<&Verdict>) -> Known {
+        let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+        let learned = book.learned.get(&(Box::from(user), client));
+        let or_learn = |learned: Option<&Learned>| {
+            learned.map_or(Known::Learn, |learned| Known::Remembered(learned.password.clone()))
+        };
+        match verdict.map(|verdict| &verdict.evidence) {
+            None => Known::Nobody,
+            Some(Evidence::Empty) => Known::Password(Secret::new([])),
+            Some(Evidence::Native(hash)) => Known::Native(hash.clone()),
+            Some(Evidence::Server) => or_learn(learned),
+            // What was held against another text says nothing of this one.
+            Some(Evidence::Sha2(texts)) => {
+                or_learn(learned.filter(|it| it.stored.as_ref().is_some_and(|stored| texts.contains(stored))))
+            }
+        }
+    }
+
+    /// A password has been found to be what a server stores.
+    pub(crate) fn keep(&self, user: &[u8], client: Option<IpAddr>, password: Secret, stored: Secret) {
+        self.write(|book| book.keep((Box::from(user), client), Learned { password, stored: Some(stored) }));
+    }
+
+    /// The account of a user of the configuration who reads account tables.
+    pub(crate) fn service(&self, user: &[u8]) -> Option<Arc<Account>> {
+        let secret = self.book.read().unwrap_or_else(PoisonError::into_inner).users.get(user)?.secret.clone();
+        let UserSecret::Password(password) = secret else { return None };
+        Some(self.settle(user, None, Proof::Password(password)))
     }
 
     /// The account of a user who has proven himself.
@@ -91,6 +138,7 @@ impl Credentials {
             book.users = by_name(users);
             book.learned.clear();
         });
+        self.rosters.clear();
     }
 
     /// The account, where nothing has to be noted.
@@ -121,8 +169,9 @@ impl Book {
             };
         }
         match (source, self.learned.get(&(Box::from(name), client))) {
-            (CredentialSource::Static, _) => Known::Nobody,
-            (CredentialSource::Learned, Some(password)) => Known::Remembered(password.clone()),
+            // What an account table says comes later.
+            (CredentialSource::Static | CredentialSource::Query, _) => Known::Nobody,
+            (CredentialSource::Learned, Some(learned)) => Known::Remembered(learned.password.clone()),
             (CredentialSource::Learned, None) => Known::Learn,
         }
     }
@@ -166,21 +215,29 @@ impl Book {
     }
 
     fn learn(&mut self, account: Arc<Account>) {
-        if self.learned.len() >= REMEMBERED {
-            self.learned.clear();
-        }
         if let BackendSecret::Password(password) = &account.secret {
-            self.learned.insert((account.user.clone(), account.client), password.clone());
+            let password = password.clone();
+            self.keep((account.user.clone(), account.client), Learned { password, stored: None });
         }
         let names = ((account.user.clone(), account.client), account.backend_user.clone());
         self.accounts.insert(names, vec![account]);
+    }
+
+    fn keep(&mut self, user: User, learned: Learned) {
+        if self.learned.len() >= REMEMBERED {
+            self.learned.clear();
+        }
+        // Proven by a server, it is still what was held against the text that is stored there.
+        let stored = self.learned.get(&user).filter(|known| known.password == learned.password);
+        let stored = learned.stored.or_else(|| stored.and_then(|known| known.stored.clone()));
+        self.learned.insert(user, Learned { password: learned.password, stored });
     }
 
     fn forget(&mut self, account: &Account) {
         let user = (account.user.clone(), account.client);
         // Somebody else's guess says nothing of the password that is remembered.
         if let BackendSecret::Password(refused) = &account.secret
-            && self.learned.get(&user) == Some(refused)
+            && self.learned.get(&user).is_some_and(|known| known.password == *refused)
         {
             self.learned.remove(&user);
         }

@@ -142,6 +142,8 @@ pub struct EndpointSettings {
     pub pool_by_client_ip: bool,
     /// Where credentials come from.
     pub credentials: CredentialSource,
+    /// Which user of the configuration reads the account table, where logins go by it.
+    pub query_user: Option<String>,
     /// How long what a server has said of an account is believed; `None`: until it says otherwise.
     pub credential_ttl: Option<Duration>,
     /// Who may say, by the PROXY protocol, for which client it speaks.
@@ -206,6 +208,8 @@ pub enum CredentialSource {
     Static,
     /// The users of the configuration, and any other whose password the server itself accepts.
     Learned,
+    /// The users of the configuration, and those of the server's account table.
+    Query,
 }
 
 /// One user of the configuration.

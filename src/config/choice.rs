@@ -18,6 +18,8 @@ pub(super) enum Credentials {
     Static,
     /// Anybody whom the server accepts.
     Learned,
+    /// Anybody whom the server's account table has.
+    Query,
 }
 
 /// Whether a node is told for whom a connection is.
@@ -41,7 +43,7 @@ choices! {
     PoolMode, "a pool mode": "none" => Self::None, "session" => Self::Session, "transaction" => Self::Transaction;
     Pinning, "a way to pin": "tracked" => Self::Tracked, "strict" => Self::Strict;
     Credentials, "a source of credentials":
-        "auto" => Self::Auto, "static" => Self::Static, "learned" => Self::Learned;
+        "auto" => Self::Auto, "static" => Self::Static, "learned" => Self::Learned, "query" => Self::Query;
     EndpointTlsMode, "a TLS mode of endpoints": "disabled" => Self::Disabled, "preferred" => Self::Preferred,
         "required" => Self::Required, "verify-client" => Self::VerifyClient;
     NodeTlsMode, "a TLS mode of nodes": "disabled" => Self::Disabled, "preferred" => Self::Preferred,

@@ -109,6 +109,8 @@ sections! {
         pool_by_client_ip: bool,
         /// Whom to let in.
         credentials: Credentials,
+        /// Who reads the server's account table.
+        query_user: String,
         /// How long servers' word of an account holds.
         credential_ttl: OrOff<Duration>,
         /// Who may say for whom it speaks.

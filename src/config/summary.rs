@@ -58,6 +58,9 @@ fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Resu
     write!(f, "endpoint {:?} on {} to {}", it.name, it.listen, nodes.join(", "))?;
     write!(f, ", access {}, pool {}, pinning {}", access(it.access), pool(it.pool), pinning(it.pinning))?;
     write!(f, ", credentials {}", credentials(it.credentials))?;
+    if let Some(user) = &it.query_user {
+        write!(f, ", query_user {user:?}")?;
+    }
     write!(f, ", credential_ttl {}", or_off(it.credential_ttl))?;
     write!(f, ", idle_timeout {}, lease_timeout {}", time(it.idle_timeout), time(it.lease_timeout))?;
     write!(f, ", client_idle_timeout {}", or_off(it.client_idle_timeout))?;
@@ -113,6 +116,7 @@ fn credentials(it: CredentialSource) -> &'static str {
     match it {
         CredentialSource::Static => "static",
         CredentialSource::Learned => "learned",
+        CredentialSource::Query => "query",
     }
 }
 

@@ -64,12 +64,16 @@ fn wrong_sections() -> Vec<(Case, &'static str)> {
     ]
 }
 
-/// The same: nodes and endpoints.
-fn wrong_values() -> Vec<(Case, &'static str)> {
+/// The same: who is let in, and whose word is taken.
+fn wrong_access() -> Vec<(Case, &'static str)> {
     vec![
         (
-            node("connect_timeout = 5"),
-            "a.toml:4: nodes[0].connect_timeout: 5 is not a duration; expected a number with its unit, as in \"10s\" or \"500ms\"",
+            endpoint("credentials = 'query'"),
+            "a.toml:1: endpoints[0].query_user: it is missing; expected the name of one of [[users]] that has a password, not a hash",
+        ),
+        (
+            endpoint("credentials = 'query'\nquery_user = 'reader'"),
+            "a.toml:5: endpoints[0].query_user: \"reader\" can not log in to the server; expected the name of one of [[users]] that has a password, not a hash",
         ),
         (
             node("proxy_protocol = 'v3'"),
@@ -78,6 +82,16 @@ fn wrong_values() -> Vec<(Case, &'static str)> {
         (
             endpoint("proxy_protocol_networks = ['10.0.0.0/8', 'proxy.example']"),
             "a.toml:4: endpoints[0].proxy_protocol_networks: \"proxy.example\" is not a network; expected addresses, networks such as \"10.0.0.0/8\", \"localhost\" for Unix sockets, or \"*\"",
+        ),
+    ]
+}
+
+/// The same: nodes and endpoints.
+fn wrong_values() -> Vec<(Case, &'static str)> {
+    vec![
+        (
+            node("connect_timeout = 5"),
+            "a.toml:4: nodes[0].connect_timeout: 5 is not a duration; expected a number with its unit, as in \"10s\" or \"500ms\"",
         ),
         (node("role = 'replica'"), "built-in default.toml:"),
         (
@@ -185,7 +199,7 @@ fn wrong_names() -> Vec<(Case, &'static str)> {
 
 #[test]
 fn each_mistake_has_its_place_and_its_words() {
-    for (case, expected) in [wrong_sections(), wrong_values(), wrong_names()].into_iter().flatten() {
+    for (case, expected) in [wrong_sections(), wrong_access(), wrong_values(), wrong_names()].into_iter().flatten() {
         let errors = case.errors();
         assert_eq!(errors.len(), 1, "{errors:#?}");
         if expected.ends_with(':') {

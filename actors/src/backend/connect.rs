@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use greenroom_protocol::answer::Answer;
 use greenroom_protocol::capability::{self, Capabilities};
 use greenroom_protocol::command::Command;
 use greenroom_protocol::constants::CapabilityFlags;
@@ -291,6 +292,9 @@ async fn look(
     batch.add(Command::Query, defaults::query(flavor).as_bytes());
     batch.add(Command::Query, WHOAMI);
     let outcome = batch.run(stream).await.map_err(|error| failed(error.to_string()))?;
+    if let Some(Answer::Failed(error)) = outcome.answers.last() {
+        return Err(unwelcome(error));
+    }
     let values = outcome.answers.iter().rev().nth(1);
     if let Some(limit) = defaults::statement_limit(values) {
         node.limit_statements(limit);
@@ -343,6 +347,14 @@ fn refused(error: SqlError) -> Failure {
         return (BackendEnd::ConnectFailed, Refusal::Server(error));
     }
     (BackendEnd::Refused, Refusal::Server(error))
+}
+
+/// A server that lets an account in and then answers nothing: it is no fault of the server's.
+fn unwelcome(error: &SqlError) -> Failure {
+    /// MariaDB lets expired passwords in, to be changed.
+    const MUST_CHANGE: u16 = 1820;
+    let told = if error.code == MUST_CHANGE { SqlError::password_expired() } else { error.clone() };
+    (BackendEnd::Refused, Refusal::Server(told))
 }
 
 /// The login can not succeed, and it is not the client's password that is wrong.

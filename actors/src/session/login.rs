@@ -1,5 +1,6 @@
 //! Greeting a client and finding out who it is.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use greenroom_protocol::capability::{self, Capabilities};
@@ -12,12 +13,14 @@ use greenroom_protocol::login::greeting::Greeting;
 use greenroom_protocol::login::plugin::Plugin;
 use greenroom_protocol::login::scramble::{self, Scramble};
 use greenroom_protocol::login::server::{Answer, ClientLogin, Known, Proof, Step, Terms};
+use greenroom_protocol::secret::Secret;
 use greenroom_protocol::sql::PinSet;
 use greenroom_protocol::state::Charset;
 use greenroom_protocol::track;
 use tokio::time::timeout;
 
 use super::conversation::{Conversation, client_failed};
+use super::enquiry::{Given, Judged};
 use super::insight::Insight;
 use super::lease::{NoLease, first_state};
 use crate::backend::UNABLE;
@@ -31,10 +34,13 @@ use crate::settings::PoolMode;
 use crate::stage::Main;
 use crate::tally::LoginResult;
 
+/// The packet of `caching_sha2_password` that asks for the password itself.
+const PASSWORD_ASKED: [u8; 2] = [1, 4];
+
 /// What a client wants to log in as, at connecting or later.
 pub(super) struct Wish {
-    user: Box<[u8]>,
-    auth: greenroom_protocol::secret::Secret,
+    pub(super) user: Box<[u8]>,
+    auth: Secret,
     plugin: Option<Vec<u8>>,
     database: Option<Vec<u8>>,
     collation: u16,
@@ -42,6 +48,22 @@ pub(super) struct Wish {
     renew: bool,
     offered: Plugin,
     scramble: Scramble,
+}
+
+impl Wish {
+    /// The same, where the client has last answered this scramble so.
+    pub(super) fn answering(&self, plugin: Plugin, answer: Secret, scramble: Scramble) -> Self {
+        Self {
+            user: self.user.clone(),
+            auth: answer,
+            plugin: Some(plugin.name().into()),
+            database: None,
+            collation: self.collation,
+            renew: false,
+            offered: plugin,
+            scramble,
+        }
+    }
 }
 
 impl Conversation {
@@ -165,19 +187,37 @@ impl Conversation {
         }
         let stage = Arc::clone(&self.stage);
         let Some(main) = stage.main() else { return Err(SessionEnd::Drained) };
-        let client = self.client.peer.filter(|_| self.endpoint.settings.shows_clients());
-        let known = main.credentials.terms(&wish.user, client, self.endpoint.settings.credentials);
+        let mut known = main.credentials.terms(&wish.user, self.shown_client(), self.endpoint.settings.credentials);
         let configured = known.configured;
-        let (proof, seq) = self.authenticate(&wish, known, seq).await?;
+        let enquiry = self.enquire(&wish, main, &mut known).await;
+        let mut enquiry = self.or_deny(&wish, seq, enquiry).await?;
+        let mut judged = self.authenticate(&wish, known, seq).await?;
+        if let Some(enquiry) = &mut enquiry {
+            let reconsidered = self.reconsider(&wish, main, enquiry, judged).await;
+            judged = self.or_deny(&wish, seq, reconsidered).await?;
+        }
+        let (proof, seq) = match judged {
+            (Judged::Proven(proof), seq) => (proof, seq),
+            (Judged::Refused { using_password, .. }, seq) => {
+                let error = self.denial(&wish, using_password);
+                self.deny(seq, &wish.user, &error).await?;
+                return Err(SessionEnd::Refused);
+            }
+        };
         let learned = matches!(proof, Proof::Learned(_));
-        let account = main.credentials.settle(&wish.user, client, proof);
+        let account = main.credentials.settle(&wish.user, self.shown_client(), proof);
         self.control.set_account(&account);
         self.account = Some(Arc::clone(&account));
         self.insight = Insight::default();
         self.collation = wish.collation;
         self.state = first_state(wish.database.as_deref(), wish.collation);
         // What is only remembered of a server may have changed there.
-        let unproven = learned || !configured && account.proven.is_due(self.endpoint.settings.credential_ttl);
+        let due = || account.proven.is_due(self.endpoint.settings.credential_ttl);
+        let unproven = learned
+            || match &enquiry {
+                Some(enquiry) => enquiry.doubts(due),
+                None => !configured && due(),
+            };
         self.prove(&wish, unproven, main, seq).await?;
         self.tally.login(LoginResult::Ok);
         self.welcome(wish.database.as_deref(), seq).await
@@ -194,13 +234,30 @@ impl Conversation {
         self.send(seq, &track::schema_ok(status, name)).await
     }
 
-    /// Goes through the plugin's exchange. Gives what was proven, and the sequence id for the OK.
-    async fn authenticate(
+    /// The client's address, where the servers are told it.
+    pub(super) fn shown_client(&self) -> Option<IpAddr> {
+        self.client.peer.filter(|_| self.endpoint.settings.shows_clients())
+    }
+
+    /// Ends the login where what it needs is not to be had.
+    async fn or_deny<T>(&mut self, wish: &Wish, seq: u8, outcome: Result<T, NoLease>) -> Result<T, SessionEnd> {
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(NoLease::Ended(end)) => Err(end),
+            Err(NoLease::Refused(error)) => {
+                self.deny(seq, &wish.user, &error).await?;
+                Err(SessionEnd::Refused)
+            }
+        }
+    }
+
+    /// Goes through the plugin's exchange. Gives how it was judged, and the sequence id for the OK or the error.
+    pub(super) async fn authenticate(
         &mut self,
         wish: &Wish,
         known: credentials::Terms,
         seq: u8,
-    ) -> Result<(Proof, u8), SessionEnd> {
+    ) -> Result<(Judged, u8), SessionEnd> {
         let learns = matches!(known.known, Known::Learn | Known::Remembered(_));
         let terms = Terms {
             known: known.known,
@@ -214,14 +271,14 @@ impl Conversation {
         };
         let answer = Answer { plugin: wish.plugin.as_deref(), auth: wish.auth.expose() };
         let (mut machine, mut step) = ClientLogin::begin(terms, answer);
-        let mut seq = seq;
+        let (mut seq, mut last, mut asked) = (seq, wish.auth.clone(), false);
         loop {
             match step {
                 Step::Send(payload) => {
                     self.send(seq, &payload).await?;
                     let (reply, next) = self.read_packet(seq.wrapping_add(1)).await?;
-                    seq = next;
-                    step = machine.step(&reply);
+                    (seq, last, asked) = (next, Secret::new(reply), payload == PASSWORD_ASKED);
+                    step = machine.step(last.expose());
                 }
                 Step::Accept { prelude, proof } => {
                     self.client.scramble = *machine.scramble();
@@ -229,12 +286,11 @@ impl Conversation {
                         self.send(seq, &prelude).await?;
                         seq = seq.wrapping_add(1);
                     }
-                    return Ok((proof, seq));
+                    return Ok((Judged::Proven(proof), seq));
                 }
                 Step::Refuse { using_password } => {
-                    let error = self.denial(wish, using_password);
-                    self.deny(seq, &wish.user, &error).await?;
-                    return Err(SessionEnd::Refused);
+                    self.client.scramble = *machine.scramble();
+                    return Ok((Judged::Refused { using_password, given: Given::of(last, asked) }, seq));
                 }
                 Step::Fail(error) => {
                     self.deny(seq, &wish.user, &error).await?;

@@ -11,6 +11,7 @@ mod command;
 mod control;
 mod conversation;
 mod digest;
+mod enquiry;
 mod entrance;
 mod foreign;
 mod hearing;

@@ -48,6 +48,14 @@ impl SqlError {
         Self::new(1045, *b"28000", format!("Access denied for user '{user}'@'{host}' (using password: {password})"))
     }
 
+    /// 1862: an expired password, of a client that can not change it.
+    #[must_use]
+    pub fn password_expired() -> Self {
+        let text =
+            "Your password has expired. To log in you must change it using a client that supports expired passwords.";
+        Self::new(1862, GENERAL, text)
+    }
+
     /// 1047: a command byte that is not known.
     #[must_use]
     pub fn unknown_command() -> Self {

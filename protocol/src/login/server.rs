@@ -121,7 +121,8 @@ impl Known {
     }
 
     /// What a password handed over proves.
-    fn prove(&self, password: Secret) -> Option<Proof> {
+    #[must_use]
+    pub fn prove(&self, password: Secret) -> Option<Proof> {
         let right = match self {
             Self::Learn => return Some(Proof::Learned(password)),
             Self::Remembered(known) if *known != password => return Some(Proof::Learned(password)),

@@ -7,7 +7,7 @@ use greenroom_actors::settings::{Access, Address, CredentialSource, EndpointSett
 use super::Checker;
 use crate::config::choice::Credentials;
 use crate::config::problem::Place;
-use crate::config::raw::{Raw, RawEndpoint};
+use crate::config::raw::{Raw, RawEndpoint, RawUser};
 use crate::config::reader::Field;
 use crate::config::value::Listed;
 
@@ -23,8 +23,7 @@ impl Checker<'_> {
             self.wrong(&place, "there is nowhere to listen", "at least one [[endpoints]]");
         }
         self.unique(raw.endpoints.iter().map(|endpoint| &endpoint.name));
-        let checked: Vec<_> =
-            raw.endpoints.iter().map(|endpoint| self.endpoint(endpoint, nodes, raw.users.is_empty())).collect();
+        let checked: Vec<_> = raw.endpoints.iter().map(|endpoint| self.endpoint(endpoint, nodes, &raw.users)).collect();
         let endpoints: Vec<_> = checked.into_iter().map(|endpoint| endpoint.map(Arc::new)).collect::<Option<_>>()?;
         self.idle_nodes(raw, nodes?, &endpoints);
         Some(endpoints)
@@ -34,14 +33,15 @@ impl Checker<'_> {
         &mut self,
         raw: &RawEndpoint,
         nodes: Option<&[Arc<NodeSettings>]>,
-        no_users: bool,
+        users: &[RawUser],
     ) -> Option<EndpointSettings> {
         let name = self.name(&raw.name);
         let listen = self.endpoint_listen(&raw.listen);
         let nodes = nodes.and_then(|nodes| self.behind(&raw.nodes, nodes));
         let nodes = nodes.and_then(|nodes| self.serving(raw, nodes));
         let lease_timeout = self.some_time(&raw.lease_timeout);
-        let credentials = self.credential_source(&raw.credentials, no_users);
+        let credentials = self.credential_source(&raw.credentials, users.is_empty());
+        let query_user = self.query_user(raw, users);
         let proxy_protocol_networks = self.networks(&raw.proxy_protocol_networks);
         let tls = self.endpoint_tls(raw);
         let settings = EndpointSettings {
@@ -58,6 +58,7 @@ impl Checker<'_> {
             client_idle_in_transaction_timeout: raw.client_idle_in_transaction_timeout.value?.0,
             pool_by_client_ip: raw.pool_by_client_ip.value?,
             credentials: credentials?,
+            query_user: query_user?,
             credential_ttl: raw.credential_ttl.value?.0,
             proxy_protocol_networks: proxy_protocol_networks?,
             tls: tls?,
@@ -138,8 +139,24 @@ impl Checker<'_> {
                 None
             }
             (Credentials::Static, false) | (Credentials::Auto, false) => Some(CredentialSource::Static),
+            (Credentials::Query, _) => Some(CredentialSource::Query),
             (Credentials::Learned, _) | (Credentials::Auto, true) => Some(CredentialSource::Learned),
         }
+    }
+
+    /// The user who reads the account table: one of the configuration, whose password is known.
+    fn query_user(&mut self, raw: &RawEndpoint, users: &[RawUser]) -> Option<Option<String>> {
+        let expected = "the name of one of [[users]] that has a password, not a hash";
+        if raw.credentials.value? != Credentials::Query {
+            return Some(None);
+        }
+        let name = self.required(&raw.query_user, expected)?;
+        let user = users.iter().find(|user| user.name.value.as_ref() == Some(&name));
+        if user.is_none_or(|user| user.password_hash.given) {
+            self.wrong(&raw.query_user.place, format!("{name:?} can not log in to the server"), expected);
+            return None;
+        }
+        Some(Some(name))
     }
 
     /// Warns of nodes that no endpoint uses.

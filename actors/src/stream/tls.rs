@@ -17,6 +17,9 @@ use crate::buffer::Buffer;
 /// Given to rustls at a time: the most that one record holds.
 const RECORD: usize = 16 * 1024;
 
+/// Before each record: a type, a version, and the length of what follows.
+const HEAD: usize = 5;
+
 /// An encrypted connection.
 #[derive(Debug)]
 pub(crate) struct Tls {
@@ -36,8 +39,20 @@ struct Session {
     connection: Connection,
     /// Read from the socket and not yet decrypted.
     cipher: Option<Buffer>,
+    framing: Framing,
     /// No more can be read.
     end: Option<PeerEnd>,
+}
+
+/// Where TLS's records begin and end in what is read. Nothing is read beyond one that has begun: whoever is held up by a slow
+/// peer then keeps no more than what he was given.
+#[derive(Debug, Default)]
+struct Framing {
+    /// Bytes to the end of the record.
+    left: usize,
+    /// Of the next one's head.
+    head: [u8; HEAD],
+    seen: usize,
 }
 
 /// What has been agreed on, by names that metrics are labelled with.
@@ -65,7 +80,9 @@ impl LooseTls {
 impl Tls {
     /// Shakes hands. `ahead`: what was read beyond the request for it, which is the peer's part of that.
     pub(super) async fn new(socket: Socket, connection: Connection, ahead: Option<Buffer>) -> io::Result<Self> {
-        let session = Session { connection, cipher: ahead, end: None };
+        let mut framing = Framing::default();
+        framing.pass(ahead.as_ref().map_or(&[], Buffer::filled));
+        let session = Session { connection, cipher: ahead, framing, end: None };
         let mut tls = Self { socket, session };
         poll_fn(|cx| tls.poll_handshake(cx)).await?;
         Ok(tls)
@@ -134,6 +151,8 @@ impl Tls {
         loop {
             let rest = room.get_mut(filled..).unwrap_or_default();
             if rest.is_empty() {
+                // It may be long until there is room again.
+                self.slim();
                 return Poll::Ready(Ok(filled));
             }
             match self.session.connection.reader().read(rest) {
@@ -264,14 +283,20 @@ impl Tls {
 
     /// Reads from the socket into a buffer that is lent.
     fn more(&mut self, read: impl FnOnce(&mut Socket, &mut [u8]) -> Poll<io::Result<usize>>) -> Poll<io::Result<()>> {
-        let mut buffer = Buffer::new();
-        let Poll::Ready(read) = buffer.fill_by(|room| read(&mut self.socket, room)) else {
+        let (mut buffer, limit) = (Buffer::new(), self.session.framing.limit());
+        let Poll::Ready(read) = buffer.fill_by(|room| {
+            let within = room.len().min(limit);
+            read(&mut self.socket, room.get_mut(..within).unwrap_or_default())
+        }) else {
             self.slim();
             return Poll::Pending;
         };
         match read {
             Ok(0) => self.session.end = Some(PeerEnd::Closed),
-            Ok(_) => self.session.cipher = Some(buffer),
+            Ok(_) => {
+                self.session.framing.pass(buffer.filled());
+                self.session.cipher = Some(buffer);
+            }
             Err(error) => {
                 self.session.end = Some(PeerEnd::Broken);
                 return Poll::Ready(Err(error));
@@ -316,6 +341,31 @@ impl Tls {
     }
 }
 
+impl Framing {
+    /// How much may be read.
+    fn limit(&self) -> usize {
+        if self.left > 0 { self.left } else { usize::MAX }
+    }
+
+    /// Follows what was read.
+    fn pass(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let within = self.left.min(bytes.len());
+            self.left -= within;
+            bytes = bytes.get(within..).unwrap_or_default();
+            let Some((byte, rest)) = bytes.split_first() else { return };
+            if let Some(place) = self.head.get_mut(self.seen) {
+                *place = *byte;
+            }
+            (self.seen, bytes) = (self.seen + 1, rest);
+            if self.seen == HEAD {
+                let [.., high, low] = self.head;
+                (self.seen, self.left) = (0, usize::from(u16::from_be_bytes([high, low])));
+            }
+        }
+    }
+}
+
 /// Reads without waiting: pending where there is nothing.
 fn at_once(socket: &mut Socket, room: &mut [u8]) -> Poll<io::Result<usize>> {
     pending(socket.try_read(room))
@@ -342,5 +392,37 @@ impl<F: FnMut(&[IoSlice<'_>]) -> io::Result<usize>> Write for Pipe<F> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Framing;
+
+    /// Records of these lengths, in pieces of every size: what may be read is never more than the rest of one.
+    #[test]
+    fn records_are_followed_wherever_they_are_cut() {
+        let lengths = [0_u16, 1, 5, 300, 2, 0, 40];
+        let mut bytes = Vec::new();
+        let mut ends = Vec::new();
+        for length in lengths {
+            bytes.extend([23, 3, 3]);
+            bytes.extend(length.to_be_bytes());
+            bytes.extend(vec![0xFF; usize::from(length)]);
+            ends.push(bytes.len());
+        }
+        for size in 1..bytes.len() {
+            let (mut framing, mut at) = (Framing::default(), 0);
+            for piece in bytes.chunks(size) {
+                framing.pass(piece);
+                at += piece.len();
+                let begun = ends.iter().rposition(|end| *end <= at).map_or(0, |index| ends[index]);
+                let end = ends.iter().find(|end| **end > at);
+                match end {
+                    Some(end) if at - begun >= 5 => assert_eq!(framing.limit(), end - at, "{size}, {at}"),
+                    _ => assert_eq!(framing.limit(), usize::MAX, "{size}, {at}"),
+                }
+            }
+        }
     }
 }

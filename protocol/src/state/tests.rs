@@ -121,7 +121,8 @@ fn reports_change_the_state() {
     let mut state = fresh(Some("app"));
     let before = state.print();
     let reports: [(&[u8], &[u8]); 4] =
-        [(b"sql_mode", b"ANSI"), (b"statement_id", b"9"), (b"character_set_client", b"latin1"), (b"insert_id", b"5")];
+        [(b"sql_mode", b"ANSI"), (b"last_gtid", b"0-1-9"), (b"character_set_client", b"latin1"), (b"insert_id", b"5")];
+    absorb(&mut state, [(&b"statement_id"[..], &b"9"[..])], None);
     let absorbed = absorb(&mut state, reports, Some(b""));
     assert!(absorbed.changed && absorbed.charset && absorbed.insert_id && !absorbed.unrestorable);
     assert_eq!((state.database(), state.variable(b"sql_mode")), (None, Some(&b"ANSI"[..])));

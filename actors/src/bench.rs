@@ -23,7 +23,8 @@ use crate::local::Local;
 use crate::node::{Node, Permit};
 use crate::pool::{Adopt, BackendId, Lease, PoolShard, Snapshot, Ticket};
 use crate::settings::{
-    Access, Address, CredentialSource, EndpointSettings, NodeSettings, Pinning, PoolMode, Role, ServerSettings,
+    Access, Address, CredentialSource, EndpointSettings, MonitorSettings, NodeSettings, Pinning, PoolMode, Role,
+    ServerSettings,
 };
 use crate::stage::Stage;
 use crate::stream::{Crated, Loose};
@@ -61,7 +62,7 @@ impl Pool {
         let system = System::new();
         let (node, endpoint) = endpoint(connections);
         let (account, key, state) = (account(), key(), state());
-        let stage = Arc::new(Stage::new(Logger::root(Discard, o!()), &server()));
+        let stage = Arc::new(Stage::new(Logger::root(Discard, o!()), &server(), &monitor()));
         let shard = system.block_on(async { PoolShard::new(0, stage, Local::here()).start() });
         let mut servers = Vec::with_capacity(connections);
         for _ in 0..connections {
@@ -127,11 +128,17 @@ impl Pool {
     }
 }
 
+fn monitor() -> MonitorSettings {
+    MonitorSettings { account: None, interval: LONG, results: 1 }
+}
+
 fn node_settings(connections: usize) -> NodeSettings {
     NodeSettings {
         name: "db1".to_owned(),
         address: Address::Unix("nowhere".into()),
         role: Role::Primary,
+        weight: 1,
+        max_lag: None,
         max_connections: connections,
         min_idle: 0,
         max_lifetime: None,

@@ -11,6 +11,17 @@ pub(crate) struct Endpoint {
     pub(crate) nodes: Vec<Arc<Node>>,
 }
 
+/// Where the next lease goes.
+#[derive(Debug)]
+pub(crate) enum Choice<'e> {
+    /// There; it may be down.
+    Node(&'e Arc<Node>),
+    /// Nowhere: no node takes writes, and one that answers may yet be made to.
+    NoPrimary,
+    /// Nowhere.
+    Nowhere,
+}
+
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Endpoint({})", self.settings.name)
@@ -18,32 +29,56 @@ impl std::fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// The nodes that leases of this endpoint may go to, those that answer first. Empty only without nodes.
+    /// The nodes that leases of this endpoint may go to. Empty only where no node suits.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<Node>> {
-        let suits = |node: &&Arc<Node>| self.suits(node.settings().role);
-        let any = self.nodes.iter().any(|node| suits(&node));
-        let fallback =
-            !any || self.settings.fallback_to_primary && !self.nodes.iter().any(|node| suits(&node) && node.is_up());
-        self.nodes.iter().filter(move |node| fallback || self.suits(node.settings().role))
+        let fallback = self.settings.access == Access::ReadOnly
+            && self.settings.fallback_to_primary
+            && !self.nodes.iter().any(|node| self.suits(node) && node.is_up() && !node.is_lagging());
+        self.nodes.iter().filter(move |node| fallback || self.suits(node))
     }
 
-    /// The node for the next lease: among those that are up, the one with the fewest open connections;
-    /// where none is, the first, whose fault the client is told.
+    /// Where the next lease goes: for writes, the primary that has been one for longest and is up; for reads, of the
+    /// replicas that are up and not too far behind the least burdened. Where none is, the first, whose fault the client
+    /// is told.
+    pub(crate) fn pick(&self) -> Choice<'_> {
+        match self.settings.access {
+            Access::ReadWrite => self.primary(),
+            Access::ReadOnly => self.reader(),
+        }
+    }
+
+    /// The node for the next lease, or the one that the next would go to if it could.
     pub(crate) fn choose(&self) -> Option<&Arc<Node>> {
-        if let [only] = &*self.nodes {
-            return Some(only);
+        match self.pick() {
+            Choice::Node(node) => Some(node),
+            Choice::NoPrimary | Choice::Nowhere => self.nodes.iter().find(|node| node.is_up()).or(self.nodes.first()),
         }
-        match self.settings.access {
-            Access::ReadWrite => self.candidates().find(|node| node.is_up()),
-            Access::ReadOnly => self.candidates().filter(|node| node.is_up()).min_by_key(|node| node.leased()),
-        }
-        .or_else(|| self.candidates().next())
     }
 
-    fn suits(&self, role: Role) -> bool {
+    /// Whether its statements may run there.
+    pub(crate) fn suits(&self, node: &Node) -> bool {
         match self.settings.access {
-            Access::ReadWrite => role != Role::Replica,
-            Access::ReadOnly => role != Role::Primary,
+            Access::ReadWrite => node.role() != Role::Replica,
+            Access::ReadOnly => node.role() != Role::Primary,
         }
+    }
+
+    fn primary(&self) -> Choice<'_> {
+        let able = self.nodes.iter().filter(|node| self.suits(node) && node.is_up());
+        if let Some(node) = able.min_by_key(|node| node.promoted()) {
+            return Choice::Node(node);
+        }
+        if self.nodes.iter().any(|node| node.is_up() && node.is_auto()) {
+            return Choice::NoPrimary;
+        }
+        let fallen = self.nodes.iter().find(|node| self.suits(node)).or(self.nodes.first());
+        fallen.map_or(Choice::Nowhere, Choice::Node)
+    }
+
+    fn reader(&self) -> Choice<'_> {
+        // Who is too far behind serves only while nobody else does.
+        let able = self.candidates().filter(|node| node.is_up());
+        let best = able.min_by_key(|node| (node.is_lagging(), node.burden()));
+        best.or_else(|| self.candidates().next()).map_or(Choice::Nowhere, Choice::Node)
     }
 }

@@ -31,6 +31,7 @@ pub mod networks;
 mod node;
 mod packets;
 mod pool;
+mod role;
 mod rosters;
 mod session;
 pub mod settings;

@@ -51,6 +51,10 @@ pub const TLS_OPENS: &str = "greenroom_tls_backend_opens_total";
 pub const TLS_EXPIRY: &str = "greenroom_tls_certificate_expiry_seconds";
 /// Whether a node answers: 1 or 0.
 pub const NODE_UP: &str = "greenroom_node_up";
+/// What a node is taken for, by `role` (`primary`, `replica`, `unknown`): 1 or 0.
+pub const NODE_ROLE: &str = "greenroom_node_role";
+/// How far a node is behind its source.
+pub const NODE_LAG_SECONDS: &str = "greenroom_node_lag_seconds";
 /// Failed actors that the supervisor saw to, by `actor`.
 pub const RESTARTS: &str = "greenroom_actor_restarts_total";
 
@@ -84,5 +88,7 @@ pub fn describe() {
     describe_counter!(TLS_OPENS, "Backend connections opened, by node, TLS version, cipher and kind of handshake");
     describe_gauge!(TLS_EXPIRY, Unit::Seconds, "Time until a configured certificate expires, by endpoint or node");
     describe_gauge!(NODE_UP, "Whether the node answers: 1 or 0");
+    describe_gauge!(NODE_ROLE, "What the node is taken for: 1 for its role, 0 for the others");
+    describe_gauge!(NODE_LAG_SECONDS, Unit::Seconds, "How far the node is behind its source");
     describe_counter!(RESTARTS, "Failed actors that the supervisor saw to, by actor");
 }

@@ -1,31 +1,69 @@
-//! owns: the judgement whether one node answers, and what it is.
-//! is told: `Probe`.
+//! owns: the judgement whether one node answers, and what it is; the connection over which it is asked.
+//! is told: `Probe`, `Accuse`, `Observed`.
 //! tells: shards `NodeChanged`; the supervisor `Recovered`.
 //! ends when: the process does.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
+use greenroom_protocol::login::client::BackendSecret;
 use metrics::gauge;
 use tokio::sync::oneshot;
 
-use crate::backend::probe;
-use crate::metrics::NODE_UP;
+use crate::account::{Account, Proven};
+use crate::backend::{Heard, ask, probe};
+use crate::metrics::{NODE_LAG_SECONDS, NODE_ROLE, NODE_UP};
 use crate::node::Node;
 use crate::pool::{Health, NodeChanged};
+use crate::role::{Judge, Report};
+use crate::settings::{MonitorSettings, Role};
 use crate::stage::Stage;
 use crate::supervisor::Recovered;
+use crate::wire::Wire;
 
-/// How often a node that is down is asked. One that answers is judged by the traffic alone: a greeting
-/// that nobody goes on with counts as a failed login on the server.
+/// How often a node that nobody logs in to for the monitor is asked for its greeting while it is down. One that answers is
+/// judged by the traffic alone: a greeting that nobody goes on with counts as a failed login on the server.
 const WHILE_DOWN: Duration = Duration::from_secs(1);
+
+/// How soon a result that differs from the judgement is looked at again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// How long a refused account is left alone: servers lock accounts that fail too often.
+const REFUSED_PAUSE: Duration = Duration::from_secs(30);
+
+/// Whom the monitors log in as, and how they judge.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    account: Option<Arc<Account>>,
+    interval: Duration,
+    results: usize,
+}
+
+impl Watch {
+    pub(crate) fn new(settings: &MonitorSettings) -> Self {
+        let account = settings.account.as_ref().map(|account| {
+            let user: Box<[u8]> = account.user.as_bytes().into();
+            let secret = BackendSecret::Password(account.password.clone());
+            let (client, proven) = (None, Proven::default());
+            Arc::new(Account { id: 0, user: user.clone(), backend_user: user, client, secret, proven })
+        });
+        Self { account, interval: settings.interval, results: settings.results }
+    }
+}
 
 /// Watches one node.
 pub(crate) struct NodeMonitor {
     node: Arc<Node>,
     stage: Arc<Stage>,
     probing: bool,
+    judge: Judge,
+    line: Option<Box<Wire>>,
+    /// The last account was refused, and what was said of that.
+    refused: Option<(Instant, String)>,
+    /// Whoever could be asked for how far the node is behind may not see it; that is logged once.
+    hidden: bool,
+    next: Instant,
     /// Who waits for the answer: a crowd of clients asks once, or the server would have a crowd of its own.
     asked: Vec<oneshot::Sender<Result<(), String>>>,
 }
@@ -35,27 +73,70 @@ pub(crate) struct NodeMonitor {
 #[rtype(result = "Result<(), String>")]
 pub(crate) struct Probe;
 
+/// What came of looking.
+struct Seen {
+    answer: Result<(), String>,
+    report: Option<Report>,
+    line: Option<Box<Wire>>,
+    refused: Option<String>,
+}
+
 impl NodeMonitor {
     pub(crate) fn new(node: Arc<Node>, stage: Arc<Stage>) -> Self {
-        Self { node, stage, probing: false, asked: Vec::new() }
+        let next = Instant::now();
+        let (judge, asked) = (Judge::new(), Vec::new());
+        Self { node, stage, probing: false, judge, line: None, refused: None, hidden: false, next, asked }
     }
 
-    fn judge(&mut self, answer: &Result<(), String>) {
-        let name = self.node.settings().name.clone();
-        if !self.node.is_retired() {
-            gauge!(NODE_UP, "node" => name.clone()).set(if answer.is_ok() { 1.0 } else { 0.0 });
+    /// Whether the node is asked again and again, and not only while it is down.
+    fn is_watched(&self) -> bool {
+        let settings = self.node.settings();
+        let wanted = settings.role == Role::Auto || settings.max_lag.is_some() || self.stage.watch().account.is_some();
+        wanted && !self.node.is_retired()
+    }
+
+    /// Whom to log in as, if anybody.
+    fn account(&self) -> Option<Arc<Account>> {
+        if !self.is_watched() {
+            return None;
         }
+        match &self.stage.watch().account {
+            Some(account) => {
+                let pause = self.refused.as_ref().is_some_and(|(at, _)| at.elapsed() < REFUSED_PAUSE);
+                (!pause).then(|| Arc::clone(account))
+            }
+            None => self.node.account(),
+        }
+    }
+
+    fn judge(&mut self, answer: &Result<(), String>, results: usize) {
+        let name = self.node.settings().name.clone();
         let was_up = self.node.is_up();
+        let is_up = self.judge.health(was_up, answer.is_ok(), results);
+        if !self.node.is_retired() {
+            gauge!(NODE_UP, "node" => name.clone()).set(if is_up { 1.0 } else { 0.0 });
+        }
         match answer {
-            Ok(()) if !was_up => slog::info!(self.stage.log, "node is up"; "node" => name),
-            Err(reason) if was_up => slog::warn!(self.stage.log, "node is down"; "node" => name, "reason" => reason),
+            Ok(()) if is_up && !was_up => slog::info!(self.stage.log, "node is up"; "node" => name),
+            Err(reason) if was_up && !is_up => {
+                slog::warn!(self.stage.log, "node is down"; "node" => name, "reason" => reason);
+            }
             _ => {}
         }
-        self.node.mark(answer.as_ref().err().map(String::as_str));
-        if was_up == answer.is_ok() {
+        if is_up == answer.is_ok() {
+            self.node.mark(answer.as_ref().err().map(String::as_str));
+        }
+        if was_up == is_up {
             return;
         }
-        let health = if answer.is_ok() { Health::Up } else { Health::Down };
+        if is_up {
+            // Another may have taken its place meanwhile.
+            self.node.renew();
+        }
+        self.announce(if is_up { Health::Up } else { Health::Down });
+    }
+
+    fn announce(&self, health: Health) {
         if let (Health::Up, Some(main)) = (health, self.stage.main()) {
             main.supervisor.do_send(Recovered { node: self.node.index });
         }
@@ -63,16 +144,144 @@ impl NodeMonitor {
             shard.do_send(NodeChanged { node: self.node.index, health });
         }
     }
+
+    /// Takes the server at its word.
+    fn believe(&mut self, report: &Report, results: usize) {
+        let before = self.node.role();
+        let role = self.judge.role(before, report.writable, results);
+        if self.node.take_for(role) {
+            self.tell_role(before);
+        }
+        if let Some(replication) = report.replication {
+            let lag = self.judge.lag(replication, Instant::now());
+            let settings = self.node.settings();
+            self.node.note_lagging(lag.is_over(settings.max_lag));
+            let hidden = lag == crate::role::Lag::Unknown;
+            if hidden && !self.hidden {
+                slog::warn!(self.stage.log, "how far the node is behind cannot be seen: the monitor's account lacks the right";
+                    "node" => &settings.name);
+            }
+            self.hidden = hidden;
+            if !self.node.is_retired() {
+                gauge!(NODE_LAG_SECONDS, "node" => settings.name.clone()).set(lag.seconds());
+            }
+        }
+        self.show_role();
+    }
+
+    fn show_role(&self) {
+        if self.node.is_retired() {
+            return;
+        }
+        let name = self.node.settings().name.clone();
+        for (role, word) in [(Role::Primary, "primary"), (Role::Replica, "replica"), (Role::Auto, "unknown")] {
+            let is = if self.node.role() == role { 1.0 } else { 0.0 };
+            gauge!(NODE_ROLE, "node" => name.clone(), "role" => word).set(is);
+        }
+    }
+
+    /// The node's role is another now.
+    fn tell_role(&self, before: Role) {
+        let role = self.node.role();
+        slog::info!(self.stage.log, "node has another role"; "node" => self.node.settings().name.clone(),
+            "before" => word(before), "now" => word(role));
+        self.show_role();
+        self.announce(Health::Role);
+    }
+
+    /// The account was refused: the node is what the configuration says, or what was known of it last.
+    fn turned_away(&mut self, account: &Account, reason: String) {
+        if self.stage.watch().account.is_none() {
+            // Clients that log in may do better.
+            self.node.forget_account(account);
+        }
+        if self.refused.as_ref().is_none_or(|(_, before)| *before != reason) {
+            slog::warn!(self.stage.log, "the monitor cannot ask the node what it is; its role stays as it is";
+                "node" => self.node.settings().name.clone(), "role" => word(self.node.role()), "reason" => &reason);
+        }
+        self.refused = Some((Instant::now(), reason));
+    }
+
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.probing, true) {
+            return;
+        }
+        let (node, account, line) = (Arc::clone(&self.node), self.account(), self.line.take());
+        let lag = self.is_watched();
+        let asked_as = account.clone();
+        ctx.spawn(async move { see(node, account, line, lag).await }.into_actor(self).map(move |seen, this, _| {
+            this.probing = false;
+            this.take_in(seen, asked_as);
+        }));
+    }
+
+    fn take_in(&mut self, seen: Seen, account: Option<Arc<Account>>) {
+        let watch = self.stage.watch();
+        // Nobody looks again soon at a node that is not watched, or that has never answered.
+        let results = if self.is_watched() && self.node.facts().is_some() { watch.results } else { 1 };
+        self.line = seen.line.filter(|_| self.is_watched());
+        self.judge(&seen.answer, results);
+        match (seen.refused, account) {
+            (Some(reason), Some(account)) => self.turned_away(&account, reason),
+            (None, Some(_)) if seen.report.is_some() => self.refused = None,
+            _ => {}
+        }
+        if let Some(report) = seen.report {
+            self.believe(&report, results);
+        } else {
+            self.show_role();
+        }
+        let doubt = self.is_watched() && self.judge.is_in_doubt(self.node.role());
+        self.next = Instant::now() + if doubt { AGAIN.min(watch.interval) } else { self.interval(watch.interval) };
+        for asked in self.asked.drain(..) {
+            // Whoever asked may be gone.
+            let _ = asked.send(seen.answer.clone());
+        }
+    }
+
+    fn interval(&self, watched: Duration) -> Duration {
+        if self.is_watched() { watched } else { WHILE_DOWN }
+    }
+
+    /// Whether it is time to look without being asked.
+    fn is_due(&self) -> bool {
+        let idle = !self.node.is_up() || self.node.facts().is_none() || self.account().is_some();
+        idle && Instant::now() >= self.next
+    }
+}
+
+/// Looks at a node, as this account if there is one.
+async fn see(node: Arc<Node>, account: Option<Arc<Account>>, line: Option<Box<Wire>>, lag: bool) -> Seen {
+    let Some(account) = account else {
+        return Seen { answer: probe(&node).await, report: None, line: None, refused: None };
+    };
+    match ask(node, account, line, lag).await {
+        Heard::Report(report, line) => {
+            let answer = report.unfit.clone().map_or(Ok(()), Err);
+            Seen { answer, report: Some(report), line: Some(line), refused: None }
+        }
+        Heard::Refused(reason) => Seen { answer: Ok(()), report: None, line: None, refused: Some(reason) },
+        Heard::Silent(reason) => Seen { answer: Err(reason), report: None, line: None, refused: None },
+    }
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Primary => "primary",
+        Role::Replica => "replica",
+        Role::Auto => "unknown",
+    }
 }
 
 impl Actor for NodeMonitor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.notify(Look);
-        ctx.run_interval(WHILE_DOWN, |this, ctx| {
-            if !this.node.is_up() || this.node.facts().is_none() {
-                ctx.notify(Look);
+        self.look(ctx);
+        // The clock is finer than any interval.
+        ctx.run_interval(AGAIN / 4, |this, ctx| {
+            if this.is_due() {
+                this.look(ctx);
             }
         });
     }
@@ -88,32 +297,26 @@ impl Handler<Accuse> for NodeMonitor {
     type Result = ();
 
     fn handle(&mut self, _: Accuse, ctx: &mut Context<Self>) {
-        self.judge(&Err("connections to it failed again and again".to_owned()));
-        ctx.notify(Look);
+        self.judge(&Err("connections to it failed again and again".to_owned()), 1);
+        self.look(ctx);
     }
 }
 
-/// The monitor's note to itself.
+/// The traffic has shown something of the node's role, which was this before.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct Look;
+pub(crate) struct Observed {
+    pub(crate) before: Role,
+}
 
-impl Handler<Look> for NodeMonitor {
+impl Handler<Observed> for NodeMonitor {
     type Result = ();
 
-    fn handle(&mut self, _: Look, ctx: &mut Context<Self>) {
-        if std::mem::replace(&mut self.probing, true) {
-            return;
+    fn handle(&mut self, observed: Observed, _: &mut Context<Self>) {
+        if self.node.role() != observed.before {
+            self.tell_role(observed.before);
         }
-        let node = Arc::clone(&self.node);
-        ctx.spawn(async move { probe(&node).await }.into_actor(self).map(|answer, this, _| {
-            this.probing = false;
-            this.judge(&answer);
-            for asked in this.asked.drain(..) {
-                // Whoever asked may be gone.
-                let _ = asked.send(answer.clone());
-            }
-        }));
+        self.next = self.next.min(Instant::now() + AGAIN / 4);
     }
 }
 
@@ -123,7 +326,7 @@ impl Handler<Probe> for NodeMonitor {
     fn handle(&mut self, _: Probe, ctx: &mut Context<Self>) -> Self::Result {
         let (reply, answer) = oneshot::channel();
         self.asked.push(reply);
-        ctx.notify(Look);
+        self.look(ctx);
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err("nobody watches the node any more".to_owned())) })
     }
 }

@@ -3,8 +3,10 @@
 //! The counters are the only thing that workers share on the way of a query, and only when a connection
 //! is opened or closed or somebody has to wait.
 
+mod standing;
+
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,7 @@ use greenroom_protocol::login::plugin::Plugin;
 use greenroom_protocol::login::rsa::NodeKey;
 use greenroom_protocol::track::ClientTrackers;
 
+use crate::account::Account;
 use crate::monitor::{Accuse, NodeMonitor};
 use crate::settings::NodeSettings;
 use crate::sql_modes::SqlModes;
@@ -76,6 +79,15 @@ pub(crate) struct Node {
     /// Why it is down, if it is.
     fault: RwLock<Option<Arc<str>>>,
     up: AtomicBool,
+    /// What it is taken for, as a [`Role`].
+    role: AtomicU8,
+    /// When it became a primary, of all such events; 0: before anybody looked.
+    promoted: AtomicU64,
+    /// It is further behind than its `max_lag`.
+    lagging: AtomicBool,
+    weight: AtomicUsize,
+    /// Who has logged in to it last.
+    account: RwLock<Option<Arc<Account>>>,
     /// A reload has taken it out of the configuration; sessions that were born with it may still use it.
     retired: AtomicBool,
     limit: AtomicUsize,
@@ -107,6 +119,8 @@ pub(crate) struct Permit {
     node: Arc<Node>,
     /// Statements prepared over it.
     statements: usize,
+    /// Whether it counts against the limit.
+    counted: bool,
 }
 
 impl Node {
@@ -114,10 +128,15 @@ impl Node {
         Self {
             index,
             limit: AtomicUsize::new(settings.max_connections),
-            settings: RwLock::new(settings),
             facts: RwLock::new(None),
             fault: RwLock::new(None),
             up: AtomicBool::new(true),
+            role: AtomicU8::new(settings.role as u8),
+            promoted: AtomicU64::new(0),
+            lagging: AtomicBool::new(false),
+            weight: AtomicUsize::new(settings.weight),
+            settings: RwLock::new(settings),
+            account: RwLock::new(None),
             retired: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             leased: AtomicUsize::new(0),
@@ -141,6 +160,11 @@ impl Node {
     /// New settings, for what is born from now on.
     pub(crate) fn resettle(&self, settings: Arc<NodeSettings>) {
         self.limit.store(settings.max_connections, Ordering::Relaxed);
+        self.weight.store(settings.weight, Ordering::Relaxed);
+        if self.settings().role != settings.role {
+            self.role.store(settings.role as u8, Ordering::Relaxed);
+            self.promoted.store(0, Ordering::Relaxed);
+        }
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
@@ -248,12 +272,17 @@ impl Node {
         self.limit.load(Ordering::Relaxed)
     }
 
+    /// A permit for the monitor's socket, which the limit does not count.
+    pub(crate) fn beside(self: &Arc<Self>) -> Permit {
+        Permit { node: Arc::clone(self), statements: 0, counted: false }
+    }
+
     /// A permit for one more socket, unless the limit is reached.
     pub(crate) fn admit(self: &Arc<Self>) -> Option<Permit> {
         let limit = self.limit();
         let admitted =
             self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < limit).then_some(open + 1));
-        admitted.ok().map(|_| Permit { node: Arc::clone(self), statements: 0 })
+        admitted.ok().map(|_| Permit { node: Arc::clone(self), statements: 0, counted: true })
     }
 
     /// How many statements the server lets all its clients prepare (`max_prepared_stmt_count`).
@@ -350,6 +379,8 @@ impl fmt::Debug for Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.count_statements(0);
-        self.node.open.fetch_sub(1, Ordering::Relaxed);
+        if self.counted {
+            self.node.open.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }

@@ -25,8 +25,30 @@ pub struct Settings {
     pub endpoints: Vec<Arc<EndpointSettings>>,
     /// Known users; empty where every user is learned.
     pub users: Vec<UserSettings>,
+    /// How servers are asked what they are.
+    pub monitor: MonitorSettings,
     /// Where metrics and health are served, if anywhere.
     pub http: Option<SocketAddr>,
+}
+
+/// How servers are asked what they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorSettings {
+    /// Whom the monitor logs in as; `None`: as whoever has logged in to that server last.
+    pub account: Option<MonitorAccount>,
+    /// How often a server is asked.
+    pub interval: Duration,
+    /// How many results in a row change the judgement of a server.
+    pub results: usize,
+}
+
+/// Whom the monitor logs in as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorAccount {
+    /// As servers know it.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
 }
 
 /// Limits of the process itself.
@@ -53,6 +75,10 @@ pub struct NodeSettings {
     pub address: Address,
     /// What it is for.
     pub role: Role,
+    /// Its share of a read-only endpoint's leases, against the other nodes' weights; never 0.
+    pub weight: usize,
+    /// How far it may be behind its source and still be preferred for reads; `None`: that is not looked at.
+    pub max_lag: Option<Duration>,
     /// Every backend connection to this node, pins included, over all workers.
     pub max_connections: usize,
     /// Idle pooled connections that the expiry leaves open.
@@ -74,7 +100,7 @@ pub enum Role {
     Primary,
     /// Takes reads only.
     Replica,
-    /// Whichever the endpoint wants: the server's `read_only` is not asked yet.
+    /// What the server says that it is, by its `read_only`.
     Auto,
 }
 

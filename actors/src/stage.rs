@@ -9,9 +9,10 @@ use slog::Logger;
 use tokio::sync::Notify;
 
 use crate::credentials::Credentials;
+use crate::monitor::Watch;
 use crate::node::Node;
 use crate::pool::PoolShard;
-use crate::settings::ServerSettings;
+use crate::settings::{MonitorSettings, ServerSettings};
 use crate::supervisor::{Failed, Recovered, Supervisor};
 
 /// The cast's address book.
@@ -26,6 +27,7 @@ pub(crate) struct Stage {
     max_packet: AtomicUsize,
     /// The nodes of the configuration in force.
     nodes: RwLock<Vec<Arc<Node>>>,
+    watch: RwLock<Arc<Watch>>,
     draining: AtomicBool,
     /// Rung when the process can not go on.
     pub(crate) broken: Notify,
@@ -44,7 +46,7 @@ pub(crate) struct Seat {
 }
 
 impl Stage {
-    pub(crate) fn new(log: Logger, settings: &ServerSettings) -> Self {
+    pub(crate) fn new(log: Logger, settings: &ServerSettings, monitor: &MonitorSettings) -> Self {
         let workers = settings.workers.max(1);
         Self {
             log,
@@ -55,6 +57,7 @@ impl Stage {
             login_timeout_ms: AtomicU64::new(millis(settings.login_timeout)),
             max_packet: AtomicUsize::new(settings.max_packet),
             nodes: RwLock::default(),
+            watch: RwLock::new(Arc::new(Watch::new(monitor))),
             draining: AtomicBool::new(false),
             broken: Notify::new(),
         }
@@ -108,6 +111,16 @@ impl Stage {
     /// Another configuration is in force.
     pub(crate) fn set_nodes(&self, nodes: Vec<Arc<Node>>) {
         *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = nodes;
+    }
+
+    /// How nodes are watched.
+    pub(crate) fn watch(&self) -> Arc<Watch> {
+        Arc::clone(&self.watch.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Nodes are watched otherwise from now on.
+    pub(crate) fn set_watch(&self, watch: Watch) {
+        *self.watch.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(watch);
     }
 
     /// The process is stopping.

@@ -59,6 +59,10 @@ sections! {
         address: Address,
         /// What it is for.
         role: Role,
+        /// Its share of reads.
+        weight: usize,
+        /// How far behind it may be for reads.
+        max_lag: OrOff<Duration>,
         /// Server connections at most.
         max_connections: usize,
         /// Idle connections that are left open.
@@ -147,6 +151,22 @@ sections! {
         backend_password_env: String,
     }
 
+    /// `[monitor]`: how servers are asked what they are.
+    RawMonitor {
+        /// Whom to log in as; absent is whoever was there last.
+        user: String,
+        /// The password itself.
+        password: Secret,
+        /// The file that holds it.
+        password_file: String,
+        /// The environment variable that holds it.
+        password_env: String,
+        /// Between two questions.
+        interval: Duration,
+        /// Results in a row that change the judgement.
+        results: usize,
+    }
+
     /// `[http]`: metrics and health.
     RawHttp {
         /// Where it listens.
@@ -189,6 +209,8 @@ pub(super) struct Raw {
     pub(super) endpoints: Vec<RawEndpoint>,
     /// `[[users]]`.
     pub(super) users: Vec<RawUser>,
+    /// `[monitor]`.
+    pub(super) monitor: RawMonitor,
     /// `[http]`.
     pub(super) http: RawHttp,
     /// `[admin]`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_actors::settings::{Access, CredentialSource, EndpointSettings, NodeSettings, Pinning, PoolMode, Role};
-use greenroom_actors::settings::{ServerSettings, UserSecret, UserSettings};
+use greenroom_actors::settings::{MonitorSettings, ServerSettings, UserSecret, UserSettings};
 use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 
 use greenroom_protocol::proxy_header::Version;
@@ -23,6 +23,7 @@ impl fmt::Display for Summary<'_> {
         settings.nodes.iter().try_for_each(|it| node(f, it))?;
         settings.endpoints.iter().try_for_each(|it| endpoint(f, it))?;
         settings.users.iter().try_for_each(|it| user(f, it))?;
+        monitor(f, &settings.monitor)?;
         match settings.http {
             Some(listen) => writeln!(f, "http {listen}: /metrics /healthz /readyz")?,
             None => writeln!(f, "http off")?,
@@ -43,6 +44,7 @@ fn node(f: &mut fmt::Formatter<'_>, it: &Arc<NodeSettings>) -> fmt::Result {
         Role::Auto => "auto",
     };
     write!(f, "node {:?} at {}, role {role}", it.name, it.address)?;
+    write!(f, ", weight {}, max_lag {}", it.weight, or_off(it.max_lag))?;
     write!(f, ", max_connections {}, min_idle {}", it.max_connections, it.min_idle)?;
     write!(f, ", max_lifetime {}, connect_timeout {}", or_off(it.max_lifetime), time(it.connect_timeout))?;
     let version = match it.proxy_protocol {
@@ -51,6 +53,15 @@ fn node(f: &mut fmt::Formatter<'_>, it: &Arc<NodeSettings>) -> fmt::Result {
         Some(Version::V2) => ", proxy_protocol v2",
     };
     writeln!(f, "{version}, tls {}", node_tls(it.tls.mode()))
+}
+
+fn monitor(f: &mut fmt::Formatter<'_>, it: &MonitorSettings) -> fmt::Result {
+    write!(f, "monitor ")?;
+    match &it.account {
+        Some(account) => write!(f, "as {:?}", account.user)?,
+        None => write!(f, "as whoever logged in last")?,
+    }
+    writeln!(f, ", interval {}, results {}", time(it.interval), it.results)
 }
 
 fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Result {

@@ -116,6 +116,7 @@ pub(crate) async fn begin(start: Start, local: Rc<Local>) -> Result<Box<Wire>, F
                 Err(failed(format!("node '{name}' did not answer within {limit:?} (connect_timeout)")))
             })?;
             local.tally.opened(begun.elapsed());
+            wire.card.permit.node().note_account(&blueprint.account);
             local.note_charset(wire.card.permit.node().index, &wire.card.birth);
             Ok(wire)
         }
@@ -298,6 +299,9 @@ async fn look(
     let values = outcome.answers.iter().rev().nth(1);
     if let Some(limit) = defaults::statement_limit(values) {
         node.limit_statements(limit);
+    }
+    if let Some(writable) = defaults::is_writable(values) {
+        node.note_writable(writable);
     }
     if let Some(trackers) = defaults::trackers(values, flavor) {
         node.keep_trackers(trackers);

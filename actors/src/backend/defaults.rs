@@ -30,7 +30,9 @@ pub(super) fn query(flavor: Flavor) -> String {
     let trackers: String = TRACKERS.iter().map(|name| format!("@@GLOBAL.session_track_{name},")).collect();
     // MariaDB has no such tracker.
     let gtids = if flavor == Flavor::MySql { "@@GLOBAL.session_track_gtids" } else { "NULL" };
-    format!("SELECT {names}{trackers}{gtids},@@GLOBAL.max_prepared_stmt_count")
+    format!(
+        "SELECT {names}{trackers}{gtids},@@GLOBAL.read_only,@@GLOBAL.innodb_read_only,@@GLOBAL.max_prepared_stmt_count"
+    )
 }
 
 /// What a fresh session's client hears, from the same answer.
@@ -39,6 +41,13 @@ pub(super) fn trackers(answer: Option<&Answer>, flavor: Flavor) -> Option<Client
     let mut cells = rows.first()?.iter().skip(names(flavor).count()).map(Option::as_deref);
     let values = [cells.next()?, cells.next()?, cells.next()?, cells.next()?, cells.next()?];
     Some(ClientTrackers::of_globals(flavor, values))
+}
+
+/// Whether the server takes writes, from the same answer.
+pub(super) fn is_writable(answer: Option<&Answer>) -> Option<bool> {
+    let Some(Answer::Rows(rows)) = answer else { return None };
+    let (_, [.., read_only, innodb, _]) = rows.first()?.split_first()? else { return None };
+    Some(super::report::is_writable(&[read_only.clone(), innodb.clone()]))
 }
 
 /// How many prepared statements the server allows, from the same answer.

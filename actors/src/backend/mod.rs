@@ -12,6 +12,7 @@ pub(crate) mod exchange;
 mod introduction;
 mod kill;
 mod messages;
+mod report;
 mod survey;
 mod watch;
 
@@ -28,6 +29,7 @@ use greenroom_protocol::sql::PinSet;
 pub(crate) use self::connect::{Blueprint, Start, UNABLE, probe};
 pub(crate) use self::kill::kill;
 pub(crate) use self::messages::{Expire, Lend, Lost, Move, Pin, Return, Unpin};
+pub(crate) use self::report::{Heard, ask};
 use crate::end::BackendEnd;
 use crate::grant::{Condition, Grant, Home};
 use crate::local::Local;

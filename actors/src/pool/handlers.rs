@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{AsyncContext, Context, Handler};
-use greenroom_protocol::state::Charset;
 
 use super::crew::Doing;
-use super::line::Waiter;
 use super::{
     Adopt, Drain, Gone, Health, Lease, NodeChanged, Pinned, PoolShard, Ready, Refusal, Release, Room, ShardView,
-    Snapshot, Tick, Ticket, Transfer, Unpinned,
+    Snapshot, Tick, Transfer, Unpinned,
 };
 use crate::backend::Start;
 use crate::end::BackendEnd;
@@ -22,33 +20,11 @@ const SPARE_PAUSE: Duration = Duration::from_secs(10);
 impl Handler<Lease> for PoolShard {
     type Result = ();
 
-    fn handle(&mut self, mut lease: Lease, ctx: &mut Context<Self>) {
-        let Some(node) = lease.ticket.endpoint.choose().cloned() else {
-            let name = lease.ticket.endpoint.settings.name.clone();
-            return refuse(lease, Refusal::NoNode(name));
-        };
+    fn handle(&mut self, lease: Lease, ctx: &mut Context<Self>) {
         if self.draining {
             return refuse(lease, Refusal::Draining);
         }
-        if !node.is_up() {
-            let refusal = down(&node);
-            return refuse(lease, refusal);
-        }
-        lease.ticket.key.node = node.index;
-        let known = self.keys.find(&lease.ticket.key);
-        if let Some(key) = known
-            && self.takes_idle(&lease.ticket, &node)
-            && self.desk(&node).line.waiting_for(key) == 0
-            && let Some((slot, found)) = self.pick(key, &lease.ticket)
-        {
-            self.grow(key, found, &lease.ticket, &node, ctx);
-            return self.lend(slot, found, lease);
-        }
-        let key = self.keys.enter(&lease.ticket.key);
-        let since = Instant::now();
-        let deadline = since + lease.ticket.endpoint.settings.lease_timeout;
-        self.desk(&node).line.join(Waiter { key, since, deadline, request: lease });
-        self.stock(&node, None, &ctx.address());
+        self.route(lease, Instant::now(), ctx);
     }
 }
 
@@ -137,6 +113,7 @@ impl Handler<Tick> for PoolShard {
     fn handle(&mut self, tick: Tick, ctx: &mut Context<Self>) {
         self.expire_idle(tick.now);
         self.refuse_late(tick.now);
+        self.refuse_homeless(tick.now);
         let me = ctx.address();
         for node in self.nodes() {
             // An answer to our begging may have been lost with the shard that it was asked of.
@@ -152,21 +129,19 @@ impl Handler<NodeChanged> for PoolShard {
     type Result = ();
 
     fn handle(&mut self, changed: NodeChanged, ctx: &mut Context<Self>) {
-        let Some(desk) = self.desk_of(changed.node) else { return };
-        let node = Arc::clone(&desk.node);
         match changed.health {
             Health::Up | Health::Retry => {
-                desk.closed = false;
-                self.stock(&node, None, &ctx.address());
-            }
-            Health::Down => {
-                desk.closed = true;
-                let waiters = desk.line.remove(|_| true);
-                for waiter in waiters {
-                    self.keys.leave(waiter.key);
-                    refuse(waiter.request, down(&node));
+                if let Some(desk) = self.desk_of(changed.node) {
+                    desk.closed = false;
+                    let node = Arc::clone(&desk.node);
+                    self.stock(&node, None, &ctx.address());
+                }
+                if changed.health == Health::Up {
+                    self.reroute(changed.node, ctx);
                 }
             }
+            Health::Role => self.reroute(changed.node, ctx),
+            Health::Down => self.desert(changed.node, ctx),
         }
     }
 }
@@ -237,20 +212,11 @@ pub(super) fn refuse(lease: Lease, refusal: Refusal) {
     let _ = lease.reply.send(Err(refusal));
 }
 
-fn down(node: &crate::node::Node) -> Refusal {
+pub(super) fn down(node: &crate::node::Node) -> Refusal {
     Refusal::Down { node: Arc::from(node.settings().name.as_str()), reason: node.fault() }
 }
 
 impl PoolShard {
-    /// Whether an idle connection can serve a ticket at all.
-    fn takes_idle(&self, ticket: &Ticket, node: &crate::node::Node) -> bool {
-        let named = match ticket.state.charset() {
-            Charset::Handshake(id) => self.local.charset(node.index, *id).is_some(),
-            Charset::Named(_) => true,
-        };
-        named && !ticket.fresh
-    }
-
     /// What a connection's end means for those who wait.
     fn bury(
         &mut self,
@@ -280,6 +246,7 @@ impl PoolShard {
             }
         }
         if end.is_fault() {
+            node.suspect();
             self.stage.failed(Failed { shard: index, node: node.index, end, reason });
         }
     }

@@ -147,6 +147,8 @@ pub(crate) struct NodeChanged {
 pub(crate) enum Health {
     /// It answers.
     Up,
+    /// It has another role.
+    Role,
     /// It does not, and who waits for it is told so.
     Down,
     /// The supervisor's backoff is over: connections may be opened again.

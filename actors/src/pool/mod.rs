@@ -11,6 +11,7 @@ mod keys;
 mod line;
 mod messages;
 mod refusal;
+mod route;
 mod upkeep;
 
 use std::rc::Rc;
@@ -23,7 +24,7 @@ use self::crew::{Crew, Doing, Member};
 use self::desk::Desk;
 use self::idle::{Idle, Resting};
 use self::keys::Keys;
-use self::line::Turn;
+use self::line::{Turn, Waiter};
 pub(crate) use self::messages::{
     Adopt, BackendId, Drain, Gone, Health, Lease, NodeChanged, Pinned, Ready, Release, Rest, Room, ShardView, Snapshot,
     Tick, Ticket, Transfer, Unpinned,
@@ -46,6 +47,8 @@ pub(crate) struct PoolShard {
     crew: Crew,
     idle: Idle,
     desks: Vec<Desk>,
+    /// Those who wait for some node to become a primary.
+    homeless: Vec<Waiter<Lease>>,
     draining: bool,
 }
 
@@ -65,6 +68,7 @@ impl PoolShard {
             crew,
             idle: Idle::default(),
             desks: Vec::new(),
+            homeless: Vec::new(),
             draining: false,
         }
     }
@@ -160,7 +164,8 @@ impl PoolShard {
         let now = Instant::now();
         let local = Rc::clone(&self.local);
         let is_named = |id| local.charset(node.index, id).is_some();
-        let fits = |lease: &Lease| lease.ticket.suits(rest, opened, is_named);
+        // By its login the node may just have shown that it is not what it was taken for.
+        let fits = |lease: &Lease| lease.ticket.endpoint.suits(node) && lease.ticket.suits(rest, opened, is_named);
         while let Some(waiter) = self.desk(node).line.serve(key, now, fits) {
             self.keys.leave(key);
             self.desk(node).post();

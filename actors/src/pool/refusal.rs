@@ -26,6 +26,9 @@ pub(crate) enum Refusal {
     /// The endpoint has no node for this.
     #[error("endpoint '{0}' has no node that may serve it")]
     NoNode(String),
+    /// No node has become a primary in time.
+    #[error("endpoint '{endpoint}' had no primary for {waited:?}")]
+    NoPrimary { endpoint: String, waited: Duration },
     /// The process is stopping.
     #[error("greenroom is shutting down")]
     Draining,

@@ -141,6 +141,8 @@ pub(super) struct Conversation {
     pub(super) computed: Vec<Box<[u8]>>,
     /// The warnings of its last statement, or that there are none, went with a connection that was lost.
     pub(super) warnings_lost: bool,
+    /// Where the server refuses its present statement for being read-only, that goes to another.
+    pub(super) movable: bool,
     /// Something may be left on the connection that nobody saw: only a reset takes it away.
     pub(super) soiled: bool,
     /// What is stored in the servers, as far as it matters to statements.
@@ -233,6 +235,7 @@ impl Conversation {
             debts: Debts::default(),
             computed: Vec::new(),
             warnings_lost: false,
+            movable: false,
             soiled: false,
             insight: Insight::default(),
             statements: Statements::default(),

@@ -376,6 +376,9 @@ pub(super) fn explain(refusal: Refusal, endpoint: &str) -> SqlError {
         Refusal::Server(error) => error,
         Refusal::Failed(reason) => SqlError::node_down(endpoint, &reason),
         Refusal::NoNode(name) => SqlError::node_down(&name, "the endpoint has no node that may serve this"),
+        Refusal::NoPrimary { endpoint, waited } => {
+            SqlError::node_down(&endpoint, &format!("none of its servers takes writes, for {waited:.1?} so far"))
+        }
         Refusal::Draining => SqlError::shutting_down(),
     }
 }

@@ -22,6 +22,7 @@ mod kill;
 mod lease;
 mod locks;
 mod login;
+mod loss;
 mod own;
 mod prepared;
 mod previous;

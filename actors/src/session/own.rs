@@ -116,8 +116,9 @@ impl Conversation {
         if !only_warnings || !replaces || begun || changed || self.debts.hide_state() {
             return;
         }
+        let left = self.has_left_its_primary();
         if let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire())
-            && !wire.stream.is_silent()
+            && (left || !wire.stream.is_silent())
         {
             self.lose();
             self.warnings_lost = true;

@@ -24,6 +24,8 @@ pub(super) enum Fault {
     Unsent(String),
     /// The statement asks for what nobody can tell it there; a part of it has been sent.
     Unanswerable,
+    /// The server takes no writes, and refused the statement for it; another may run it.
+    ReadOnly,
     /// Nothing was sent: the client is told why, as of a statement that failed.
     Refused(SqlError),
     /// The session is over; the server's end is in the middle of the reply.
@@ -53,6 +55,12 @@ impl Conversation {
             let progress = reply
                 .advance(buffer.filled_mut(), wants, &mut self.summary, &mut copied)
                 .map_err(|violation| lost(begun, &violation.to_string()))?;
+            if !begun && self.summary.error.is_some() {
+                let refusal = buffer.filled().get(..progress.used).unwrap_or_default();
+                if self.is_read_only(refusal) {
+                    return Err(Fault::ReadOnly);
+                }
+            }
             let written = match progress.forward {
                 Forward::InPlace(0) => Ok(()),
                 Forward::InPlace(length) => self.forward(buffer.filled().get(..length).unwrap_or_default()).await,

@@ -62,7 +62,7 @@ impl Conversation {
             Err(Fault::Unsent(reason) | Fault::Backend { reason, .. }) => {
                 return self.lost(&mut turn, false, false, &reason).await;
             }
-            Err(Fault::Unanswerable | Fault::Refused(_)) => return Err(SessionEnd::BackendLost),
+            Err(Fault::Unanswerable | Fault::Refused(_) | Fault::ReadOnly) => return Err(SessionEnd::BackendLost),
         }
         self.consume_turn(&turn);
         if let Err(end) = self.relay_dump().await {

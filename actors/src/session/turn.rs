@@ -16,6 +16,7 @@ use super::command::Incoming;
 use super::conversation::Conversation;
 use super::digest::Effects;
 use super::lease::NoLease;
+use super::loss::MOVES;
 use super::prepared::{Draft, executes};
 use super::pump::Fault;
 use super::reader::{Body, Reader};
@@ -24,7 +25,6 @@ use super::variables::Assigns;
 use crate::backend::exchange::Batch;
 use crate::buffer::Buffer;
 use crate::end::SessionEnd;
-use crate::settings::PoolMode;
 use crate::surveys::Change;
 
 /// Gives the trackers back to the client, who wants to set them: back to what a login finds.
@@ -34,9 +34,6 @@ const HAND_OVER: &[u8] =
 
 /// Empties the list of warnings. On MariaDB only a statement with a table does (measured).
 const CLEAR: &[u8] = b"SELECT 0 FROM (SELECT 0) nothing";
-
-/// Pins whose loss a session survives: nothing that a later statement could miss without an error.
-const SURVIVABLE: [PinReason; 3] = [PinReason::Diagnostics, PinReason::OneShotIsolation, PinReason::FoundRows];
 
 /// One command on its way.
 pub(super) struct Turn {
@@ -140,13 +137,17 @@ impl Conversation {
         if self.warnings_lost && turn.reads_diagnostics() {
             return self.tell_of_warnings(&mut turn).await;
         }
+        if self.has_left_its_primary() {
+            return Box::pin(self.demoted(&mut turn)).await;
+        }
         let bare = self.grant.is_none();
         turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, None);
         if bare {
             self.previous.lose_sight();
         }
-        let mut retried = false;
+        let (mut retried, mut moves) = (false, 0);
         loop {
+            self.movable = bare && moves < MOVES && self.may_move(&turn);
             match self.acquire_for_statement(retried).await {
                 Ok(()) => {}
                 Err(NoLease::Ended(end)) => return Err(end),
@@ -168,6 +169,7 @@ impl Conversation {
                     return Err(end);
                 }
                 Err(Fault::Refused(error)) => break Box::pin(self.fail_turn(&mut turn, &error)).await?,
+                Err(Fault::ReadOnly) => moves += self.move_on(),
                 Err(Fault::Unanswerable) => {
                     self.lose();
                     self.skip(&mut turn.incoming).await?;
@@ -189,6 +191,7 @@ impl Conversation {
             }
         }
         self.finish_turn(&mut turn).await;
+        self.doubt_the_node();
         // While it waited for its connection, or ran, triggers may have come to be that nobody looked for in its text.
         self.look_around();
         turn.change.clear();
@@ -198,14 +201,6 @@ impl Conversation {
             return Err(SessionEnd::BackendLost);
         }
         self.settle().await
-    }
-
-    /// Told once: what comes after that is the client's choice.
-    async fn tell_of_warnings(&mut self, turn: &mut Turn) -> Result<(), SessionEnd> {
-        self.warnings_lost = false;
-        let node = self.endpoint.choose().map(|node| node.settings().name.clone()).unwrap_or_default();
-        self.skip(&mut turn.incoming).await?;
-        self.refuse_turn(turn, &SqlError::warnings_lost(&node)).await
     }
 
     async fn finish_turn(&mut self, turn: &mut Turn) {
@@ -259,7 +254,7 @@ impl Conversation {
         self.refuse_turn(turn, error).await
     }
 
-    async fn refuse_turn(&mut self, turn: &Turn, error: &SqlError) -> Result<(), SessionEnd> {
+    pub(super) async fn refuse_turn(&mut self, turn: &Turn, error: &SqlError) -> Result<(), SessionEnd> {
         if turn.command.expect() == Expect::Nothing {
             let statement = turn.statement.and_then(|id| self.statements.get_mut(id));
             if let (Command::StmtSendLongData, Some(statement)) = (turn.command, statement) {
@@ -428,30 +423,6 @@ impl Conversation {
         self.tell_pins(before);
         (self.client.trackers, self.client.trackers_presumed) = (Arc::new(ClientTrackers::everything()), false);
         Ok(())
-    }
-
-    /// The server's end broke in the middle of a command: the client is told what that means for it.
-    pub(super) async fn lost(
-        &mut self,
-        turn: &mut Turn,
-        bare: bool,
-        begun: bool,
-        reason: &str,
-    ) -> Result<(), SessionEnd> {
-        let node = self.endpoint.choose().map(|node| node.settings().name.clone()).unwrap_or_default();
-        slog::info!(self.stage.log, "backend connection lost during a command"; "session" => self.id, "reason" => reason);
-        let open = !bare && self.hold.is_open();
-        let survivable = SURVIVABLE.iter().fold(self.hold.pins, |pins, reason| pins.difference(PinSet::of(&[*reason])));
-        // An id of a lost transaction is lost with it, but rows that are there keep theirs.
-        let known = survivable.is_empty() && !self.debts.hide_state() && (open || !self.debts.insert_id);
-        let survives = self.mode() == PoolMode::Transaction && known && !begun;
-        self.lose();
-        self.skip(&mut turn.incoming).await?;
-        let error = if open { SqlError::transaction_lost(&node) } else { SqlError::outcome_unknown(&node) };
-        if !begun {
-            self.refuse_turn(turn, &error).await?;
-        }
-        if survives { Ok(()) } else { Err(SessionEnd::BackendLost) }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::listener::{self, Bound, Listener, Peers, Rearm};
 use crate::local::Local;
-use crate::monitor::NodeMonitor;
+use crate::monitor::{NodeMonitor, Observed, Watch};
 use crate::node::Node;
 use crate::pool::PoolShard;
 use crate::settings::{Address, EndpointSettings, NodeSettings, Settings};
@@ -97,7 +97,7 @@ pub fn start(settings: Settings, log: Logger) -> Result<Running, StartError> {
         bound.push(bind(endpoint, workers)?);
     }
     let rsa = Arc::new(RsaKey::generate()?);
-    let stage = Arc::new(Stage::new(log, &settings.server));
+    let stage = Arc::new(Stage::new(log, &settings.server, &settings.monitor));
     let mut nodes = FxHashMap::default();
     for (index, node) in settings.nodes.iter().enumerate() {
         let index = u16::try_from(index).unwrap_or(u16::MAX);
@@ -200,6 +200,7 @@ impl Supervisor {
     /// Takes new settings over. Sessions and connections that live keep what they were born with.
     pub(super) fn apply(&mut self, settings: Settings) {
         self.stage.resettle(&settings.server);
+        self.stage.set_watch(Watch::new(&settings.monitor));
         self.drain_timeout = settings.server.drain_timeout;
         self.expiries.watch(&settings.endpoints, &settings.nodes);
         if let Some(main) = self.stage.main() {
@@ -236,7 +237,13 @@ impl Supervisor {
     fn apply_node(&mut self, settings: &Arc<NodeSettings>) {
         let known = self.nodes.iter().rev().find(|node| node.settings().name == settings.name);
         match known {
-            Some(node) if node.settings().address == settings.address => node.resettle(Arc::clone(settings)),
+            Some(node) if node.settings().address == settings.address => {
+                let before = node.role();
+                node.resettle(Arc::clone(settings));
+                if let Some(monitor) = node.monitor() {
+                    monitor.do_send(Observed { before });
+                }
+            }
             // Another address is another server: its connections and counts have nothing to do with the old one's.
             _ => {
                 let node = Arc::new(Node::new(self.made_nodes, Arc::clone(settings), self.stage.workers()));

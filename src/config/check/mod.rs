@@ -5,6 +5,7 @@
 mod admin;
 mod endpoint;
 mod listeners;
+mod monitor;
 mod names;
 mod node;
 mod password;
@@ -45,11 +46,13 @@ impl<'s> Checker<'s> {
         let nodes = self.nodes(&raw.nodes);
         let endpoints = self.endpoints(raw, nodes.as_deref());
         let users = self.users(&raw.users);
+        let monitor = self.monitor(&raw.monitor);
         self.admin(&raw.admin);
         self.listeners(raw);
         let log = LogSettings { level: raw.log.level.value?, format: raw.log.format.value? };
         let http = raw.http.listen.value?.0;
-        Some((Settings { server: server?, nodes: nodes?, endpoints: endpoints?, users: users?, http }, log))
+        let (server, nodes, endpoints) = (server?, nodes?, endpoints?);
+        Some((Settings { server, nodes, endpoints, users: users?, monitor: monitor?, http }, log))
     }
 
     fn wrong(&mut self, place: &Place, what: impl Into<String>, expected: impl Into<String>) {

@@ -25,12 +25,15 @@ impl Checker<'_> {
         let address = self.required(&raw.address, "\"host:port\", \"[IPv6]:port\" or \"unix:/path\"");
         let max_connections = self.above(&raw.max_connections, 0);
         let min_idle = self.min_idle(raw);
+        let weight = self.above(&raw.weight, 0);
         let connect_timeout = self.some_time(&raw.connect_timeout);
         let tls = self.node_tls(raw);
         Some(NodeSettings {
             name: name?,
             address: address?,
             role: raw.role.value?,
+            weight: weight?,
+            max_lag: raw.max_lag.value?.0,
             max_connections: max_connections?,
             min_idle: min_idle?,
             max_lifetime: raw.max_lifetime.value?.0,

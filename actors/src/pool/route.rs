@@ -1,0 +1,102 @@
+//! Where a lease goes: to a node, and there to a connection or into the line; or it waits for a primary.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{AsyncContext, Context};
+use greenroom_protocol::state::Charset;
+
+use super::handlers::{down, refuse};
+use super::line::Waiter;
+use super::{Lease, PoolShard, Refusal, Ticket};
+use crate::endpoint::Choice;
+use crate::node::Node;
+use crate::settings::Access;
+
+impl PoolShard {
+    /// Finds a lease, asked for at `since`, its place.
+    pub(super) fn route(&mut self, mut lease: Lease, since: Instant, ctx: &Context<Self>) {
+        let settings = Arc::clone(&lease.ticket.endpoint.settings);
+        let deadline = since + settings.lease_timeout;
+        let node = match lease.ticket.endpoint.pick() {
+            Choice::Node(node) => Arc::clone(node),
+            Choice::NoPrimary => {
+                return self.homeless.push(Waiter { key: 0, since, deadline, request: lease });
+            }
+            Choice::Nowhere => return refuse(lease, Refusal::NoNode(settings.name.clone())),
+        };
+        if !node.is_up() {
+            let refusal = down(&node);
+            return refuse(lease, refusal);
+        }
+        lease.ticket.key.node = node.index;
+        let known = self.keys.find(&lease.ticket.key);
+        if let Some(key) = known
+            && self.takes_idle(&lease.ticket, &node)
+            && self.desk(&node).line.waiting_for(key) == 0
+            && let Some((slot, found)) = self.pick(key, &lease.ticket)
+        {
+            self.grow(key, found, &lease.ticket, &node, ctx);
+            return self.lend(slot, found, lease);
+        }
+        let key = self.keys.enter(&lease.ticket.key);
+        self.desk(&node).line.join(Waiter { key, since, deadline, request: lease });
+        self.stock(&node, None, &ctx.address());
+    }
+
+    /// Whether an idle connection can serve a ticket at all.
+    fn takes_idle(&self, ticket: &Ticket, node: &Node) -> bool {
+        let named = match ticket.state.charset() {
+            Charset::Handshake(id) => self.local.charset(node.index, *id).is_some(),
+            Charset::Named(_) => true,
+        };
+        named && !ticket.fresh
+    }
+
+    /// A node has another role, or is up again: who waits for a primary may have one, and who waits for a node that no
+    /// longer serves him goes elsewhere.
+    pub(super) fn reroute(&mut self, node: u16, ctx: &Context<Self>) {
+        let mut moved = std::mem::take(&mut self.homeless);
+        if let Some(desk) = self.desk_of(node) {
+            let known = Arc::clone(&desk.node);
+            let astray = desk.line.remove(|waiter| !waiter.request.ticket.endpoint.suits(&known));
+            desk.post();
+            for waiter in astray {
+                self.keys.leave(waiter.key);
+                moved.push(waiter);
+            }
+        }
+        moved.sort_by_key(|waiter| waiter.since);
+        for waiter in moved.into_iter().filter(|waiter| !waiter.request.reply.is_closed()) {
+            self.route(waiter.request, waiter.since, ctx);
+        }
+    }
+
+    /// A node went down: who waits for it to write is still served where another can take over, and the rest are told.
+    pub(super) fn desert(&mut self, node: u16, ctx: &Context<Self>) {
+        let Some(desk) = self.desk_of(node) else { return };
+        desk.closed = true;
+        let node = Arc::clone(&desk.node);
+        for waiter in desk.line.remove(|_| true) {
+            self.keys.leave(waiter.key);
+            let endpoint = &waiter.request.ticket.endpoint;
+            let elsewhere =
+                endpoint.settings.access == Access::ReadWrite && endpoint.nodes.iter().any(|node| node.is_auto());
+            match elsewhere {
+                true => self.route(waiter.request, waiter.since, ctx),
+                false => refuse(waiter.request, down(&node)),
+            }
+        }
+    }
+
+    /// Refuses those for whom no primary came in time, and forgets those who went away.
+    pub(super) fn refuse_homeless(&mut self, now: Instant) {
+        let late = |waiter: &mut Waiter<Lease>| waiter.deadline <= now || waiter.request.reply.is_closed();
+        for waiter in self.homeless.extract_if(.., late).collect::<Vec<_>>() {
+            let waited = now.saturating_duration_since(waiter.since);
+            self.local.tally.timed_out(waited);
+            let endpoint = waiter.request.ticket.endpoint.settings.name.clone();
+            refuse(waiter.request, Refusal::NoPrimary { endpoint, waited });
+        }
+    }
+}

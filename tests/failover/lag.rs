@@ -1,0 +1,1 @@
+//! Replicas that fall behind.

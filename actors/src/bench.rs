@@ -145,6 +145,8 @@ fn node_settings(connections: usize) -> NodeSettings {
         connect_timeout: LONG,
         proxy_protocol: None,
         tls: NodeTls::disabled(),
+        clear_text: false,
+        rsa_key: None,
     }
 }
 

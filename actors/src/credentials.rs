@@ -8,8 +8,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use greenroom_protocol::accounts::{Evidence, Verdict};
 use greenroom_protocol::login::client::BackendSecret;
+use greenroom_protocol::login::decoy::{Decoys, Kind};
 use greenroom_protocol::login::rsa::RsaKey;
 use greenroom_protocol::login::server::{Known, Proof};
+use greenroom_protocol::login::signature::parsec::Salt;
 use greenroom_protocol::secret::{Secret, SecretHash};
 use rustc_hash::FxHashMap;
 
@@ -36,10 +38,13 @@ pub(crate) struct Credentials {
     /// The servers' account tables, where logins are judged by them.
     pub(crate) rosters: Rosters,
     rsa: Arc<RsaKey>,
+    decoys: Decoys,
 }
 
 struct Book {
     users: FxHashMap<Box<[u8]>, UserSettings>,
+    /// What is known of each of them: who does not exist is one like them.
+    kinds: Vec<Kind>,
     learned: FxHashMap<User, Learned>,
     /// By the client's name of the user and the server's: the proven account, if there is one yet, and after it
     /// those that a server is still to judge.
@@ -59,36 +64,45 @@ pub(crate) struct Terms {
     pub(crate) known: Known,
     /// The configuration says it, and not a server some time ago.
     pub(crate) configured: bool,
+    pub(crate) salt: Salt,
     pub(crate) rsa: Arc<RsaKey>,
 }
 
 impl Credentials {
     pub(crate) fn new(users: Vec<UserSettings>, rsa: Arc<RsaKey>) -> Self {
-        let (users, learned, accounts) = (by_name(users), FxHashMap::default(), FxHashMap::default());
-        Self { book: RwLock::new(Book { users, learned, accounts, made: 0 }), rosters: Rosters::default(), rsa }
+        let (kinds, users) = (kinds(&users), by_name(users));
+        let (learned, accounts) = (FxHashMap::default(), FxHashMap::default());
+        // Without randomness no login is safe; a system that has none to give does not come this far.
+        let decoys = Decoys::new().unwrap_or_else(|| std::process::abort());
+        let book = RwLock::new(Book { users, kinds, learned, accounts, made: 0 });
+        Self { book, rosters: Rosters::default(), rsa, decoys }
     }
 
     /// What the login of a user is judged by.
     pub(crate) fn terms(&self, user: &[u8], client: Option<IpAddr>, source: CredentialSource) -> Terms {
+        // Made for everybody, so that nobody takes longer than somebody.
+        let salt = self.decoys.salt(user);
         let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+        let nobody = self.decoys.known(user, &book.kinds);
         let (known, configured) = (book.known(user, client, source), book.users.contains_key(user));
-        Terms { known, configured, rsa: Arc::clone(&self.rsa) }
+        Terms { known: known.unwrap_or(nobody), configured, salt, rsa: Arc::clone(&self.rsa) }
     }
 
-    /// The same terms for something else that is known.
-    pub(crate) fn like(&self, known: Known) -> Terms {
-        Terms { known, configured: false, rsa: Arc::clone(&self.rsa) }
+    /// The same terms for something else that is known of the user.
+    pub(crate) fn like(&self, user: &[u8], known: Known) -> Terms {
+        Terms { known, configured: false, salt: self.decoys.salt(user), rsa: Arc::clone(&self.rsa) }
     }
 
     /// What a user is judged by of whom an account table says this; `None`: it does not have him.
     pub(crate) fn by_verdict(&self, user: &[u8], client: Option<IpAddr>, verdict: Option<&Verdict>) -> Known {
         let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+        let nobody = self.decoys.known(user, &book.kinds);
         let learned = book.learned.get(&(Box::from(user), client));
         let or_learn = |learned: Option<&Learned>| {
             learned.map_or(Known::Learn, |learned| Known::Remembered(learned.password.clone()))
         };
         match verdict.map(|verdict| &verdict.evidence) {
-            None => Known::Nobody,
+            None => nobody,
             Some(Evidence::Empty) => Known::Password(Secret::new([])),
             Some(Evidence::Native(hash)) => Known::Native(hash.clone()),
             Some(Evidence::Server) => or_learn(learned),
@@ -135,6 +149,7 @@ impl Credentials {
     /// The configuration was read again.
     pub(crate) fn rewrite(&self, users: Vec<UserSettings>) {
         self.write(|book| {
+            book.kinds = kinds(&users);
             book.users = by_name(users);
             book.learned.clear();
         });
@@ -159,20 +174,29 @@ fn by_name(users: Vec<UserSettings>) -> FxHashMap<Box<[u8]>, UserSettings> {
     users.into_iter().map(|user| (Box::from(user.name.as_bytes()), user)).collect()
 }
 
+fn kinds(users: &[UserSettings]) -> Vec<Kind> {
+    let kind = |user: &UserSettings| match user.secret {
+        UserSecret::Password(_) => Kind::Password,
+        UserSecret::NativeDoubleSha1(_) => Kind::Native,
+        UserSecret::Sha2Double(_) => Kind::Sha2,
+    };
+    users.iter().map(kind).collect()
+}
+
 impl Book {
-    fn known(&self, name: &[u8], client: Option<IpAddr>, source: CredentialSource) -> Known {
+    /// What is known of a user; `None` of one who does not exist, or of whom only an account table could say that.
+    fn known(&self, name: &[u8], client: Option<IpAddr>, source: CredentialSource) -> Option<Known> {
         if let Some(user) = self.users.get(name) {
-            return match &user.secret {
+            return Some(match &user.secret {
                 UserSecret::Password(password) => Known::Password(password.clone()),
                 UserSecret::NativeDoubleSha1(hash) => Known::Native(SecretHash::new(*hash)),
                 UserSecret::Sha2Double(hash) => Known::Sha2(SecretHash::new(*hash)),
-            };
+            });
         }
         match (source, self.learned.get(&(Box::from(name), client))) {
-            // What an account table says comes later.
-            (CredentialSource::Static | CredentialSource::Query, _) => Known::Nobody,
-            (CredentialSource::Learned, Some(learned)) => Known::Remembered(learned.password.clone()),
-            (CredentialSource::Learned, None) => Known::Learn,
+            (CredentialSource::Static | CredentialSource::Query, _) => None,
+            (CredentialSource::Learned, Some(learned)) => Some(Known::Remembered(learned.password.clone())),
+            (CredentialSource::Learned, None) => Some(Known::Learn),
         }
     }
 

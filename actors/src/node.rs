@@ -61,9 +61,10 @@ impl Facts {
         }
     }
 
-    /// The plugin to offer to clients: the server's own, if it is spoken here.
+    /// The plugin to offer to clients: the server's own, if it is spoken here and answers a greeting.
     pub(crate) fn plugin(&self) -> Plugin {
-        Plugin::from_name(self.plugin.as_bytes()).unwrap_or(Plugin::CachingSha2)
+        let own = Plugin::from_name(self.plugin.as_bytes());
+        own.filter(|plugin| plugin.answers_greeting()).unwrap_or(Plugin::CachingSha2)
     }
 }
 
@@ -217,8 +218,13 @@ impl Node {
         &self.surveys
     }
 
-    /// The server's RSA key, if some login has asked for it.
+    /// The server's RSA key, if it is configured or some login has asked for it.
     pub(crate) fn rsa_key(&self) -> Option<NodeKey> {
+        let given = self.settings().rsa_key.clone();
+        given.or_else(|| self.kept_rsa_key())
+    }
+
+    fn kept_rsa_key(&self) -> Option<NodeKey> {
         self.rsa_key.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

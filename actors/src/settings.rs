@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use greenroom_protocol::login::rsa::NodeKey;
 use greenroom_protocol::proxy_header::Version;
 use greenroom_protocol::secret::Secret;
 
@@ -91,6 +92,10 @@ pub struct NodeSettings {
     pub proxy_protocol: Option<Version>,
     /// Encryption towards it.
     pub tls: NodeTls,
+    /// The server may have passwords in clear text over a secure channel (`mysql_clear_password`).
+    pub clear_text: bool,
+    /// Its RSA key for passwords; `None`: as it says itself at the first login that needs one.
+    pub rsa_key: Option<NodeKey>,
 }
 
 /// What a node is for.

@@ -73,6 +73,10 @@ sections! {
         connect_timeout: Duration,
         /// Telling it for whom a connection is.
         proxy_protocol: ProxyProtocol,
+        /// Whether the server may have passwords in clear text.
+        allow_cleartext_over_tls: bool,
+        /// The file with the server's RSA key.
+        rsa_key_file: String,
         /// Encryption towards the server.
         tls: NodeTlsMode,
         /// Authorities that its certificate may come from.

@@ -47,6 +47,8 @@ fn node(f: &mut fmt::Formatter<'_>, it: &Arc<NodeSettings>) -> fmt::Result {
     write!(f, ", weight {}, max_lag {}", it.weight, or_off(it.max_lag))?;
     write!(f, ", max_connections {}, min_idle {}", it.max_connections, it.min_idle)?;
     write!(f, ", max_lifetime {}, connect_timeout {}", or_off(it.max_lifetime), time(it.connect_timeout))?;
+    let flags = [(it.clear_text, "allow_cleartext_over_tls"), (it.rsa_key.is_some(), "rsa_key_file")];
+    flags.iter().filter(|(on, _)| *on).try_for_each(|(_, flag)| write!(f, ", {flag}"))?;
     let version = match it.proxy_protocol {
         None => "",
         Some(Version::V1) => ", proxy_protocol v1",

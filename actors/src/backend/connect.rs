@@ -202,7 +202,7 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
         return Err((BackendEnd::Refused, Refusal::Server(too_old(&settings.name))).into());
     }
     let capabilities = capability::backend(greeting.capabilities, blueprint.capabilities);
-    let mut identity = identity(blueprint, capabilities);
+    let mut identity = identity(blueprint, capabilities, settings);
     let node = permit.node();
     let seq = encrypt(&mut stream, &greeting, &mut identity, ahead, settings).await?;
     let secure = stream.is_private();
@@ -241,7 +241,7 @@ async fn greeting(packets: &mut Packets<'_>, node: &Node) -> Result<Greeting, Fa
     }
 }
 
-fn identity(blueprint: &Blueprint, capabilities: Capabilities) -> Identity {
+fn identity(blueprint: &Blueprint, capabilities: Capabilities, settings: &NodeSettings) -> Identity {
     Identity {
         user: blueprint.account.backend_user.to_vec(),
         secret: blueprint.account.secret.clone(),
@@ -249,6 +249,7 @@ fn identity(blueprint: &Blueprint, capabilities: Capabilities) -> Identity {
         charset: blueprint.collation,
         capabilities,
         attributes: attributes(blueprint),
+        clear_text: settings.clear_text,
     }
 }
 
@@ -269,7 +270,11 @@ async fn login(packets: &mut Packets<'_>, begun: (NodeLogin, Vec<u8>), node: &No
                 }
                 return Ok(());
             }
-            NodeStep::Failed(NodeLoginError::RefusedWithKeptKey(_)) => {
+            NodeStep::Failed(NodeLoginError::RefusedWithKeptKey(error)) => {
+                // A key that is configured is the only one that will do.
+                if node.settings().rsa_key.is_some() {
+                    return Err(refused(error).into());
+                }
                 node.keep_rsa_key(None);
                 return Err(Attempt::StaleKey);
             }

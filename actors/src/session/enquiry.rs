@@ -83,7 +83,7 @@ impl Conversation {
             },
             Given::Answer(plugin, answer) => {
                 let again = wish.answering(*plugin, answer.clone(), self.client.scramble);
-                let (judged, seq) = self.authenticate(&again, main.credentials.like(known), seq).await?;
+                let (judged, seq) = self.authenticate(&again, main.credentials.like(&wish.user, known), seq).await?;
                 Ok((self.weigh(wish, main, enquiry, judged).await, seq))
             }
             Given::Nothing => Ok((judged, seq)),

@@ -265,6 +265,8 @@ impl Conversation {
             offered: wish.offered,
             scramble: wish.scramble,
             fresh: random_scramble(),
+            nonce: random_text(),
+            salt: known.salt,
             rsa: Some(known.rsa),
             password_wanted: false,
             renew: wish.renew,
@@ -277,6 +279,7 @@ impl Conversation {
                 Step::Send(payload) => {
                     self.send(seq, &payload).await?;
                     let (reply, next) = self.read_packet(seq.wrapping_add(1)).await?;
+                    // It may be the password.
                     (seq, last, asked) = (next, Secret::new(reply), payload == PASSWORD_ASKED);
                     step = machine.step(last.expose());
                 }
@@ -375,7 +378,11 @@ impl Conversation {
 }
 
 fn random_scramble() -> Scramble {
-    let mut bytes = [0; scramble::SCRAMBLE_LENGTH];
+    random_text()
+}
+
+fn random_text<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
     // Without randomness no login is safe; a system that has none to give does not come this far.
     if getrandom::fill(&mut bytes).is_err() {
         std::process::abort();

@@ -222,6 +222,7 @@ impl Target {
             charset: COLLATION,
             capabilities: capability::backend(greeting.capabilities, Capabilities::NONE),
             attributes: Attributes::default(),
+            clear_text: false,
         }
     }
 }

@@ -10,6 +10,7 @@ use greenroom_protocol::login::plugin::Plugin;
 use greenroom_protocol::login::request::LoginRequest;
 use greenroom_protocol::login::scramble::{Scramble, native, sha2};
 use greenroom_protocol::login::server::{Answer, ClientLogin, Known, Step, Terms};
+use greenroom_protocol::login::signature::parsec::Salt;
 use greenroom_protocol::secret::Secret;
 
 use crate::Part;
@@ -38,7 +39,7 @@ fn answer(plugin: Plugin) -> Vec<u8> {
     let password = Secret::new(PASSWORD);
     match plugin {
         Plugin::Native => native::answer(&SCRAMBLE, &native::stage1(&password)).to_vec(),
-        Plugin::CachingSha2 => sha2::answer(&SCRAMBLE, &sha2::stage1(&password)).to_vec(),
+        _ => sha2::answer(&SCRAMBLE, &sha2::stage1(&password)).to_vec(),
     }
 }
 
@@ -71,6 +72,8 @@ fn judge(name: &'static str, plugin: Plugin) -> Part {
             offered: plugin,
             scramble: SCRAMBLE,
             fresh: SCRAMBLE,
+            nonce: [0; 32],
+            salt: Salt::new([0; 18]),
             rsa: None,
             password_wanted: false,
             renew: false,

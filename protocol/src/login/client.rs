@@ -49,6 +49,8 @@ pub struct Identity {
     pub capabilities: Capabilities,
     /// Connection attributes.
     pub attributes: Attributes,
+    /// Whether the server may have the password in clear text over a secure channel (`mysql_clear_password`).
+    pub clear_text: bool,
 }
 
 /// What to do next.
@@ -73,7 +75,7 @@ pub enum NodeLoginError {
     /// the server may have another. Forget the key and try once more.
     #[error("the server refused the login, perhaps because its RSA key has changed: {0}")]
     RefusedWithKeptKey(#[source] SqlError),
-    /// The server wants a plugin that we do not speak, or shall not: `mysql_clear_password` among them.
+    /// The server wants a plugin that we do not speak.
     #[error(
         "the server asks for the authentication plugin '{plugin}', which is not supported; give the account caching_sha2_password or mysql_native_password"
     )]
@@ -81,6 +83,11 @@ pub enum NodeLoginError {
         /// Its name.
         plugin: String,
     },
+    /// The server wants the password in clear text, which it shall not have, or not over this channel.
+    #[error(
+        "the server asks for the password in clear text (mysql_clear_password), which it gets only over TLS or a Unix socket, from a node with allow_cleartext_over_tls = true"
+    )]
+    ClearText,
     /// The server wants the password, of which only a hash is known.
     #[error("the server asks for the password itself ({}), but only a hash of another kind or for its fast path is known; configure or learn the password", plugin.name())]
     PasswordNeeded {
@@ -90,6 +97,9 @@ pub enum NodeLoginError {
     /// The key, or the password with it, does not do.
     #[error(transparent)]
     Rsa(#[from] RsaError),
+    /// The system has no random bytes to give.
+    #[error("the system has no random bytes for an answer to the server")]
+    Randomness,
     /// A packet of the server's cannot be read.
     #[error("the server's packet cannot be read: {0}")]
     Malformed(#[from] LoginError),
@@ -102,7 +112,7 @@ impl BackendSecret {
     /// What to name in the request where the greeting names `greeted`.
     fn first_plugin(&self, greeted: Option<Plugin>) -> Plugin {
         match self {
-            Self::Password(_) => greeted.unwrap_or(Plugin::CachingSha2),
+            Self::Password(_) => greeted.filter(|plugin| plugin.answers_greeting()).unwrap_or(Plugin::CachingSha2),
             Self::NativeStage1(_) => Plugin::Native,
             Self::Sha2Stage1(_) => Plugin::CachingSha2,
         }
@@ -111,7 +121,7 @@ impl BackendSecret {
     /// The answer to a scramble; `None` where the plugin needs what is not known.
     fn answer(&self, plugin: Plugin, scramble: &Scramble) -> Option<Secret> {
         match (self, plugin) {
-            // To every plugin, no answer at all is the empty password's.
+            // To both plugins, no answer at all is the empty password's.
             (Self::Password(password), _) if password.is_empty() => Some(Secret::new([])),
             (Self::Password(password), Plugin::Native) => {
                 Some(Secret::new(native::answer(scramble, &native::stage1(password))))
@@ -121,16 +131,14 @@ impl BackendSecret {
             }
             (Self::NativeStage1(stage1), Plugin::Native) => Some(Secret::new(native::answer(scramble, stage1))),
             (Self::Sha2Stage1(stage1), Plugin::CachingSha2) => Some(Secret::new(sha2::answer(scramble, stage1))),
-            (Self::NativeStage1(_), Plugin::CachingSha2) | (Self::Sha2Stage1(_), Plugin::Native) => None,
+            _ => None,
         }
     }
 
-    fn password(&self) -> Result<&Secret, NodeLoginError> {
+    fn password(&self, plugin: Plugin) -> Result<&Secret, NodeLoginError> {
         match self {
             Self::Password(password) => Ok(password),
-            Self::NativeStage1(_) | Self::Sha2Stage1(_) => {
-                Err(NodeLoginError::PasswordNeeded { plugin: Plugin::CachingSha2 })
-            }
+            Self::NativeStage1(_) | Self::Sha2Stage1(_) => Err(NodeLoginError::PasswordNeeded { plugin }),
         }
     }
 }

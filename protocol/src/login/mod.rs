@@ -2,12 +2,14 @@
 //!
 //! [`server::ClientLogin`] is our side towards clients, [`client::NodeLogin`] our side towards nodes. Both are
 //! handed payloads without packet headers, so sequence numbers are the caller's: every payload that a
-//! step gives is one packet with the next number. Neither draws random bytes but for RSA's own padding: scrambles are passed in.
+//! step gives is one packet with the next number. Neither draws random bytes but for RSA's own padding and a client's part of
+//! `parsec`: scrambles are passed in.
 
 pub mod attributes;
 pub mod change_user;
 pub mod charset;
 pub mod client;
+pub mod decoy;
 mod fields;
 pub mod greeting;
 pub mod plugin;
@@ -16,6 +18,7 @@ pub mod rsa;
 pub mod scramble;
 pub mod server;
 pub mod sha_crypt;
+pub mod signature;
 pub mod switch;
 #[cfg(test)]
 mod tests;

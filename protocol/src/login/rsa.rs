@@ -31,7 +31,18 @@ pub struct RsaKey {
 
 /// A node's public key, with which we encrypt passwords to it. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct NodeKey(Arc<OaepPublicEncryptingKey>);
+pub struct NodeKey {
+    key: Arc<OaepPublicEncryptingKey>,
+    der: Arc<[u8]>,
+}
+
+impl PartialEq for NodeKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for NodeKey {}
 
 /// What went wrong with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +97,8 @@ impl NodeKey {
         let bounded = pem.get(..PEM_LIMIT).unwrap_or(pem);
         let Ok((der, PubKeyFileType::Pkcs8)) = pem_to_der(bounded) else { return Err(RsaError::NotAKey) };
         let key = PublicEncryptingKey::from_der(&der).map_err(|_| RsaError::NotAKey)?;
-        Ok(Self(Arc::new(OaepPublicEncryptingKey::new(key).map_err(|_| RsaError::NotAKey)?)))
+        let key = OaepPublicEncryptingKey::new(key).map_err(|_| RsaError::NotAKey)?;
+        Ok(Self { key: Arc::new(key), der: der.into() })
     }
 
     /// The password with its NUL, masked with the scramble and encrypted.
@@ -95,8 +107,8 @@ impl NodeKey {
     /// [`RsaError::TooLong`] when the key is too short for the password (213 bytes with 2048 bits).
     pub fn encrypt(&self, password: &Secret, scramble: &Scramble) -> Result<Vec<u8>, RsaError> {
         let plain = Zeroizing::new([password.expose(), &[0]].concat());
-        let mut cipher = vec![0; self.0.ciphertext_size()];
-        self.0
+        let mut cipher = vec![0; self.key.ciphertext_size()];
+        self.key
             .encrypt(&OAEP_SHA1_MGF1SHA1, mask(scramble, &plain).expose(), &mut cipher, None)
             .map_err(|_| RsaError::TooLong)?;
         Ok(cipher)

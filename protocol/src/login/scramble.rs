@@ -14,9 +14,9 @@ pub const SCRAMBLE_LENGTH: usize = 20;
 /// Random bytes that a server sends for the client to mix its password with.
 pub type Scramble = [u8; SCRAMBLE_LENGTH];
 
-/// Makes a scramble of random bytes: 7 bits each, no NUL and no `$`, as MySQL's are; clients read it as text.
+/// Makes a scramble, or something longer, of random bytes: 7 bits each, no NUL and no `$`, as MySQL's are; clients read it as text.
 #[must_use]
-pub fn from_random(bytes: [u8; SCRAMBLE_LENGTH]) -> Scramble {
+pub fn from_random<const N: usize>(bytes: [u8; N]) -> [u8; N] {
     bytes.map(|byte| match byte & 0x7f {
         0 | b'$' => (byte & 0x7f) + 1,
         plain => plain,

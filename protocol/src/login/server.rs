@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 use super::{
     plugin::Plugin,
     rsa::RsaKey,
-    scramble::{Scramble, mask, native, sha2},
+    scramble::{Scramble, native, sha2},
+    signature::{Nonce, parsec::Salt},
 };
 use crate::{
     error::SqlError,
@@ -18,7 +19,8 @@ mod tests;
 
 pub use exchange::ClientLogin;
 
-/// What is known of the user who logs in.
+/// What is known of the user who logs in. Of one who does not exist, something that nobody can prove
+/// ([`Decoys`](super::decoy::Decoys)), so that he is refused as the others are.
 #[derive(Debug, Clone)]
 pub enum Known {
     /// The password.
@@ -32,9 +34,6 @@ pub enum Known {
     /// A password learned earlier, which may have changed since: one that differs is obtained as with
     /// [`Learn`](Self::Learn) instead of being refused.
     Remembered(Secret),
-    /// No such user: the motions of [`Password`](Self::Password), and a refusal whatever comes. Where all users
-    /// have hashes, a hash of random bytes hides better who exists.
-    Nobody,
 }
 
 /// What a login has proven, or brought.
@@ -83,6 +82,10 @@ pub struct Terms {
     pub scramble: Scramble,
     /// Another one, for the case that plugins are switched.
     pub fresh: Scramble,
+    /// What is signed where the plugin is one that signs.
+    pub nonce: Nonce,
+    /// What `parsec` makes the user's key with: always the same for the same name.
+    pub salt: Salt,
     /// Our key pair; without it nobody can hand over a password on a channel that is not secure.
     pub rsa: Option<Arc<RsaKey>>,
     /// Obtain the password although the fast path would do: a server has asked for it.
@@ -103,20 +106,26 @@ pub struct Answer<'a> {
 impl Known {
     /// The plugin to judge by: the client's own where that will do, to save a round trip.
     fn plugin(&self, named: Option<Plugin>, offered: Plugin, secure: bool) -> Plugin {
-        match self {
-            Self::Password(_) | Self::Remembered(_) | Self::Nobody => named.unwrap_or(offered),
-            // A password handed over proves the hash as well, and some clients of MySQL 9 have no native plugin.
-            Self::Native(_) if secure && named == Some(Plugin::CachingSha2) => Plugin::CachingSha2,
-            Self::Native(_) => Plugin::Native,
-            Self::Sha2(_) | Self::Learn => Plugin::CachingSha2,
+        let named = named.filter(|plugin| secure || *plugin != Plugin::Clear);
+        match (self, named) {
+            (Self::Password(_), _) => named.unwrap_or(offered),
+            // No signature brings a password that has changed.
+            (Self::Remembered(_), Some(Plugin::Ed25519 | Plugin::Parsec)) => Plugin::CachingSha2,
+            (Self::Remembered(_), _) => named.unwrap_or(offered),
+            // What was named is willing to hand the password over, which proves the hash as well.
+            (_, Some(plugin @ (Plugin::Sha256 | Plugin::Clear))) => plugin,
+            // Some clients of MySQL 9 have no native plugin.
+            (Self::Native(_), Some(Plugin::CachingSha2)) if secure => Plugin::CachingSha2,
+            (Self::Native(_), _) => Plugin::Native,
+            (Self::Sha2(_) | Self::Learn, _) => Plugin::CachingSha2,
         }
     }
 
-    /// The password, or, so that nobody takes as long as somebody, what stands in for it.
-    fn password_or(&self, decoy: &Scramble) -> Secret {
+    /// The password, where it is known.
+    fn password(&self) -> Option<&Secret> {
         match self {
-            Self::Password(password) | Self::Remembered(password) => password.clone(),
-            _ => mask(&[0x5a; 20], decoy),
+            Self::Password(password) | Self::Remembered(password) => Some(password),
+            Self::Native(_) | Self::Sha2(_) | Self::Learn => None,
         }
     }
 
@@ -129,7 +138,6 @@ impl Known {
             Self::Password(known) | Self::Remembered(known) => *known == password,
             Self::Native(stage2) => native::stage2(&native::stage1(&password)) == *stage2,
             Self::Sha2(stage2) => sha2::stage2(&sha2::stage1(&password)) == *stage2,
-            Self::Nobody => false,
         };
         right.then_some(Proof::Password(password))
     }

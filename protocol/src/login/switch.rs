@@ -4,7 +4,13 @@ use std::fmt;
 
 use mysql_common::constants::StatusFlags;
 
-use super::{LoginError, fields::Fields, fields::put_nul_ended, plugin::Plugin, scramble::Scramble};
+use super::{
+    LoginError,
+    fields::{Fields, put_nul_ended},
+    plugin::Plugin,
+    scramble::Scramble,
+    signature::Nonce,
+};
 use crate::error::{ERR_HEADER, SqlError};
 
 /// First byte of an OK packet.
@@ -23,6 +29,8 @@ pub const FAST_OK: u8 = 0x03;
 pub const FULL_NEEDED: u8 = 0x04;
 /// From the client, in the full path of `caching_sha2_password`: send your public key.
 pub const KEY_WANTED: u8 = 0x02;
+/// From the client, in `sha256_password`: send your public key.
+pub const SHA256_KEY_WANTED: u8 = 0x01;
 
 /// A packet from a server during login, after its greeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +61,7 @@ pub struct Welcome {
 pub struct AuthSwitch {
     /// Name of the plugin to go on with.
     pub plugin: String,
-    /// What that plugin is to be given: for ours, a scramble, here without its NUL.
+    /// What that plugin is to be given, all of it.
     pub data: Vec<u8>,
 }
 
@@ -90,24 +98,35 @@ impl AuthSwitch {
             return Self { plugin: OLD_PLUGIN.to_owned(), data: Vec::new() };
         }
         let plugin = String::from_utf8_lossy(fields.nul_or_end()).into_owned();
-        let data = fields.rest();
-        Self { plugin, data: data.strip_suffix(&[0]).unwrap_or(data).to_vec() }
+        Self { plugin, data: fields.rest().to_vec() }
     }
 
-    /// The scramble, where the data is one.
+    /// The scramble, where the data is one, with a NUL after it or without.
     #[must_use]
     pub fn scramble(&self) -> Option<Scramble> {
+        let data = self.data.as_slice();
+        data.try_into().ok().or_else(|| data.strip_suffix(&[0])?.try_into().ok())
+    }
+
+    /// The bytes to sign, where the data are that. No NUL follows these (measured), and the last may be one.
+    #[must_use]
+    pub fn nonce(&self) -> Option<Nonce> {
         self.data.as_slice().try_into().ok()
     }
 }
 
-/// The payload that asks a client to go on with another plugin.
+/// The payload that asks a client to go on with another plugin, which wants a scramble.
 #[must_use]
 pub fn switch_to(plugin: Plugin, scramble: &Scramble) -> Vec<u8> {
+    switch_with(plugin, &[&scramble[..], &[0]].concat())
+}
+
+/// The payload that asks a client to go on with another plugin, and all that this is given.
+#[must_use]
+pub fn switch_with(plugin: Plugin, data: &[u8]) -> Vec<u8> {
     let mut payload = vec![SWITCH_HEADER];
     put_nul_ended(&mut payload, plugin.name().as_bytes());
-    payload.extend(scramble);
-    payload.push(0);
+    payload.extend(data);
     payload
 }
 

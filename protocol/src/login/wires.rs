@@ -28,3 +28,19 @@ pub(super) const MARIADB_SWITCH: &[u8] = b"\xfemysql_native_password\x009=c_1twy
 
 /// A `COM_CHANGE_USER` that both servers took (and challenged).
 pub(super) const CHANGE_USER: &[u8] = b"\x11app\0\0app\0\x2d\0mysql_native_password\0";
+
+/// MariaDB's switch for an account of `ed25519`, and its client library's answer, which it took.
+pub(super) const ED25519_NONCE: &str = "ee597ea9a15d1ae63a2dea7ae648ee63558284a3a0402068938b03a376594c62";
+pub(super) const ED25519_ANSWER: &str = "b8daa2584d38af842ba74849e59e14b463e44a34c48f78bbd122934cb408946ff2aaf5f7c3ada7c9c01c35b067f1063f787dae39a0270398a7964a795ea0400f";
+/// What that account has for its password in `mysql.user`.
+pub(super) const MARIADB_ED25519_KEY: &str = "8QmjrAPbWnupfqy028kKNr1sS9R5Mm/UctaYgXwd5bs";
+
+/// What MariaDB's driver for Node (3.4.4) answered to these, for the same password.
+pub(super) const PARSEC_NONCE: &str = "6465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f80818283";
+pub(super) const PARSEC_SALT: &str = "5001000102030405060708090a0b0c0d0e0f1011";
+pub(super) const PARSEC_ANSWER: &str = "889164ae6e536e0efade7f9201e2318ede7b1e698a2fa767e72f98f09bcfc9242ecf89bd2c48d80c4555234f44c55afa965cf099618e699cb772d6fd029a4205c3b38ebb31d85791d088b4354ba3a60c2f2bdd285d43456d1bd5d0864cd32905";
+
+/// MySQL's switch for an account of `sha256_password`.
+pub(super) const MYSQL_SHA256_SWITCH: &[u8] = b"\xfesha256_password\x00\x1d=\tz7'?G\ta\x1e\x01)ig`-f\x18'\x00";
+/// MariaDB's switch for an account of `pam`, with `pam_use_cleartext_plugin`.
+pub(super) const MARIADB_CLEAR_SWITCH: &[u8] = b"\xfemysql_clear_password\x00";

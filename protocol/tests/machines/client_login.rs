@@ -6,11 +6,13 @@ use greenroom_protocol::{
     constants::CapabilityFlags,
     login::{
         change_user::ChangeUser,
+        decoy::Decoys,
         plugin::Plugin,
         request::LoginRequest,
         rsa::RsaKey,
         scramble::{native, sha2},
         server::{Answer, ClientLogin, Known, Proof, Step, Terms},
+        signature::parsec::Salt,
     },
     secret::Secret,
 };
@@ -19,6 +21,8 @@ use super::input::Input;
 
 /// One for all runs: making one takes long.
 static KEY: LazyLock<Arc<RsaKey>> = LazyLock::new(|| Arc::new(RsaKey::generate().unwrap()));
+
+static DECOYS: LazyLock<Decoys> = LazyLock::new(|| Decoys::new().unwrap());
 
 const SCRAMBLE: &[u8; 20] = b"abcdefghijklmnopqrst";
 const FRESH: &[u8; 20] = b"ABCDEFGHIJKLMNOPQRST";
@@ -33,7 +37,7 @@ fn known(which: u8) -> Known {
         1 => Known::Native(native::stage2(&native::stage1(&password))),
         2 => Known::Sha2(sha2::stage2(&sha2::stage1(&password))),
         3 => Known::Remembered(password),
-        4 => Known::Nobody,
+        4 => DECOYS.known(b"nobody", &[]),
         _ => Known::Learn,
     }
 }
@@ -41,13 +45,15 @@ fn known(which: u8) -> Known {
 pub fn check(data: &[u8]) {
     let mut input = Input(data);
     let which = input.byte();
-    let [secure, native, renew, wanted, keyless, named] = input.bits();
+    let [secure, native, renew, wanted, keyless, named, other, second] = input.bits();
     let terms = Terms {
         known: known(which),
         secure,
         offered: if native { Plugin::Native } else { Plugin::CachingSha2 },
         scramble: *SCRAMBLE,
         fresh: *FRESH,
+        nonce: [7; 32],
+        salt: Salt::new([7; 18]),
         rsa: (!keyless).then(|| Arc::clone(&KEY)),
         password_wanted: wanted,
         renew,
@@ -56,7 +62,7 @@ pub fn check(data: &[u8]) {
     let request = read_request(first);
     let (plugin, auth) = match &request {
         Some(request) => (request.plugin.as_deref(), request.auth.expose()),
-        None => (named.then_some(terms.offered.name().as_bytes()), first),
+        None => (named.then_some(named_plugin(terms.offered, other, second).name().as_bytes()), first),
     };
     let guessed = guesses(first) || guesses(input.0);
     let (mut login, mut step) = ClientLogin::begin(terms, Answer { plugin, auth });
@@ -74,6 +80,17 @@ pub fn check(data: &[u8]) {
     }
     for payload in [b"".as_slice(), b"\x02", b"app-secret\0"] {
         assert!(matches!(login.step(payload), Step::Fail(_)), "what has ended stays ended");
+    }
+}
+
+/// The plugin offered, or one of the four that are not answered from a greeting.
+fn named_plugin(offered: Plugin, other: bool, second: bool) -> Plugin {
+    match (offered, other, second) {
+        (_, false, _) => offered,
+        (Plugin::Native, true, false) => Plugin::Ed25519,
+        (Plugin::Native, true, true) => Plugin::Parsec,
+        (_, true, false) => Plugin::Sha256,
+        (_, true, true) => Plugin::Clear,
     }
 }
 

@@ -21,7 +21,7 @@ const LONGEST: usize = 16;
 
 pub fn check(data: &[u8]) {
     let mut input = Input(data);
-    let [secure] = input.bits();
+    let [secure, clear_text] = input.bits();
     let password = Secret::new(PASSWORD);
     let secret = match input.byte() % 3 {
         0 => BackendSecret::Password(password),
@@ -45,6 +45,7 @@ pub fn check(data: &[u8]) {
         charset: 45,
         capabilities: capability::backend(greeting.capabilities, Capabilities::NONE),
         attributes: Attributes::default(),
+        clear_text,
     };
     let (mut login, request) = NodeLogin::new(&greeting, identity, secure, None);
     assert!(!shows(&request));

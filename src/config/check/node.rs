@@ -1,12 +1,19 @@
 //! `[[nodes]]`: the servers.
 
+use std::fs;
+use std::io::{self, Read as _};
 use std::sync::Arc;
 
 use greenroom_actors::settings::NodeSettings;
+use greenroom_protocol::login::rsa::NodeKey;
 
 use super::Checker;
 use crate::config::problem::Place;
 use crate::config::raw::RawNode;
+use crate::config::reader::Field;
+
+/// Far above any public key, far below a mistaken path to something large.
+const MAX_FILE: u64 = 8192;
 
 impl Checker<'_> {
     /// All nodes, in the order of the file; `None` where any is wrong.
@@ -28,6 +35,7 @@ impl Checker<'_> {
         let weight = self.above(&raw.weight, 0);
         let connect_timeout = self.some_time(&raw.connect_timeout);
         let tls = self.node_tls(raw);
+        let rsa_key = self.rsa_key(&raw.rsa_key_file);
         Some(NodeSettings {
             name: name?,
             address: address?,
@@ -40,7 +48,25 @@ impl Checker<'_> {
             connect_timeout: connect_timeout?,
             proxy_protocol: raw.proxy_protocol.value?.0,
             tls: tls?,
+            clear_text: raw.allow_cleartext_over_tls.value?,
+            rsa_key: rsa_key?,
         })
+    }
+
+    fn rsa_key(&mut self, field: &Field<String>) -> Option<Option<NodeKey>> {
+        if !field.given {
+            return Some(None);
+        }
+        let path = field.value.as_deref()?;
+        let read = read_key(path).map_err(|error| error.to_string());
+        match read.and_then(|pem| NodeKey::parse(&pem).map_err(|error| error.to_string())) {
+            Ok(key) => Some(Some(key)),
+            Err(error) => {
+                let expected = "the file public_key.pem of the server's data directory";
+                self.wrong(&field.place, format!("{path} cannot be used: {error}"), expected);
+                None
+            }
+        }
     }
 
     fn min_idle(&mut self, raw: &RawNode) -> Option<usize> {
@@ -52,4 +78,10 @@ impl Checker<'_> {
         }
         Some(min_idle)
     }
+}
+
+fn read_key(path: &str) -> io::Result<Vec<u8>> {
+    let mut pem = Vec::new();
+    fs::File::open(path)?.take(MAX_FILE).read_to_end(&mut pem)?;
+    Ok(pem)
 }

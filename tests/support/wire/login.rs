@@ -1,7 +1,10 @@
 //! The greeting, and proving a password.
 
 use mysql_common::{
-    auth::plugins::{caching_sha2_password::scramble_sha256, mysql_native_password::scramble_native},
+    auth::plugins::{
+        ChallengeResponsePlugin, Context, Response, caching_sha2_password::scramble_sha256,
+        client_ed25519::ClientEd25519, mysql_native_password::scramble_native, parsec::Parsec,
+    },
     constants::{CapabilityFlags, Command},
     crypto,
 };
@@ -41,6 +44,16 @@ pub(crate) enum AuthPath {
     FullRsa,
     /// caching_sha2_password, with the whole password as it is.
     FullClear,
+    /// client_ed25519.
+    Signed,
+    /// parsec.
+    Salted,
+    /// sha256_password, with the whole password under the server's RSA key.
+    Sha256Rsa,
+    /// sha256_password, with the whole password as it is.
+    Sha256Clear,
+    /// mysql_clear_password.
+    Clear,
 }
 
 /// Who logs in, and with what.
@@ -250,16 +263,29 @@ fn prove_on(wire: &mut Wire, login: &Login, mut scramble: Vec<u8>) -> Result<(),
             Some((0xFE, rest)) => {
                 let mut read = Reader(rest);
                 let plugin = String::from_utf8_lossy(read.until_zero()).into_owned();
-                scramble = read.until_zero().to_vec();
+                let data = read.0.to_vec();
+                scramble = data.strip_suffix(&[0]).unwrap_or(&data).to_vec();
                 wire.auth = if plugin == "mysql_native_password" { AuthPath::Native } else { AuthPath::None };
-                wire.answer(&prove(&plugin, &scramble, &login.password))?;
+                match &*plugin {
+                    "client_ed25519" => wire.sign(&data, &login.password)?,
+                    "parsec" => wire.sign_salted(&data, &login.password)?,
+                    "sha256_password" => wire.hand_over(&scramble, login)?,
+                    "mysql_clear_password" => {
+                        wire.auth = AuthPath::Clear;
+                        wire.answer(&[login.password.as_bytes(), &[0]].concat())?;
+                    }
+                    _ => wire.answer(&prove(&plugin, &scramble, &login.password))?,
+                }
             }
             Some((0x01, [0x03])) => wire.auth = AuthPath::Fast,
             Some((0x01, [0x04])) if login.in_clear => {
                 wire.auth = AuthPath::FullClear;
                 wire.answer(&[login.password.as_bytes(), &[0]].concat())?;
             }
-            Some((0x01, [0x04])) => wire.send_whole_password(&scramble, &login.password)?,
+            Some((0x01, [0x04])) => {
+                wire.auth = AuthPath::FullRsa;
+                wire.send_whole_password(0x02, &scramble, &login.password)?;
+            }
             _ => return malformed(format!("a login's packet {payload:02x?}")),
         }
     }
@@ -292,8 +318,38 @@ impl Wire {
         self.send_payload(self.sequence, payload)
     }
 
-    fn send_whole_password(&mut self, scramble: &[u8], password: &str) -> Result<(), WireError> {
-        self.answer(&[0x02])?;
+    /// Answers a challenge of client_ed25519.
+    fn sign(&mut self, nonce: &[u8], password: &str) -> Result<(), WireError> {
+        self.auth = AuthPath::Signed;
+        let signed = ClientEd25519::default().run(Password(password), nonce);
+        self.answer(&answered(signed)?)
+    }
+
+    /// Answers a challenge of parsec, and what follows.
+    fn sign_salted(&mut self, nonce: &[u8], password: &str) -> Result<(), WireError> {
+        self.auth = AuthPath::Salted;
+        let mut plugin = Parsec::default();
+        let first = plugin.run(Password(password), nonce);
+        self.answer(&answered(first)?)?;
+        let salt = self.packet()?.payload;
+        if salt.first() == Some(&0xFF) {
+            return Err(WireError::Refused(ErrPacket::parse(&salt)?));
+        }
+        self.answer(&answered(plugin.run(Password(password), &salt))?)
+    }
+
+    /// Answers sha256_password.
+    fn hand_over(&mut self, scramble: &[u8], login: &Login) -> Result<(), WireError> {
+        self.auth = AuthPath::Sha256Clear;
+        if login.password.is_empty() || login.in_clear {
+            return self.answer(&[login.password.as_bytes(), &[0]].concat());
+        }
+        self.auth = AuthPath::Sha256Rsa;
+        self.send_whole_password(0x01, scramble, &login.password)
+    }
+
+    fn send_whole_password(&mut self, ask: u8, scramble: &[u8], password: &str) -> Result<(), WireError> {
+        self.answer(&[ask])?;
         let payload = self.packet()?.payload;
         let Some(([0x01], key)) = payload.split_at_checked(1) else {
             return malformed(format!("a public key was due, not {payload:02x?}"));
@@ -301,8 +357,39 @@ impl Wire {
         let plain = [password.as_bytes(), &[0]].concat();
         let hidden: Vec<u8> = plain.iter().zip(scramble.iter().cycle()).map(|(a, b)| a ^ b).collect();
         let sealed = crypto::encrypt(&hidden, key).map_err(|error| WireError::Malformed(error.to_string()))?;
-        self.auth = AuthPath::FullRsa;
         self.answer(&sealed)
+    }
+}
+
+/// What mysql_common's plugins are told.
+struct Password<'a>(&'a str);
+
+impl Context for Password<'_> {
+    fn pass(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    fn is_ipc_transport(&self) -> bool {
+        false
+    }
+
+    fn is_tls_transport(&self) -> bool {
+        false
+    }
+
+    fn scramble(&self) -> &[u8] {
+        &[]
+    }
+
+    fn server_key_pem(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+fn answered(response: Result<Response, mysql_common::auth::plugins::Error>) -> Result<Vec<u8>, WireError> {
+    match response {
+        Ok(Response::Last { packet } | Response::Next { packet }) => Ok(packet.unwrap_or_default()),
+        Err(error) => malformed(error.to_string()),
     }
 }
 

@@ -6,6 +6,8 @@
 //!          0x03, fast path ok ┼─ Wait, then OK ────────────────> Done
 //!        0x04, full path ─────┼─ password (secure) or cipher (key known), then OK
 //!                             └─ 0x02 ─> key ─> cipher, then OK
+//!    sha256_password: as the full path, with 0x01 for 0x02
+//!    parsec: nothing ─> salt ─> answer, then OK
 //! ```
 
 use super::{BackendSecret, Identity, NodeLoginError, NodeStep};
@@ -18,7 +20,8 @@ use crate::{
         request::LoginRequest,
         rsa::NodeKey,
         scramble::Scramble,
-        switch::{AuthSwitch, FAST_OK, FULL_NEEDED, KEY_WANTED, ServerWord},
+        signature::{Nonce, ed25519, parsec},
+        switch::{AuthSwitch, FAST_OK, FULL_NEEDED, KEY_WANTED, SHA256_KEY_WANTED, ServerWord},
     },
     secret::Secret,
 };
@@ -33,6 +36,7 @@ const MAX_PACKET: u32 = 1 << 30;
 pub struct NodeLogin {
     secret: BackendSecret,
     secure: bool,
+    clear_text: bool,
     scramble: Scramble,
     phase: Phase,
     switches: u8,
@@ -46,7 +50,9 @@ enum Phase {
     /// We have answered a scramble with this plugin.
     Answered(Plugin),
     /// We have asked for the public key.
-    KeyAsked,
+    KeyAsked(Plugin),
+    /// We have asked for the salt to sign these bytes with.
+    SaltAsked(Nonce),
     /// Nothing is left but OK or an error (or, on MariaDB, the next plugin of the account).
     Proven,
     /// Over.
@@ -79,7 +85,7 @@ impl NodeLogin {
     pub fn new(greeting: &Greeting, identity: Identity, secure: bool, kept_key: Option<NodeKey>) -> (Self, Vec<u8>) {
         let plugin = identity.secret.first_plugin(Plugin::from_name(greeting.plugin.as_bytes()));
         let auth = identity.secret.answer(plugin, &greeting.scramble).unwrap_or_else(|| Secret::new([]));
-        let login = Self::answered(plugin, greeting, identity.secret, secure, kept_key);
+        let login = Self::answered(plugin, greeting, &identity, secure, kept_key);
         let request = LoginRequest {
             capabilities: identity.capabilities,
             max_packet: MAX_PACKET,
@@ -98,7 +104,7 @@ impl NodeLogin {
     #[must_use]
     pub fn again(greeting: &Greeting, identity: Identity, secure: bool, kept_key: Option<NodeKey>) -> (Self, Vec<u8>) {
         let plugin = identity.secret.first_plugin(Plugin::from_name(greeting.plugin.as_bytes()));
-        let login = Self::answered(plugin, greeting, identity.secret, secure, kept_key);
+        let login = Self::answered(plugin, greeting, &identity, secure, kept_key);
         let change = ChangeUser {
             user: identity.user,
             auth: Secret::new([]),
@@ -113,13 +119,14 @@ impl NodeLogin {
     fn answered(
         plugin: Plugin,
         greeting: &Greeting,
-        secret: BackendSecret,
+        identity: &Identity,
         secure: bool,
         kept_key: Option<NodeKey>,
     ) -> Self {
         Self {
-            secret,
+            secret: identity.secret.clone(),
             secure,
+            clear_text: identity.clear_text,
             scramble: greeting.scramble,
             phase: Phase::Answered(plugin),
             switches: 0,
@@ -131,9 +138,11 @@ impl NodeLogin {
 
     /// Takes the server's next payload.
     pub fn step(&mut self, payload: &[u8]) -> NodeStep {
-        let next = match ServerWord::parse(payload) {
-            Ok(word) => self.heed(word),
-            Err(error) => Err(error.into()),
+        let next = match (self.phase, ServerWord::parse(payload)) {
+            // MariaDB sends it without the byte that says what it is (measured).
+            (Phase::SaltAsked(nonce), Err(_) | Ok(ServerWord::More(_))) => self.salted(&nonce, payload),
+            (_, Ok(word)) => self.heed(word),
+            (_, Err(error)) => Err(error.into()),
         };
         next.unwrap_or_else(|error| {
             self.phase = Phase::Ended;
@@ -152,8 +161,9 @@ impl NodeLogin {
             (Phase::Ended, _) => Err(NodeLoginError::OutOfOrder("a packet after the last")),
             (_, ServerWord::Err(error)) if self.kept_key_used => Err(NodeLoginError::RefusedWithKeptKey(error)),
             (_, ServerWord::Err(error)) => Err(NodeLoginError::Refused(error)),
-            (Phase::KeyAsked, ServerWord::More(pem)) => self.use_new_key(&pem),
-            (Phase::KeyAsked, _) => Err(NodeLoginError::OutOfOrder("something else than its public key")),
+            (Phase::KeyAsked(plugin), ServerWord::More(pem)) => self.use_new_key(plugin, &pem),
+            (Phase::KeyAsked(_), _) => Err(NodeLoginError::OutOfOrder("something else than its public key")),
+            (Phase::SaltAsked(_), ServerWord::Ok(_)) => Err(NodeLoginError::OutOfOrder("an OK instead of its salt")),
             (_, ServerWord::Ok(welcome)) => {
                 self.phase = Phase::Ended;
                 Ok(NodeStep::Done(welcome))
@@ -171,40 +181,76 @@ impl NodeLogin {
         }
         let plugin = Plugin::from_name(switch.plugin.as_bytes())
             .ok_or_else(|| NodeLoginError::Unsupported { plugin: switch.plugin.clone() })?;
-        self.scramble = switch.scramble().ok_or(LoginError::Truncated("the scramble"))?;
-        let answer = self.secret.answer(plugin, &self.scramble).ok_or(NodeLoginError::PasswordNeeded { plugin })?;
         self.phase = Phase::Answered(plugin);
-        Ok(NodeStep::Send(answer))
+        let nonce = || switch.nonce().ok_or(LoginError::Truncated("the bytes to sign"));
+        match plugin {
+            Plugin::Native | Plugin::CachingSha2 => {
+                self.scramble = switch.scramble().ok_or(LoginError::Truncated("the scramble"))?;
+                let answer = self.secret.answer(plugin, &self.scramble);
+                answer.map(NodeStep::Send).ok_or(NodeLoginError::PasswordNeeded { plugin })
+            }
+            Plugin::Ed25519 => {
+                Ok(NodeStep::Send(Secret::new(ed25519::answer(&nonce()?, self.secret.password(plugin)?))))
+            }
+            Plugin::Parsec => {
+                self.secret.password(plugin)?;
+                self.phase = Phase::SaltAsked(nonce()?);
+                Ok(NodeStep::Send(Secret::new([])))
+            }
+            Plugin::Sha256 => {
+                self.scramble = switch.scramble().ok_or(LoginError::Truncated("the scramble"))?;
+                if self.secret.password(plugin)?.is_empty() {
+                    return Ok(NodeStep::Send(Secret::new([0])));
+                }
+                self.hand_over(plugin, SHA256_KEY_WANTED)
+            }
+            Plugin::Clear if self.secure && self.clear_text => self.in_clear(plugin),
+            Plugin::Clear => Err(NodeLoginError::ClearText),
+        }
     }
 
     fn more(&mut self, data: &[u8]) -> Result<NodeStep, NodeLoginError> {
         self.phase = Phase::Proven;
         match data {
             [FAST_OK] => Ok(NodeStep::Wait),
-            [FULL_NEEDED] => self.full(),
+            [FULL_NEEDED] => self.hand_over(Plugin::CachingSha2, KEY_WANTED),
             _ => Err(NodeLoginError::OutOfOrder("unknown authentication data")),
         }
     }
 
-    /// Hands over the password in the way the channel allows.
-    fn full(&mut self) -> Result<NodeStep, NodeLoginError> {
-        let password = self.secret.password()?;
+    /// Hands over the password in the way the channel allows; `ask` is how this plugin asks for the key.
+    fn hand_over(&mut self, plugin: Plugin, ask: u8) -> Result<NodeStep, NodeLoginError> {
+        let password = self.secret.password(plugin)?;
         if self.secure {
-            return Ok(NodeStep::Send(Secret::new([password.expose(), &[0]].concat())));
+            return self.in_clear(plugin);
         }
         let Some(key) = &self.kept_key else {
-            self.phase = Phase::KeyAsked;
-            return Ok(NodeStep::Send(Secret::new([KEY_WANTED])));
+            self.phase = Phase::KeyAsked(plugin);
+            return Ok(NodeStep::Send(Secret::new([ask])));
         };
         self.kept_key_used = true;
+        self.phase = Phase::Proven;
         Ok(NodeStep::Send(Secret::new(key.encrypt(password, &self.scramble)?)))
     }
 
-    fn use_new_key(&mut self, pem: &[u8]) -> Result<NodeStep, NodeLoginError> {
+    fn in_clear(&mut self, plugin: Plugin) -> Result<NodeStep, NodeLoginError> {
+        let password = self.secret.password(plugin)?;
+        self.phase = Phase::Proven;
+        Ok(NodeStep::Send(Secret::new([password.expose(), &[0]].concat())))
+    }
+
+    fn use_new_key(&mut self, plugin: Plugin, pem: &[u8]) -> Result<NodeStep, NodeLoginError> {
         let key = NodeKey::parse(pem)?;
-        let cipher = key.encrypt(self.secret.password()?, &self.scramble)?;
+        let cipher = key.encrypt(self.secret.password(plugin)?, &self.scramble)?;
         self.learned_key = Some(key);
         self.phase = Phase::Proven;
         Ok(NodeStep::Send(Secret::new(cipher)))
+    }
+
+    fn salted(&mut self, nonce: &Nonce, payload: &[u8]) -> Result<NodeStep, NodeLoginError> {
+        let salt = parsec::Salt::parse(payload)?;
+        let answer = parsec::answer(nonce, &salt, self.secret.password(Plugin::Parsec)?);
+        self.phase = Phase::Proven;
+        answer.map(|answer| NodeStep::Send(Secret::new(answer))).ok_or(NodeLoginError::Randomness)
     }
 }

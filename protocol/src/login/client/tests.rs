@@ -13,7 +13,8 @@ use crate::{
         request::LoginRequest,
         rsa::{NodeKey, RsaError, tests::KEY},
         scramble::{native, sha2},
-        switch::{more, switch_to},
+        signature::parsec,
+        switch::{ServerWord, more, switch_to, switch_with},
         tests::greeting,
         wires::*,
     },
@@ -28,7 +29,7 @@ fn stage1(plugin: Plugin) -> BackendSecret {
     let password = Secret::new("app-secret");
     match plugin {
         Plugin::Native => BackendSecret::NativeStage1(native::stage1(&password)),
-        Plugin::CachingSha2 => BackendSecret::Sha2Stage1(sha2::stage1(&password)),
+        _ => BackendSecret::Sha2Stage1(sha2::stage1(&password)),
     }
 }
 
@@ -40,6 +41,7 @@ fn identity(secret: BackendSecret, charset: u16, flags: Flags) -> Identity {
         charset,
         capabilities: Capabilities { flags, ..Capabilities::NONE },
         attributes: Attributes::default(),
+        clear_text: false,
     }
 }
 
@@ -127,7 +129,7 @@ fn plugins_are_switched_in_both_directions() {
         let (mut login, _) = begin(wire, password(), false, None);
         let expected = match plugin {
             Plugin::Native => native::answer(&scramble, &native::stage1(&Secret::new("app-secret"))).to_vec(),
-            Plugin::CachingSha2 => sha2::answer(&scramble, &sha2::stage1(&Secret::new("app-secret"))).to_vec(),
+            _ => sha2::answer(&scramble, &sha2::stage1(&Secret::new("app-secret"))).to_vec(),
         };
         assert_eq!(sent(login.step(&switch_to(plugin, &scramble))), expected);
         assert!(matches!(login.step(&hex(OK)), NodeStep::Done(_)));
@@ -155,11 +157,106 @@ fn a_hash_does_only_what_it_can() {
 
 #[test]
 fn other_plugins_are_refused_by_name() {
-    for name in ["mysql_clear_password", "sha256_password", "mysql_old_password"] {
+    for name in ["auth_gssapi_client", "dialog", "mysql_old_password"] {
         let (mut login, _) = begin(MYSQL_GREETING, password(), true, None);
         let switch = [b"\xfe", name.as_bytes(), b"\0data\0"].concat();
         let error = failed(login.step(&switch));
         assert_eq!(error, NodeLoginError::Unsupported { plugin: name.to_owned() });
+    }
+}
+
+#[test]
+fn a_signature_is_what_mariadbs_client_answered() {
+    let (mut login, _) = begin(MARIADB_GREETING, password(), false, None);
+    let nonce = hex(ED25519_NONCE);
+    assert_eq!(sent(login.step(&switch_with(Plugin::Ed25519, &nonce))), hex(ED25519_ANSWER));
+    assert!(matches!(login.step(&hex(OK)), NodeStep::Done(_)));
+
+    // The last byte may be 0, and none follows.
+    let nonce = [&nonce[..31], &[0]].concat();
+    let (mut login, _) = begin(MARIADB_GREETING, password(), false, None);
+    assert_eq!(sent(login.step(&switch_with(Plugin::Ed25519, &nonce))).len(), 64);
+    let (mut login, _) = begin(MARIADB_GREETING, password(), false, None);
+    let error = failed(login.step(&switch_with(Plugin::Ed25519, &nonce[..31])));
+    assert_eq!(error, NodeLoginError::Malformed(LoginError::Truncated("the bytes to sign")));
+}
+
+/// As its specification has it: no server that speaks it was at hand.
+#[test]
+fn parsec_asks_for_the_salt_first() {
+    let (salt, nonce) = (hex(PARSEC_SALT), hex(PARSEC_NONCE));
+    for salted in [salt.clone(), more(&salt)] {
+        let (mut login, _) = begin(MARIADB_GREETING, password(), false, None);
+        assert_eq!(sent(login.step(&switch_with(Plugin::Parsec, &nonce))), b"");
+        let answer = sent(login.step(&salted));
+        let (nonce, salt) = (nonce.clone().try_into().unwrap(), parsec::Salt::parse(&salt).unwrap());
+        assert!(parsec::is_right(&nonce, &salt, &answer, &Secret::new("app-secret")));
+        assert!(matches!(login.step(&hex(OK)), NodeStep::Done(_)));
+    }
+    let begin = || {
+        let mut login = begin(MARIADB_GREETING, password(), false, None).0;
+        let _ = sent(login.step(&switch_with(Plugin::Parsec, &nonce)));
+        login
+    };
+    assert!(matches!(failed(begin().step(&hex(OK))), NodeLoginError::OutOfOrder(_)));
+    assert!(matches!(failed(begin().step(b"P\x7f")), NodeLoginError::Malformed(_)));
+    // An account may have another plugin to go on with.
+    assert_eq!(sent(begin().step(MARIADB_SWITCH)).len(), 20);
+}
+
+#[test]
+fn sha256_hands_the_password_over_as_the_channel_allows() {
+    let (mut login, _) = begin(MYSQL_GREETING, password(), true, None);
+    assert_eq!(sent(login.step(MYSQL_SHA256_SWITCH)), b"app-secret\0");
+    assert!(matches!(login.step(&hex(OK)), NodeStep::Done(_)));
+
+    let (mut login, _) = begin(MYSQL_GREETING, password(), false, None);
+    assert_eq!(sent(login.step(MYSQL_SHA256_SWITCH)), b"\x01");
+    let cipher = sent(login.step(&more(KEY.public_pem().as_bytes())));
+    let Ok(ServerWord::Switch(switch)) = ServerWord::parse(MYSQL_SHA256_SWITCH) else { panic!("no switch") };
+    let scramble = switch.scramble().unwrap();
+    assert_eq!(KEY.decrypt(&cipher, &scramble), Some(Secret::new(*b"app-secret\0")));
+    assert!(login.learned_key().is_some());
+
+    let key = NodeKey::parse(KEY.public_pem().as_bytes()).unwrap();
+    let (mut login, _) = begin(MYSQL_GREETING, password(), false, Some(key));
+    assert_eq!(KEY.decrypt(&sent(login.step(MYSQL_SHA256_SWITCH)), &scramble), Some(Secret::new(*b"app-secret\0")));
+
+    let (mut login, _) = begin(MYSQL_GREETING, BackendSecret::Password(Secret::new("")), false, None);
+    assert_eq!(sent(login.step(MYSQL_SHA256_SWITCH)), b"\0");
+}
+
+#[test]
+fn clear_text_goes_only_where_nobody_listens_and_somebody_has_allowed_it() {
+    for (secure, clear_text) in [(false, false), (false, true), (true, false), (true, true)] {
+        let flags = Flags::CLIENT_PROTOCOL_41 | Flags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA;
+        let identity = Identity { clear_text, ..identity(password(), 45, flags) };
+        let (mut login, _) = NodeLogin::new(&greeting(MARIADB_GREETING), identity, secure, None);
+        match login.step(MARIADB_CLEAR_SWITCH) {
+            NodeStep::Send(payload) => {
+                assert!(secure && clear_text);
+                assert_eq!(payload.expose(), b"app-secret\0");
+            }
+            step => {
+                assert!(!secure || !clear_text);
+                assert_eq!(failed(step), NodeLoginError::ClearText);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hash_does_for_none_of_the_plugins_that_need_the_password() {
+    let switches = [
+        (Plugin::Ed25519, switch_with(Plugin::Ed25519, &[7; 32])),
+        (Plugin::Parsec, switch_with(Plugin::Parsec, &[7; 32])),
+        (Plugin::Sha256, MYSQL_SHA256_SWITCH.to_vec()),
+    ];
+    for (needing, switch) in switches {
+        for plugin in [Plugin::Native, Plugin::CachingSha2] {
+            let (mut login, _) = begin(MYSQL_GREETING, stage1(plugin), true, None);
+            assert_eq!(failed(login.step(&switch)), NodeLoginError::PasswordNeeded { plugin: needing });
+        }
     }
 }
 
@@ -182,7 +279,7 @@ fn what_has_no_place_ends_the_login() {
 
 proptest! {
     #[test]
-    fn any_packets_end_or_go_on(packets in proptest::collection::vec((0usize..6, any::<Vec<u8>>()), 1..8), secure: bool) {
+    fn any_packets_end_or_go_on(packets in proptest::collection::vec((0usize..9, any::<Vec<u8>>()), 1..8), secure: bool) {
         let (mut login, _) = begin(MYSQL_GREETING, password(), secure, None);
         for (kind, bytes) in packets {
             let payload = match kind {
@@ -190,6 +287,9 @@ proptest! {
                 1 => MYSQL_SWITCH.to_vec(),
                 2 => MYSQL_KEY.to_vec(),
                 3 => more(&bytes),
+                4 => switch_with(Plugin::Parsec, &[7; 32]),
+                5 => hex(PARSEC_SALT),
+                6 => MYSQL_SHA256_SWITCH.to_vec(),
                 _ => bytes,
             };
             if let NodeStep::Send(answer) = login.step(&payload) {

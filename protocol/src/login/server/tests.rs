@@ -6,11 +6,13 @@ use super::{Answer, ClientLogin, Known, Proof, Step, Terms};
 use crate::{
     error::SqlError,
     login::{
+        decoy::Decoys,
         plugin::Plugin,
         request::LoginRequest,
         rsa::{NodeKey, tests::KEY},
         scramble::{Scramble, native, sha2},
-        switch::{more, switch_to},
+        signature::{Nonce, ed25519, parsec},
+        switch::{more, switch_to, switch_with},
         tests::greeting,
         wires::*,
     },
@@ -18,9 +20,15 @@ use crate::{
 };
 
 const FRESH: Scramble = *b"abcdefghijklmnopqrst";
+const NONCE: Nonce = *b"0123456789abcdefghijklmnopqrstuv";
+const SALT: [u8; parsec::SALT_LENGTH] = [7; parsec::SALT_LENGTH];
 
 fn secret() -> Secret {
     Secret::new("app-secret")
+}
+
+fn nobody() -> Known {
+    Decoys::new().unwrap().known(b"nobody", &[])
 }
 
 fn native_hash() -> Known {
@@ -39,6 +47,8 @@ fn terms(known: Known, offered: Plugin, secure: bool) -> Terms {
         offered,
         scramble: greeting(wire).scramble,
         fresh: FRESH,
+        nonce: NONCE,
+        salt: parsec::Salt::new(SALT),
         rsa: Some(Arc::clone(&KEY)),
         password_wanted: false,
         renew: false,
@@ -64,7 +74,7 @@ fn answer(plugin: Plugin, scramble: &Scramble, password: &str) -> Vec<u8> {
     match plugin {
         _ if password.is_empty() => Vec::new(),
         Plugin::Native => native::answer(scramble, &native::stage1(&password)).into(),
-        Plugin::CachingSha2 => sha2::answer(scramble, &sha2::stage1(&password)).into(),
+        _ => sha2::answer(scramble, &sha2::stage1(&password)).into(),
     }
 }
 
@@ -103,7 +113,7 @@ fn real_clients_are_accepted_at_once() {
 #[test]
 fn wrong_passwords_and_nobody_are_answered_alike() {
     for plugin in [Plugin::Native, Plugin::CachingSha2] {
-        for known in [Known::Password(secret()), Known::Nobody] {
+        for known in [Known::Password(secret()), nobody()] {
             let (mut login, step) = begin(terms(known.clone(), plugin, false), plugin, "wrong");
             assert_eq!(step, REFUSED);
             assert_eq!(login.step(b"again"), Step::Fail(SqlError::out_of_order()));
@@ -111,19 +121,9 @@ fn wrong_passwords_and_nobody_are_answered_alike() {
             assert_eq!(step, Step::Refuse { using_password: false });
         }
     }
-    assert_eq!(recorded(Known::Nobody, Plugin::CachingSha2, false).1, REFUSED);
+    assert_eq!(recorded(nobody(), Plugin::CachingSha2, false).1, REFUSED);
     assert_eq!(begin(terms(sha2_hash(), Plugin::CachingSha2, true), Plugin::CachingSha2, "wrong").1, REFUSED);
     assert_eq!(begin(terms(native_hash(), Plugin::Native, true), Plugin::Native, "wrong").1, REFUSED);
-}
-
-/// Whoever guesses what stands in for nobody's password is nobody still.
-#[test]
-fn nobody_has_no_password() {
-    let decoy: Vec<u8> = FRESH.iter().map(|byte| byte ^ 0x5a).collect();
-    for plugin in [Plugin::Native, Plugin::CachingSha2] {
-        let decoy = std::str::from_utf8(&decoy).unwrap();
-        assert_eq!(begin(terms(Known::Nobody, plugin, false), plugin, decoy).1, REFUSED);
-    }
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_hash_is_proven_by_the_password_too() {
 #[test]
 fn an_unknown_plugin_or_an_empty_answer_of_another_is_asked_again() {
     let known = || Known::Password(secret());
-    for (plugin, auth) in [("client_ed25519", &b"x"[..]), ("caching_sha2_password", b"")] {
+    for (plugin, auth) in [("dialog", &b"x"[..]), ("caching_sha2_password", b"")] {
         let answer = Answer { plugin: Some(plugin.as_bytes()), auth };
         let offered = if auth.is_empty() { Plugin::Native } else { Plugin::CachingSha2 };
         let (mut login, step) = ClientLogin::begin(terms(known(), offered, false), answer);
@@ -269,6 +269,112 @@ fn empty_passwords() {
     assert_eq!(step, accepted(Proof::Password(empty())));
 }
 
+/// A client that names a plugin and sends this along.
+fn named(known: Known, plugin: Plugin, auth: &[u8], secure: bool) -> (ClientLogin, Step) {
+    let answer = Answer { plugin: Some(plugin.name().as_bytes()), auth };
+    ClientLogin::begin(terms(known, Plugin::CachingSha2, secure), answer)
+}
+
+#[test]
+fn a_signature_is_asked_for_anew_and_judged() {
+    for auth in [&b""[..], &[7; 64]] {
+        for (password, right) in [("app-secret", true), ("wrong", false)] {
+            let (mut login, step) = named(Known::Password(secret()), Plugin::Ed25519, auth, false);
+            assert_eq!(step, Step::Send(switch_with(Plugin::Ed25519, &NONCE)));
+            let step = login.step(&ed25519::answer(&NONCE, &Secret::new(password)));
+            assert_eq!(step, if right { accepted(Proof::Password(secret())) } else { REFUSED });
+        }
+        let (mut login, _) = named(nobody(), Plugin::Ed25519, auth, false);
+        assert_eq!(login.step(&ed25519::answer(&NONCE, &secret())), REFUSED);
+    }
+}
+
+#[test]
+fn parsec_gives_the_salt_and_judges() {
+    let salt = parsec::Salt::new(SALT);
+    for (password, right) in [("app-secret", true), ("wrong", false)] {
+        let (mut login, step) = named(Known::Password(secret()), Plugin::Parsec, b"", false);
+        assert_eq!(step, Step::Send(switch_with(Plugin::Parsec, &NONCE)));
+        assert_eq!(login.step(b""), Step::Send(salt.encode()));
+        let step = login.step(&parsec::answer(&NONCE, &salt, &Secret::new(password)).unwrap());
+        assert_eq!(step, if right { accepted(Proof::Password(secret())) } else { REFUSED });
+    }
+    let (mut login, _) = named(nobody(), Plugin::Parsec, b"", false);
+    assert_eq!(login.step(b""), Step::Send(salt.encode()));
+    assert_eq!(login.step(&[7; 96]), REFUSED);
+}
+
+#[test]
+fn sha256_hands_over_what_every_kind_of_credential_is_proven_by() {
+    let proof = |known: &Known| match known {
+        Known::Learn => accepted(Proof::Learned(secret())),
+        _ => accepted(Proof::Password(secret())),
+    };
+    let switch = || Step::Send(switch_to(Plugin::Sha256, &FRESH));
+    let all = [Known::Password(secret()), Known::Remembered(secret()), Known::Learn, native_hash(), sha2_hash()];
+    for known in all {
+        let (mut login, step) = named(known.clone(), Plugin::Sha256, b"\x01", false);
+        assert_eq!(step, switch());
+        assert_eq!(login.step(b"\x01"), Step::Send(more(KEY.public_pem().as_bytes())));
+        let key = NodeKey::parse(KEY.public_pem().as_bytes()).unwrap();
+        assert_eq!(login.step(&key.encrypt(&secret(), &FRESH).unwrap()), proof(&known));
+
+        let (mut login, step) = named(known.clone(), Plugin::Sha256, b"app-secret\0", true);
+        assert_eq!(step, switch());
+        assert_eq!(login.step(b"app-secret\0"), proof(&known));
+
+        // In clear where somebody listens it is no password.
+        let (mut login, _) = named(known.clone(), Plugin::Sha256, b"", false);
+        assert_eq!(login.step(b"app-secret\0"), REFUSED);
+        if !matches!(known, Known::Learn | Known::Remembered(_)) {
+            let (mut login, _) = named(known.clone(), Plugin::Sha256, b"", true);
+            assert_eq!(login.step(b"wrong\0"), REFUSED);
+            let (mut login, _) = named(known, Plugin::Sha256, b"", true);
+            assert_eq!(login.step(b"\0"), Step::Refuse { using_password: false });
+        }
+    }
+}
+
+#[test]
+fn clear_text_is_taken_where_nobody_listens_and_never_asked_for_elsewhere() {
+    for known in [Known::Password(secret()), Known::Learn, native_hash(), sha2_hash()] {
+        let (mut login, step) = named(known.clone(), Plugin::Clear, b"app-secret\0", true);
+        assert_eq!(step, Step::Send(switch_with(Plugin::Clear, b"")));
+        assert!(matches!(login.step(b"app-secret\0"), Step::Accept { .. }));
+        let (_, step) = named(known.clone(), Plugin::Clear, b"app-secret\0", false);
+        let needed = if matches!(known, Known::Native(_)) { Plugin::Native } else { Plugin::CachingSha2 };
+        assert_eq!(step, Step::Send(switch_to(needed, &FRESH)));
+    }
+}
+
+/// A signature brings no password: who may have another by now is asked for it.
+#[test]
+fn a_remembered_password_is_not_judged_by_signatures() {
+    for plugin in [Plugin::Ed25519, Plugin::Parsec] {
+        for known in [Known::Remembered(Secret::new("old")), Known::Learn] {
+            let (mut login, step) = named(known, plugin, b"", false);
+            assert_eq!(step, Step::Send(switch_to(Plugin::CachingSha2, &FRESH)));
+            let step = login.step(&answer(Plugin::CachingSha2, &FRESH, "app-secret"));
+            assert_eq!(step, Step::Send(FULL.into()));
+            assert_eq!(encrypted(&mut login, "app-secret"), accepted(Proof::Learned(secret())));
+        }
+    }
+}
+
+#[test]
+fn a_changed_user_signs_and_hands_over_as_at_a_login() {
+    let renewed = |plugin: Plugin| {
+        let terms = Terms { renew: true, ..terms(Known::Password(secret()), Plugin::Native, true) };
+        ClientLogin::begin(terms, Answer { plugin: Some(plugin.name().as_bytes()), auth: b"" })
+    };
+    let (mut login, step) = renewed(Plugin::Ed25519);
+    assert_eq!(step, Step::Send(switch_with(Plugin::Ed25519, &NONCE)));
+    assert_eq!(login.step(&ed25519::answer(&NONCE, &secret())), accepted(Proof::Password(secret())));
+    let (mut login, step) = renewed(Plugin::Sha256);
+    assert_eq!(step, Step::Send(switch_to(Plugin::Sha256, &FRESH)));
+    assert_eq!(login.step(b"app-secret\0"), accepted(Proof::Password(secret())));
+}
+
 fn knowns() -> impl Strategy<Value = Known> {
     let all = vec![
         Known::Password(secret()),
@@ -276,7 +382,7 @@ fn knowns() -> impl Strategy<Value = Known> {
         sha2_hash(),
         Known::Learn,
         Known::Remembered(secret()),
-        Known::Nobody,
+        nobody(),
     ];
     proptest::sample::select(all)
 }
@@ -284,18 +390,17 @@ fn knowns() -> impl Strategy<Value = Known> {
 proptest! {
     #[test]
     fn no_bytes_are_the_password(
-        known in knowns(), secure: bool, renew: bool, native: bool,
+        known in knowns(), secure: bool, renew: bool, offered in 0usize..2, named in 0usize..6,
         first: Vec<u8>, packets in proptest::collection::vec((0usize..4, any::<Vec<u8>>()), 0..6),
     ) {
-        let plugin = if native { Plugin::Native } else { Plugin::CachingSha2 };
-        let terms = Terms { renew, ..terms(known, plugin, secure) };
-        let answer = Answer { plugin: Some(plugin.name().as_bytes()), auth: &first };
+        let terms = Terms { renew, ..terms(known, Plugin::ALL[offered], secure) };
+        let answer = Answer { plugin: Some(Plugin::ALL[named].name().as_bytes()), auth: &first };
         let proven = |step: &Step| matches!(step, Step::Accept { proof, .. } if !matches!(proof, Proof::Learned(_)));
         let (mut login, step) = ClientLogin::begin(terms, answer);
         prop_assert!(!proven(&step));
         for (kind, bytes) in packets {
             let step = match kind {
-                0 => login.step(b"\x02"),
+                0 => login.step(&[if named == 4 { 1 } else { 2 }]),
                 1 => login.step(&[0x55; 256]),
                 _ => login.step(&bytes),
             };

@@ -234,6 +234,31 @@ fn readable_passwords_are_warned_of() {
 }
 
 #[test]
+fn hashes_that_may_not_do_for_a_server_are_warned_of() {
+    let sha1 = format!("password_hash = '*{}'", "0A".repeat(20));
+    let sha256 = format!("password_hash = 'sha256:{}'", "0b".repeat(32));
+    for (hash, plugin) in [(&sha1, "mysql_native_password"), (&sha256, "caching_sha2_password")] {
+        let warnings = user(hash).warnings();
+        let start = format!("a.toml:3: users[0].password_hash: it logs in only to accounts of {plugin}");
+        assert!(matches!(warnings.as_slice(), [only] if only.starts_with(&start)), "{warnings:?}");
+        assert!(user(&format!("{hash}\nbackend_password = 'x'")).warnings().is_empty());
+    }
+}
+
+#[test]
+fn a_servers_rsa_key_is_read_from_its_file() {
+    let case = Case::new();
+    let path = case.write("key.pem", "no key", 0o644);
+    let text = format!("[[nodes]]\nname='n'\naddress='h:1'\nrsa_key_file='{}'", path.display());
+    let errors = file(&text).errors();
+    let place = format!("a.toml:4: nodes[0].rsa_key_file: {} cannot be used: ", path.display());
+    assert!(matches!(errors.as_slice(), [only] if only.starts_with(&place)), "{errors:?}");
+    std::fs::write(&path, greenroom_protocol::login::rsa::RsaKey::generate().unwrap().public_pem()).unwrap();
+    assert!(file(&text).loads().settings.nodes[0].rsa_key.is_some());
+    assert!(!file("[[nodes]]\nname='n'\naddress='h:1'").loads().settings.nodes[0].clear_text);
+}
+
+#[test]
 fn a_node_that_no_endpoint_uses_is_warned_of() {
     let spare = "[[nodes]]\nname='a'\naddress='h:1'\n[[nodes]]\nname='b'\naddress='h:2'\n";
     let case = file(&format!("{spare}[[endpoints]]\nname='e'\nlisten='127.0.0.1:1'\nnodes=['a']"));

@@ -178,7 +178,14 @@ fn endpoint(connections: usize) -> (Arc<Node>, Arc<Endpoint>) {
 
 fn server() -> ServerSettings {
     let (workers, max_clients, max_packet) = (1, 1, 1 << 20);
-    ServerSettings { workers, max_clients, max_packet, login_timeout: LONG, drain_timeout: LONG }
+    ServerSettings {
+        workers,
+        max_clients,
+        max_packet,
+        login_timeout: LONG,
+        login_failure_delay: LONG,
+        drain_timeout: LONG,
+    }
 }
 
 fn account() -> Arc<Account> {

@@ -42,6 +42,7 @@ mod stream;
 mod supervisor;
 mod surveys;
 mod tally;
+mod throttle;
 pub mod tls;
 mod wire;
 

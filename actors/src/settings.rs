@@ -63,6 +63,8 @@ pub struct ServerSettings {
     pub max_packet: usize,
     /// How long a client may take to log in.
     pub login_timeout: Duration,
+    /// The longest wait for a verdict after repeated wrong passwords; zero: none.
+    pub login_failure_delay: Duration,
     /// How long open transactions may go on after a request to stop.
     pub drain_timeout: Duration,
 }

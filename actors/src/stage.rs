@@ -14,6 +14,7 @@ use crate::node::Node;
 use crate::pool::PoolShard;
 use crate::settings::{MonitorSettings, ServerSettings};
 use crate::supervisor::{Failed, Recovered, Supervisor};
+use crate::throttle::Throttle;
 
 /// The cast's address book.
 pub(crate) struct Stage {
@@ -24,6 +25,7 @@ pub(crate) struct Stage {
     sessions: Box<[AtomicUsize]>,
     max_clients: AtomicUsize,
     login_timeout_ms: AtomicU64,
+    pub(crate) throttle: Throttle,
     max_packet: AtomicUsize,
     /// The nodes of the configuration in force.
     nodes: RwLock<Vec<Arc<Node>>>,
@@ -55,6 +57,7 @@ impl Stage {
             sessions: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             max_clients: AtomicUsize::new(settings.max_clients),
             login_timeout_ms: AtomicU64::new(millis(settings.login_timeout)),
+            throttle: Throttle::new(settings.login_failure_delay),
             max_packet: AtomicUsize::new(settings.max_packet),
             nodes: RwLock::default(),
             watch: RwLock::new(Arc::new(Watch::new(monitor))),
@@ -142,6 +145,7 @@ impl Stage {
     pub(crate) fn resettle(&self, settings: &ServerSettings) {
         self.max_clients.store(settings.max_clients, Ordering::Relaxed);
         self.login_timeout_ms.store(millis(settings.login_timeout), Ordering::Relaxed);
+        self.throttle.resettle(settings.login_failure_delay);
         self.max_packet.store(settings.max_packet, Ordering::Relaxed);
     }
 

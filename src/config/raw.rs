@@ -47,6 +47,8 @@ sections! {
         max_packet: Size,
         /// From connecting to being logged in.
         login_timeout: Duration,
+        /// The longest wait after repeated wrong passwords.
+        login_failure_delay: Duration,
         /// What open transactions get after a request to stop.
         drain_timeout: Duration,
     }

@@ -95,6 +95,12 @@ impl Setup {
         self
     }
 
+    /// Takes all users away, the usual one too.
+    pub(crate) fn no_users(mut self) -> Self {
+        self.users.clear();
+        self
+    }
+
     /// Adds whole tables of TOML.
     pub(crate) fn extra(mut self, toml: &str) -> Self {
         self.extra += toml;

@@ -7,6 +7,7 @@ use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::login::LoginError;
 use greenroom_protocol::login::request::LoginRequest;
+use greenroom_protocol::secret::Secret;
 use metrics::counter;
 
 use super::conversation::Conversation;
@@ -20,8 +21,10 @@ impl Conversation {
     /// comes next.
     pub(super) async fn login_request(&mut self) -> Result<(LoginRequest, u8), SessionEnd> {
         let (payload, seq) = self.read_packet(1).await?;
+        // It may hold the password.
+        let payload = Secret::new(payload);
         let endpoint = Arc::clone(&self.endpoint);
-        let (request, seq) = match (LoginRequest::parse(&payload), endpoint.settings.tls.acceptor()) {
+        let (request, seq) = match (LoginRequest::parse(payload.expose()), endpoint.settings.tls.acceptor()) {
             (Err(LoginError::TlsWanted), Some(acceptor)) => {
                 // Whatever came behind the request in clear text is read as TLS: nobody can slip in commands there.
                 let ahead = self.client.inlet.take();
@@ -32,7 +35,7 @@ impl Conversation {
                     return Err(SessionEnd::ClientFailed);
                 }
                 let (payload, next) = self.read_packet(seq).await?;
-                (LoginRequest::parse_encrypted(&payload), next)
+                (LoginRequest::parse_encrypted(Secret::new(payload).expose()), next)
             }
             (request, _) => (request, seq),
         };

@@ -31,7 +31,7 @@ use crate::wire::Wire;
 const ATTEMPTS: usize = 4;
 
 /// Server errors that say that an account's password is not what it was: forget what was learned.
-const ACCOUNT_REFUSED: [u16; 3] = [1045, 1698, 3118];
+pub(super) const ACCOUNT_REFUSED: [u16; 3] = [1045, 1698, 3118];
 
 /// Why a statement does not run.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use greenroom_protocol::capability::{self, Capabilities};
 use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
@@ -17,12 +18,12 @@ use greenroom_protocol::secret::Secret;
 use greenroom_protocol::sql::PinSet;
 use greenroom_protocol::state::Charset;
 use greenroom_protocol::track;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::conversation::{Conversation, client_failed};
 use super::enquiry::{Given, Judged};
 use super::insight::Insight;
-use super::lease::{NoLease, first_state};
+use super::lease::{ACCOUNT_REFUSED, NoLease, first_state};
 use crate::backend::UNABLE;
 use crate::credentials;
 use crate::end::SessionEnd;
@@ -33,6 +34,7 @@ use crate::packets::{Packets, PacketsError};
 use crate::settings::PoolMode;
 use crate::stage::Main;
 use crate::tally::LoginResult;
+use crate::throttle::Suspect;
 
 /// The packet of `caching_sha2_password` that asks for the password itself.
 const PASSWORD_ASKED: [u8; 2] = [1, 4];
@@ -199,12 +201,18 @@ impl Conversation {
         let (proof, seq) = match judged {
             (Judged::Proven(proof), seq) => (proof, seq),
             (Judged::Refused { using_password, .. }, seq) => {
+                let suspect = self.suspect(&wish);
+                self.stage.throttle.failed(suspect, Instant::now());
+                self.hesitate(suspect).await;
                 let error = self.denial(&wish, using_password);
                 self.deny(seq, &wish.user, &error).await?;
                 return Err(SessionEnd::Refused);
             }
         };
         let learned = matches!(proof, Proof::Learned(_));
+        if !learned {
+            self.stage.throttle.succeeded(self.suspect(&wish));
+        }
         let account = main.credentials.settle(&wish.user, self.shown_client(), proof);
         self.control.set_account(&account);
         self.account = Some(Arc::clone(&account));
@@ -258,6 +266,7 @@ impl Conversation {
         known: credentials::Terms,
         seq: u8,
     ) -> Result<(Judged, u8), SessionEnd> {
+        let suspect = self.suspect(wish);
         let learns = matches!(known.known, Known::Learn | Known::Remembered(_));
         let terms = Terms {
             known: known.known,
@@ -285,6 +294,7 @@ impl Conversation {
                 }
                 Step::Accept { prelude, proof } => {
                     self.client.scramble = *machine.scramble();
+                    self.hesitate(suspect).await;
                     if let Some(prelude) = prelude {
                         self.send(seq, &prelude).await?;
                         seq = seq.wrapping_add(1);
@@ -300,6 +310,17 @@ impl Conversation {
                     return Err(SessionEnd::Refused);
                 }
             }
+        }
+    }
+
+    fn suspect(&self, wish: &Wish) -> Suspect {
+        self.stage.throttle.suspect(self.client.peer, &wish.user)
+    }
+
+    /// Keeps the verdict back where wrong passwords came before.
+    async fn hesitate(&self, suspect: Suspect) {
+        if let Some(wait) = self.stage.throttle.wait(suspect, Instant::now()) {
+            sleep(wait).await;
         }
     }
 
@@ -336,6 +357,9 @@ impl Conversation {
             Ok(()) => {}
             Err(NoLease::Ended(end)) => return Err(end),
             Err(NoLease::Refused(error)) => {
+                if unproven && (error.code == UNABLE || ACCOUNT_REFUSED.contains(&error.code)) {
+                    self.stage.throttle.failed(self.suspect(wish), Instant::now());
+                }
                 if let Some(account) = self.account.as_ref().filter(|_| unproven) {
                     account.proven.void();
                 }
@@ -348,6 +372,7 @@ impl Conversation {
         }
         if let Some(account) = self.account.clone().filter(|_| unproven) {
             main.credentials.learn(account);
+            self.stage.throttle.succeeded(self.suspect(wish));
         }
         if let Some(name) = database {
             self.local.note_database(account, name);

@@ -27,6 +27,7 @@ impl Checker<'_> {
             max_clients: max_clients?,
             max_packet: max_packet?,
             login_timeout: login_timeout?,
+            login_failure_delay: raw.login_failure_delay.value?,
             drain_timeout: raw.drain_timeout.value?,
         })
     }

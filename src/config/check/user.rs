@@ -28,12 +28,32 @@ impl Checker<'_> {
         let secret = self.user_secret(raw);
         let backend_user = self.backend_user(&raw.backend_user);
         let backend_password = self.backend_password(raw);
+        if let (Some(secret), Some(None)) = (&secret, &backend_password) {
+            self.warn_of_hash(&raw.password_hash.place, secret);
+        }
         Some(UserSettings {
             name: name?,
             secret: secret?,
             backend_user: backend_user?,
             backend_password: backend_password?,
         })
+    }
+
+    /// Says where a hash does not log in: the one thing that a server may ask for and Greenroom not have.
+    fn warn_of_hash(&mut self, place: &Place, secret: &UserSecret) {
+        match secret {
+            UserSecret::Password(_) => {}
+            UserSecret::NativeDoubleSha1(_) => self.warn(
+                place,
+                "it logs in only to accounts of mysql_native_password, which MySQL 9 has no more; for others give the \
+                 password or a backend_password",
+            ),
+            UserSecret::Sha2Double(_) => self.warn(
+                place,
+                "it logs in only to accounts of caching_sha2_password that the server has in its cache; for others give \
+                 the password or a backend_password",
+            ),
+        }
     }
 
     /// A name that a server could know.

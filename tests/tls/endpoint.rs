@@ -249,3 +249,26 @@ fn a_password_is_learned_inside_tls() {
         assert_eq!(refused(Wire::connect_tls(proxy.address(), &wrong, &tls)), 1045);
     });
 }
+
+#[test]
+fn a_proxy_speaks_before_tls_for_the_client_whose_tls_it_passes_on() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "passed");
+        let proxy = setup(server, &tenant, &["tls = \"required\""])
+            .endpoint("tls = \"required\"")
+            .endpoint("proxy_protocol_networks = [\"127.0.0.1\"]")
+            .start();
+        let tls = Tls::trusting(&authority().file);
+        let come = |login: &Login| {
+            let mut wire = Wire::open(proxy.address())?;
+            wire.send_raw(b"PROXY TCP4 10.1.2.3 10.0.0.1 4711 3306\r\n")?;
+            wire.encrypt(login, &tls)?.log_in(login)
+        };
+        let mut wire = come(&tenant.login()).unwrap();
+        assert_eq!(wire.scalar("SELECT 1").as_deref(), Some("1"));
+        match come(&Login::new(&tenant.name, "wrong")) {
+            Err(WireError::Refused(error)) => assert!(error.message.contains("@'10.1.2.3'"), "{error}"),
+            other => panic!("a refusal was due, not {other:?}"),
+        }
+    });
+}

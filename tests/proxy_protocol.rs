@@ -14,7 +14,7 @@ use mysql_common::constants::Command;
 use support::observe::{Root, until};
 use support::proxy::{Proxy, Setup};
 use support::servers::{Tenant, each_server, mariadb};
-use support::wire::{ErrPacket, Login, Wire, WireError};
+use support::wire::{AuthPath, ErrPacket, Login, Wire, WireError};
 
 const TWO: Ipv4Addr = loopback(2);
 const THREE: Ipv4Addr = loopback(3);
@@ -128,6 +128,21 @@ fn a_header_may_come_in_pieces_or_never_and_login_timeout_covers_it() {
         stream.read_to_end(&mut rest).unwrap();
     }
     assert_eq!(Wire::connect(proxy.address(), &tenant.login()).unwrap().scalar("SELECT 1").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_password_to_be_learned_does_not_come_in_clear_from_behind_a_proxy() {
+    let tenant = Tenant::new(mariadb(), "clear");
+    let setup = Setup::new(mariadb().address()).endpoint("credentials = \"learned\"");
+    let proxy = setup.endpoint("proxy_protocol_networks = [\"127.0.0.9\"]").start();
+    let login = tenant.login().plugin("caching_sha2_password").in_clear();
+    for client in ["10.1.2.3", "127.0.0.1"] {
+        let error = refused(Wire::connect_saying(NINE, proxy.address(), &header(Version::V2, client), &login));
+        assert_eq!(error.code, 1045, "{client}: the path from the client to the proxy is unknown");
+    }
+    // On the loopback interface itself it may.
+    let wire = Wire::connect_saying(NINE, proxy.address(), &write(Version::V2, None), &login).unwrap();
+    assert_eq!(wire.auth, AuthPath::FullClear);
 }
 
 #[test]

@@ -63,6 +63,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether a lease that was sent there may be served there.
+    pub(crate) fn admits(&self, node: &Node) -> bool {
+        self.suits(node) || self.settings.access == Access::ReadOnly && self.settings.fallback_to_primary
+    }
+
     fn primary(&self) -> Choice<'_> {
         let able = self.nodes.iter().filter(|node| self.suits(node) && node.is_up());
         if let Some(node) = able.min_by_key(|node| node.promoted()) {

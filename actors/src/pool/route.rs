@@ -59,7 +59,7 @@ impl PoolShard {
         let mut moved = std::mem::take(&mut self.homeless);
         if let Some(desk) = self.desk_of(node) {
             let known = Arc::clone(&desk.node);
-            let astray = desk.line.remove(|waiter| !waiter.request.ticket.endpoint.suits(&known));
+            let astray = desk.line.remove(|waiter| !waiter.request.ticket.endpoint.admits(&known));
             desk.post();
             for waiter in astray {
                 self.keys.leave(waiter.key);

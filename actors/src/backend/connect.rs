@@ -204,9 +204,9 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
     let capabilities = capability::backend(greeting.capabilities, blueprint.capabilities);
     let mut identity = identity(blueprint, capabilities, settings);
     let node = permit.node();
-    let seq = encrypt(&mut stream, &greeting, &mut identity, ahead, settings).await?;
+    let (seq, ahead) = encrypt(&mut stream, &greeting, &mut identity, ahead, settings).await?;
     let secure = stream.is_private();
-    let mut packets = Packets::resume(&mut stream, None, seq);
+    let mut packets = Packets::resume(&mut stream, ahead, seq);
     let begun = NodeLogin::new(&greeting, identity.clone(), secure, node.rsa_key());
     login(&mut packets, begun, node).await.map_err(|attempt| attempt.explained(settings))?;
     if identity.charset > u16::from(u8::MAX) {

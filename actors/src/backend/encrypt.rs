@@ -9,6 +9,7 @@ use greenroom_protocol::login::greeting::Greeting;
 use metrics::counter;
 
 use super::connect::{Failure, failed};
+use super::introduction::explain;
 use crate::buffer::Buffer;
 use crate::end::BackendEnd;
 use crate::metrics::TLS_OPENS;
@@ -18,7 +19,8 @@ use crate::settings::NodeSettings;
 use crate::stream::Stream;
 use crate::tls::NodeTlsMode;
 
-/// Encrypts the connection, or leaves it as it is where that is allowed. Gives the sequence id of the login request.
+/// Encrypts the connection, or leaves it as it is where that is allowed. Gives the sequence id of the login request, and what
+/// was read ahead where that is still to be heeded.
 ///
 /// # Errors
 /// [`Failure`].
@@ -28,20 +30,20 @@ pub(super) async fn encrypt(
     identity: &mut Identity,
     ahead: Option<Buffer>,
     settings: &NodeSettings,
-) -> Result<u8, Failure> {
-    // A server waits for the login: what is there already, somebody else has put in before the encryption.
-    if ahead.is_some() {
-        return Err(refused(settings, "it sent more than its greeting"));
-    }
+) -> Result<(u8, Option<Buffer>), Failure> {
     let offers = greeting.capabilities.flags.contains(CapabilityFlags::CLIENT_SSL);
-    let Some(dialer) = settings.tls.dialer() else { return Ok(1) };
+    let Some(dialer) = settings.tls.dialer() else { return Ok((1, ahead)) };
     match settings.tls.mode() {
         NodeTlsMode::Preferred if !offers || stream.is_unix() => {
             count(settings, None);
-            return Ok(1);
+            return Ok((1, ahead));
         }
         _ if !offers => return Err(refused(settings, "it does not offer TLS, which the node's tls wants")),
         _ => {}
+    }
+    // A server waits for the login: what is there already, somebody else has put in before the encryption.
+    if ahead.is_some() {
+        return Err(odd(settings, "it sent more than its greeting"));
     }
     identity.capabilities.flags.insert(CapabilityFlags::CLIENT_SSL);
     let request = NodeLogin::tls_request(identity);
@@ -50,14 +52,25 @@ pub(super) async fn encrypt(
     match Box::pin(stream.connect_tls(dialer)).await {
         Ok(()) => {
             count(settings, Some(stream));
-            Ok(2)
+            Ok((2, None))
         }
         // What one side does not like of the other's, it will not like the next time.
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(refused(settings, &format!("no TLS with it: {error}")))
+            Err(odd(settings, &format!("no TLS with it: {error}")))
         }
-        Err(error) => Err(failed(format!("the TLS handshake with {} failed: {error}", settings.address))),
+        Err(error) => {
+            let reason = format!("the TLS handshake with {} failed: {error}", settings.address);
+            Err(explain(failed(reason), settings))
+        }
     }
+}
+
+/// What came is no TLS: where a PROXY header went ahead, because of that.
+fn odd(settings: &NodeSettings, reason: &str) -> Failure {
+    if settings.proxy_protocol.is_some() {
+        return explain(failed(reason.to_owned()), settings);
+    }
+    refused(settings, reason)
 }
 
 fn refused(settings: &NodeSettings, reason: &str) -> Failure {

@@ -69,6 +69,11 @@ fn the_users_of_the_server_log_in_and_nobody_else() {
                     assert_eq!((error.code, error.state.as_str()), (1045, "28000"), "{mode} {plugin} {error}");
                 }
             }
+            // The same on a connection that is there, as somebody else.
+            let other = Tenant::new(server, "other");
+            let mut wire = outcome(proxy.address(), &bare(&tenant)).unwrap();
+            wire.change_user(&bare(&other)).unwrap();
+            works(&mut wire, &other);
             // The reader himself, and the configuration's own users, as ever.
             outcome(proxy.address(), &Login::new("reader", "reader-secret")).unwrap();
             outcome(proxy.address(), &Login::new("app", "app-secret")).unwrap();

@@ -16,7 +16,7 @@ use crate::backend::{Heard, ask, probe};
 use crate::metrics::{NODE_LAG_SECONDS, NODE_ROLE, NODE_UP};
 use crate::node::Node;
 use crate::pool::{Health, NodeChanged};
-use crate::role::{Judge, Report};
+use crate::role::{Judge, Lag, Report};
 use crate::settings::{MonitorSettings, Role};
 use crate::stage::Stage;
 use crate::supervisor::Recovered;
@@ -156,7 +156,7 @@ impl NodeMonitor {
             let lag = self.judge.lag(replication, Instant::now());
             let settings = self.node.settings();
             self.node.note_lagging(lag.is_over(settings.max_lag));
-            let hidden = lag == crate::role::Lag::Unknown;
+            let hidden = lag == Lag::Unknown;
             if hidden && !self.hidden {
                 slog::warn!(self.stage.log, "how far the node is behind cannot be seen: the monitor's account lacks the right";
                     "node" => &settings.name);
@@ -230,6 +230,9 @@ impl NodeMonitor {
             self.believe(&report, results);
         } else {
             self.show_role();
+            if !self.is_watched() && !self.node.is_retired() {
+                gauge!(NODE_LAG_SECONDS, "node" => self.node.settings().name.clone()).set(Lag::Unknown.seconds());
+            }
         }
         let doubt = self.is_watched() && self.judge.is_in_doubt(self.node.role());
         self.next = Instant::now() + if doubt { AGAIN.min(watch.interval) } else { self.interval(watch.interval) };

@@ -37,6 +37,16 @@ fn wrong_sections() -> Vec<(Case, &'static str)> {
             file("[log]\npool = 'session'"),
             "a.toml:2: log.pool: [log] has no key \"pool\"; expected it in [[endpoints]]",
         ),
+        (
+            file("[monitor]\npassword = 'secret'"),
+            "a.toml:2: monitor.password: there is no user whose password it is; expected user beside it",
+        ),
+        (
+            file("[monitor]\nuser = 'm'"),
+            "a.toml:2: monitor.user: the user has no password; expected exactly one of password, password_file, password_env",
+        ),
+        (file("[monitor]\ninterval = '1ms'"), "a.toml:2: monitor.interval: 1ms is too short; expected 50ms or more"),
+        (file("[monitor]\nresults = 0"), "a.toml:2: monitor.results: 0 is too small; expected more than 0"),
         (file("server.workers = 5000"), "a.toml:1: server.workers: 5000 is too many; expected 0 to 1024"),
         (file("server.max_clients = 0"), "a.toml:1: server.max_clients: 0 is too small; expected more than 0"),
         (

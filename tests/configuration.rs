@@ -259,6 +259,20 @@ fn a_servers_rsa_key_is_read_from_its_file() {
 }
 
 #[test]
+fn clear_text_for_an_unverified_server_is_warned_of() {
+    let warned = |address: &str, more: &str| {
+        let node = format!("[[nodes]]\nname='n'\naddress='{address}'\nallow_cleartext_over_tls=true\n{more}");
+        let warnings = file(&node).warnings();
+        assert!(warnings.len() < 2, "{warnings:?}");
+        warnings
+            .iter()
+            .any(|warning| warning.starts_with("a.toml:4: nodes[0].allow_cleartext_over_tls: tls is neither"))
+    };
+    assert!(warned("h:1", "") && warned("h:1", "tls='required'"));
+    assert!(!warned("h:1", "tls='verify-identity'") && !warned("unix:/s", ""));
+}
+
+#[test]
 fn a_node_that_no_endpoint_uses_is_warned_of() {
     let spare = "[[nodes]]\nname='a'\naddress='h:1'\n[[nodes]]\nname='b'\naddress='h:2'\n";
     let case = file(&format!("{spare}[[endpoints]]\nname='e'\nlisten='127.0.0.1:1'\nnodes=['a']"));

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::support::{
     proxy::{Proxy, Setup},
     servers::{Tenant, mysql},
-    wire::{AuthPath, Login, Wire, WireError},
+    wire::{AuthPath, Login, Tls, Wire, WireError},
 };
 
 /// A server's plugin: the server, its name there, and how an account gets it.
@@ -37,8 +37,8 @@ pub(super) const CLIENTS: [&str; 7] = [
     "none",
 ];
 
-/// How it reaches Greenroom; a channel more is a row more for each client and source.
-pub(super) const CHANNELS: [&str; 2] = ["TCP", "Unix socket"];
+/// How it reaches Greenroom.
+pub(super) const CHANNELS: [&str; 3] = ["TCP", "TLS", "Unix socket"];
 
 /// How Greenroom knows the user.
 pub(super) const SOURCES: [&str; 4] = ["password", "`*HEX`", "`sha256:HEX`", "learned"];
@@ -140,6 +140,8 @@ impl Field {
         let wire = match (channel, source) {
             ("TCP", "learned") => Wire::connect(self.learning, &login),
             ("TCP", _) => Wire::connect(self.address(), &login),
+            ("TLS", "learned") => Wire::connect_tls(self.learning, &login.in_clear(), &Tls::credulous()),
+            ("TLS", _) => Wire::connect_tls(self.address(), &login.in_clear(), &Tls::credulous()),
             _ => Wire::connect_unix(&self.socket(source), &login.in_clear()),
         };
         match wire {

@@ -15,9 +15,9 @@ const CONNECTOR: &str = "mysql-connector-python";
 
 /// A query through MySQL's driver for Python.
 const SCRIPT: &str = "import sys, mysql.connector as m
-user, password, plugin, port, socket = sys.argv[1:]
+user, password, plugin, port, socket, encrypted = sys.argv[1:]
 more = {'unix_socket': socket} if socket else {'host': '127.0.0.1', 'port': int(port)}
-c = m.connect(user=user, password=password, auth_plugin=plugin, use_pure=True, ssl_disabled=True, **more)
+c = m.connect(user=user, password=password, auth_plugin=plugin, use_pure=True, ssl_disabled=(encrypted == 'no'), **more)
 k = c.cursor(); k.execute('SELECT 40 + 2'); print(k.fetchone()[0])";
 
 /// Program, plugin and channel.
@@ -27,7 +27,9 @@ pub(super) fn rows() -> Vec<(&'static str, &'static str, &'static str)> {
     let mysql = ["caching_sha2_password", "sha256_password"].into_iter().map(|plugin| (MYSQL, plugin, "TCP"));
     let python = ["caching_sha2_password", "sha256_password"].into_iter().map(|plugin| (CONNECTOR, plugin, "TCP"));
     let clear = [MARIADB, MYSQL].into_iter().map(|program| (program, "mysql_clear_password", "Unix socket"));
-    maria.chain(mysql).chain(python).chain(clear).collect()
+    let encrypted = ["caching_sha2_password", "sha256_password", "mysql_clear_password"];
+    let encrypted = [MYSQL, CONNECTOR].into_iter().flat_map(|program| encrypted.map(|plugin| (program, plugin, "TLS")));
+    maria.chain(mysql).chain(python).chain(encrypted).chain(clear).collect()
 }
 
 /// Whether this machine has it; says loudly when not.
@@ -59,16 +61,18 @@ pub(super) fn outcome(program: &str, plugin: &str, channel: &str, field: &Field)
     let (port, socket) = (field.address().port().to_string(), field.socket("password"));
     let mut command = command(program);
     if program == CONNECTOR {
-        let socket = if channel == "TCP" { String::new() } else { socket.display().to_string() };
-        command.args(["-c", SCRIPT, "user0", PASSWORD, plugin, &port, &socket]);
+        let socket = if channel == "Unix socket" { socket.display().to_string() } else { String::new() };
+        let encrypted = if channel == "TLS" { "yes" } else { "no" };
+        command.args(["-c", SCRIPT, "user0", PASSWORD, plugin, &port, &socket, encrypted]);
     } else {
         command.args(["--no-defaults", "-N", "-uuser0", &format!("-p{PASSWORD}"), &format!("--default-auth={plugin}")]);
         match channel {
-            "TCP" => command.args(["-h127.0.0.1", &format!("-P{port}")]),
-            _ => command.arg(format!("-S{}", socket.display())),
+            "Unix socket" => command.arg(format!("-S{}", socket.display())),
+            _ => command.args(["-h127.0.0.1", &format!("-P{port}")]),
         };
         if program == MYSQL {
-            command.args(["--get-server-public-key", "--ssl-mode=DISABLED", "--enable-cleartext-plugin"]);
+            let mode = if channel == "TLS" { "--ssl-mode=REQUIRED" } else { "--ssl-mode=DISABLED" };
+            command.args(["--get-server-public-key", mode, "--enable-cleartext-plugin"]);
         }
         command.args(["-e", "SELECT 40 + 2"]);
     }

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::sync::Arc;
 
-use greenroom_actors::settings::NodeSettings;
+use greenroom_actors::settings::{Address, NodeSettings};
+use greenroom_actors::tls::NodeTlsMode;
 use greenroom_protocol::login::rsa::NodeKey;
 
 use super::Checker;
@@ -36,6 +37,7 @@ impl Checker<'_> {
         let connect_timeout = self.some_time(&raw.connect_timeout);
         let tls = self.node_tls(raw);
         let rsa_key = self.rsa_key(&raw.rsa_key_file);
+        self.warn_of_clear_text(raw);
         Some(NodeSettings {
             name: name?,
             address: address?,
@@ -51,6 +53,17 @@ impl Checker<'_> {
             clear_text: raw.allow_cleartext_over_tls.value?,
             rsa_key: rsa_key?,
         })
+    }
+
+    /// Passwords in clear text are for the one server that they are meant for.
+    fn warn_of_clear_text(&mut self, raw: &RawNode) {
+        let by_socket = matches!(raw.address.value, Some(Address::Unix(_)));
+        let verified = raw.tls.value.is_none_or(NodeTlsMode::verifies);
+        if raw.allow_cleartext_over_tls.value == Some(true) && !by_socket && !verified {
+            let what =
+                "tls is neither \"verify-ca\" nor \"verify-identity\": whoever stands in for the server gets passwords";
+            self.warn(&raw.allow_cleartext_over_tls.place, what);
+        }
     }
 
     fn rsa_key(&mut self, field: &Field<String>) -> Option<Option<NodeKey>> {

@@ -171,6 +171,29 @@ fn a_transaction_whose_connection_is_killed_is_lost_and_nothing_runs_as_if_it_we
 }
 
 #[test]
+fn what_was_sent_behind_a_statement_of_a_lost_transaction_does_not_run_outside_it() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "behind");
+        let mut root = Root::on(server);
+        let proxy = setup(server, &tenant, 4).start();
+        let mut wire = tenant.connect(proxy.address());
+        wire.ok("CREATE TABLE t (a INT)");
+        wire.ok("START TRANSACTION");
+        wire.ok("INSERT INTO t VALUES (1)");
+        root.connections(&tenant.name).into_iter().for_each(|id| root.kill(id));
+        root.wait_for(&tenant.name, 0);
+        let both = ["INSERT INTO t VALUES (2)", "INSERT INTO t VALUES (3)"]
+            .map(|sql| [&(sql.len() as u32 + 1).to_le_bytes()[..3], b"\0\x03", sql.as_bytes()].concat());
+        wire.send_raw(&both.concat()).unwrap();
+        let replies = wire.replies().unwrap();
+        assert!(matches!(replies.as_slice(), [Reply::Err(error)] if error.code == 1180), "{replies:?}");
+        assert!(wire.replies().is_err(), "the client could not know, and is to begin anew");
+        let mut next = tenant.connect(proxy.address());
+        assert_eq!(next.scalar("SELECT COUNT(*) FROM t").as_deref(), Some("0"));
+    });
+}
+
+#[test]
 fn a_pinned_session_whose_connection_is_killed_is_told_and_ended() {
     each_server(|server| {
         let tenant = Tenant::new(server, "pinned");

@@ -3,7 +3,7 @@
 use greenroom_protocol::command::Command;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::reply::ServerError;
-use greenroom_protocol::sql::{Facts, PinReason, PinSet};
+use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet};
 
 use super::conversation::Conversation;
 use super::turn::Turn;
@@ -48,11 +48,27 @@ impl Conversation {
         let survives = self.survives(open) && !begun;
         self.lose();
         self.skip(&mut turn.incoming).await?;
+        let transaction = open || turn.effects.kind == Kind::Begin;
+        let survives = survives && !(transaction && self.has_gone_on());
         let error = if open { SqlError::transaction_lost(&node) } else { SqlError::outcome_unknown(&node) };
         if !begun {
             self.refuse_turn(turn, &error).await?;
         }
         if survives { Ok(()) } else { Err(SessionEnd::BackendLost) }
+    }
+
+    /// Tells that there is no connection for a statement.
+    pub(super) async fn refuse_lease(&mut self, turn: &mut Turn, error: &SqlError) -> Result<(), SessionEnd> {
+        self.skip(&mut turn.incoming).await?;
+        let ends = turn.effects.kind == Kind::Begin && self.has_gone_on();
+        self.refuse_turn(turn, error).await?;
+        if ends { Err(SessionEnd::BackendLost) } else { Ok(()) }
+    }
+
+    /// Whether commands wait that the client has sent before it can know of an error: behind a transaction that did not
+    /// begin, or is lost, they would run by themselves.
+    fn has_gone_on(&mut self) -> bool {
+        self.client.inlet.as_ref().is_some_and(|inlet| !inlet.is_empty()) || !self.client.stream.is_silent()
     }
 
     /// Whether the session could go on without what its connection knows. `open`: a transaction goes with it.
@@ -78,6 +94,7 @@ impl Conversation {
         let survives = self.survives(open);
         self.lose();
         self.skip(&mut turn.incoming).await?;
+        let survives = survives && !(open && self.has_gone_on());
         let error = match open {
             true => SqlError::transaction_lost(&name),
             false => SqlError::node_down(&name, "it takes no writes any more, and the session is bound to it"),

@@ -151,10 +151,7 @@ impl Conversation {
             match self.acquire_for_statement(retried).await {
                 Ok(()) => {}
                 Err(NoLease::Ended(end)) => return Err(end),
-                Err(NoLease::Refused(error)) => {
-                    self.skip(&mut turn.incoming).await?;
-                    return self.refuse_turn(&turn, &error).await;
-                }
+                Err(NoLease::Refused(error)) => return self.refuse_lease(&mut turn, &error).await,
             }
             self.note_running();
             self.reveal(&mut turn);

@@ -43,7 +43,12 @@ pub(super) async fn encrypt(
     }
     // A server waits for the login: what is there already, somebody else has put in before the encryption.
     if ahead.is_some() {
-        return Err(odd(settings, "it sent more than its greeting"));
+        let reason = "it sent more than its greeting";
+        return Err(match settings.tls.mode() {
+            // Nobody is kept out in this mode, and one connection that begins so says nothing of the next.
+            NodeTlsMode::Preferred => explain(failed(reason.to_owned()), settings),
+            _ => odd(settings, reason),
+        });
     }
     identity.capabilities.flags.insert(CapabilityFlags::CLIENT_SSL);
     let request = NodeLogin::tls_request(identity);

@@ -45,7 +45,8 @@ pub(super) async fn encrypt(
     if ahead.is_some() {
         let reason = "it sent more than its greeting";
         return Err(match settings.tls.mode() {
-            // Nobody is kept out in this mode, and one connection that begins so says nothing of the next.
+            // Nobody is kept out in this mode, and MySQL may send what another connection, killed by somebody, was to get
+            // (measured): the next is well.
             NodeTlsMode::Preferred => explain(failed(reason.to_owned()), settings),
             _ => odd(settings, reason),
         });

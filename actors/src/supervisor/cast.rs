@@ -32,6 +32,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// A worker's thread ended at once.
+    #[error("worker {0} did not start")]
+    Worker(usize),
     /// No key for the password exchange could be made.
     #[error(transparent)]
     Rsa(#[from] RsaError),
@@ -104,7 +107,8 @@ pub fn start(settings: Settings, log: Logger) -> Result<Running, StartError> {
         nodes.insert(node.name.clone(), Arc::new(Node::new(index, Arc::clone(node), workers)));
     }
     let arbiters: Vec<_> = (0..workers).map(|_| Arbiter::new()).collect();
-    let shards = arbiters.iter().enumerate().map(|(worker, arbiter)| shard(worker, arbiter, &stage)).collect();
+    let shards = arbiters.iter().enumerate().map(|(worker, arbiter)| shard(worker, arbiter, &stage));
+    let shards = shards.collect::<Result<_, _>>()?;
     let mut all: Vec<_> = nodes.values().cloned().collect();
     all.sort_by_key(|node| node.index);
     let mut supervisor = Supervisor {
@@ -140,7 +144,7 @@ fn bind(endpoint: &EndpointSettings, workers: usize) -> Result<Vec<Bound>, Start
     })
 }
 
-fn shard(worker: usize, arbiter: &Arbiter, stage: &Arc<Stage>) -> Addr<PoolShard> {
+fn shard(worker: usize, arbiter: &Arbiter, stage: &Arc<Stage>) -> Result<Addr<PoolShard>, StartError> {
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
     let stage = Arc::clone(stage);
     arbiter.spawn_fn(move || {
@@ -154,11 +158,7 @@ fn shard(worker: usize, arbiter: &Arbiter, stage: &Arc<Stage>) -> Addr<PoolShard
         // The receiver waits for just this.
         let _ = sender.send(addr);
     });
-    #[expect(
-        clippy::expect_used,
-        reason = "a worker thread that ends at once is a failure of the machine, at start only"
-    )]
-    receiver.recv().expect("a worker thread has started")
+    receiver.recv().map_err(|_| StartError::Worker(worker))
 }
 
 impl Supervisor {

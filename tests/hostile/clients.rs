@@ -78,7 +78,7 @@ fn greetings(bed: &Bed) -> Vec<Case> {
         ("a command in place of a login", packet(0, b"\x03SELECT 1")),
         ("an HTTP request", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec()),
         ("a TLS hello", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03".to_vec()),
-        ("a request for TLS that was not offered", packet(1, &[&[0, 0x0A, 0, 0][..], &[0; 28]].concat())),
+        ("a request for TLS that nothing follows", packet(1, &[&[0, 0x0A, 0, 0][..], &[0; 28]].concat())),
         ("the protocol before 4.1", packet(1, b"\x05\0\0\0\0app\0")),
         ("no end of the user name", with(&|payload| payload.truncate(36))),
         ("an answer longer than the packet", with(&|payload| *payload.last_mut().unwrap() = 0xFF)),

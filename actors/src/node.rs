@@ -197,7 +197,7 @@ impl Node {
         self.retired.store(retired, Ordering::Relaxed);
     }
 
-    /// Why it is down.
+    /// Why it is down, or was when it last was: who is told so may hear of it when that is over.
     pub(crate) fn fault(&self) -> Arc<str> {
         let fault = self.fault.read().unwrap_or_else(PoisonError::into_inner);
         fault.clone().unwrap_or_else(|| Arc::from("no reason is known"))
@@ -254,7 +254,9 @@ impl Node {
 
     /// Up (`None`), or down for a reason.
     pub(crate) fn mark(&self, fault: Option<&str>) {
-        *self.fault.write().unwrap_or_else(PoisonError::into_inner) = fault.map(Arc::from);
+        if let Some(fault) = fault {
+            *self.fault.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::from(fault));
+        }
         self.up.store(fault.is_none(), Ordering::Relaxed);
     }
 

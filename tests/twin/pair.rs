@@ -307,6 +307,8 @@ fn loss(answer: &[String]) -> Option<Loss> {
     let refusals = [
         begins("1615 (HY000) "),
         begins("1429 (HY000) ") && error.contains("its connections are lost before they can be used"),
+        // They were killed while they were being opened.
+        begins("1429 (HY000) ") && error.contains("connections to it failed again and again"),
     ];
     if begins("1180 (HY000) Transaction lost: ") {
         Some(Loss::Transaction)

@@ -136,6 +136,8 @@ pub(super) struct Conversation {
     pub(super) belongings: Option<Box<Belongings>>,
     /// What the texts that it has prepared by SQL may pin when they are executed.
     pub(super) prepared: PinSet,
+    /// One of them may ask about the statement before.
+    pub(super) prepared_asks: bool,
     pub(super) debts: Debts,
     /// The user variables that are to be asked for.
     pub(super) computed: Vec<Box<[u8]>>,
@@ -232,6 +234,7 @@ impl Conversation {
             sticky: PinSet::EMPTY,
             belongings: None,
             prepared: PinSet::EMPTY,
+            prepared_asks: false,
             debts: Debts::default(),
             computed: Vec::new(),
             warnings_lost: false,

@@ -132,6 +132,7 @@ impl Conversation {
             }
         }
         self.hold.begin(pins, effects.facts.intersects(Facts::MULTI | Facts::COMPOUND));
+        self.prepared_asks |= effects.facts.contains(Facts::MAY_ASK) && effects.pins.contains(PinReason::SqlPrepare);
         match effects.kind {
             Kind::Prepare => {
                 let texts = PinSet::of(&[PinReason::SqlPrepare]);
@@ -177,7 +178,7 @@ impl Conversation {
         let over = over.union(effects.unpins.intersection(PinSet::of(&[PinReason::UserLock])));
         self.hold.pins = self.hold.pins.difference(over);
         if over.contains(PinReason::SqlPrepare) {
-            self.prepared = PinSet::EMPTY;
+            (self.prepared, self.prepared_asks) = (PinSet::EMPTY, false);
         }
         if self.hold.pins.intersection(BY_NAME).is_empty() {
             self.belongings = None;

@@ -281,7 +281,7 @@ impl Conversation {
             self.statements.clear();
         }
         self.belongings = None;
-        self.prepared = PinSet::EMPTY;
+        (self.prepared, self.prepared_asks) = (PinSet::EMPTY, false);
         self.debts = super::conversation::Debts::default();
         self.computed.clear();
         self.soiled = false;

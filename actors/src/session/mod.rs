@@ -34,6 +34,7 @@ mod ready;
 mod replication;
 mod reset;
 mod rewrite;
+mod stand_in;
 mod statements;
 mod statistics;
 mod turn;

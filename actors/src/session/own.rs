@@ -21,6 +21,11 @@ use crate::end::SessionEnd;
 const READ_BACK: &[u8] = b"SELECT CAST(LAST_INSERT_ID() AS BINARY), CAST(@@character_set_client AS BINARY), \
     CAST(@@character_set_results AS BINARY), CAST(@@collation_connection AS BINARY) LIMIT 1";
 
+/// The same, and `FOUND_ROWS()`, which is still that of the statement before while it runs.
+const READ_BACK_FOUND: &[u8] = b"SELECT CAST(LAST_INSERT_ID() AS BINARY), CAST(FOUND_ROWS() AS BINARY), \
+    CAST(@@character_set_client AS BINARY), CAST(@@character_set_results AS BINARY), \
+    CAST(@@collation_connection AS BINARY) LIMIT 1";
+
 /// Whether there are warnings.
 const WARNINGS: &[u8] = b"SELECT CAST(@@warning_count AS BINARY) LIMIT 1";
 
@@ -63,7 +68,7 @@ impl Conversation {
         if self.hold.holds() {
             return Ok(());
         }
-        if self.debts != Debts::default() && !self.pay().await {
+        if (self.debts != Debts::default() || self.previous.owes()) && !self.pay().await {
             return self.write_off(debts);
         }
         if !self.hold.holds() {
@@ -128,10 +133,11 @@ impl Conversation {
     /// Asks; `false` where the connection is lost.
     pub(super) async fn pay(&mut self) -> bool {
         let debts = std::mem::take(&mut self.debts);
+        let counts = self.previous.owes();
         self.previous.lose_sight();
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
         let mut batch = Batch::new(wire.card.capabilities);
-        batch.add(Command::Query, READ_BACK);
+        batch.add(Command::Query, if counts { READ_BACK_FOUND } else { READ_BACK });
         if debts.triggers {
             batch.add(Command::Query, TRIGGERS);
         }
@@ -182,6 +188,11 @@ impl Conversation {
         let mut suspect = debts.suspicion && (outcome.changes.state_changed || !outcome.changes.variables.is_empty());
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
         (self.last_insert_id, wire.card.last_insert_id) = (insert_id, insert_id);
+        if let [_, Some(found_rows), _, _, _] = row.as_slice()
+            && let Some(found_rows) = number_in(found_rows)
+        {
+            self.previous.told(found_rows);
+        }
         let ran = debts.triggers.then(|| triggers(answers.next()));
         let partners = (debts.server_collation || debts.join_limits).then(|| answers.next()).flatten();
         if debts.unreported {
@@ -253,7 +264,11 @@ fn note_partners(debts: Debts, answer: Option<&Answer>, state: &mut SessionState
 }
 
 fn number(row: &Row) -> Option<u64> {
-    std::str::from_utf8(row.first()?.as_deref()?).ok()?.parse().ok()
+    number_in(row.first()?.as_deref()?)
+}
+
+fn number_in(cell: &[u8]) -> Option<u64> {
+    std::str::from_utf8(cell).ok()?.parse().ok()
 }
 
 fn triggers(answer: Option<&Answer>) -> Option<u64> {

@@ -18,7 +18,6 @@ use super::command::Incoming;
 use super::conversation::Conversation;
 use super::digest::Effects;
 use super::kill;
-use super::rewrite::not_answered;
 use super::statements::{OPEN, Statement};
 use super::turn::Turn;
 use crate::end::SessionEnd;
@@ -101,9 +100,13 @@ impl Conversation {
             }
             _ => {}
         }
-        if command == Command::StmtExecute && self.asks_in_vain(effects) {
-            return self.refuse(incoming, &not_answered()).await;
-        }
+        let stand_in = match id.filter(|_| matches!(command, Command::StmtExecute | Command::StmtBulkExecute)) {
+            Some(id) => match self.stand_in(id, effects) {
+                Ok(stand_in) => stand_in,
+                Err(error) => return self.refuse(incoming, &error).await,
+            },
+            None => None,
+        };
         if command == Command::StmtExecute
             && let Some((id, query)) = id.and_then(|id| self.prepared_kill(id, self.argument(&incoming)))
         {
@@ -116,7 +119,7 @@ impl Conversation {
         if matches!(effects.kind, Kind::ShowProcesslist { .. }) {
             self.without_cursor(&incoming);
         }
-        self.run(Turn { effects, statement, named, ..Turn::new(command, incoming) }).await
+        self.run(Turn { effects, statement, stand_in, named, ..Turn::new(command, incoming) }).await
     }
 
     /// A list of processes comes whole, since Greenroom adds to it: servers, too, open no cursor where they need none.
@@ -126,15 +129,6 @@ impl Conversation {
         if let Some(flags) = bytes.and_then(|bytes| bytes.get_mut(HEADER + 5)) {
             *flags &= !CURSORS;
         }
-    }
-
-    /// Whether a statement asks for what the server at hand would answer for somebody else's statement.
-    fn asks_in_vain(&self, effects: Effects) -> bool {
-        let (row_count, found_rows) = self.previous.known(self.grant.is_some());
-        let asks = |fact| effects.facts.contains(fact);
-        self.shares()
-            && (asks(Facts::READS_ROW_COUNT) && row_count.is_some()
-                || asks(Facts::READS_FOUND_ROWS) && found_rows.is_some())
     }
 
     /// Whom a prepared `KILL` is for, where only Greenroom knows, and whether it is for the statement alone.
@@ -258,6 +252,7 @@ impl Conversation {
         if self.statements.latest == Some(id) {
             self.statements.latest = None;
         }
+        self.dismiss_stand_in(id);
         if !known.is_open() {
             return self.skip(&mut incoming).await;
         }

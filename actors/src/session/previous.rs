@@ -1,19 +1,27 @@
 //! What functions about the previous statement give, and whether the server at hand would give the same. Pure.
 
 use greenroom_protocol::command::Command;
+use greenroom_protocol::constants::StatusFlags;
 use greenroom_protocol::reply::Summary;
-use greenroom_protocol::sql::{Facts, Kind, Verdict};
+use greenroom_protocol::sql::{Facts, FoundRows, Kind, Verdict};
 
 /// Answered with an EOF, which is -1 rows to servers (measured).
 const WITHOUT_ROWS: [Command; 3] = [Command::StmtFetch, Command::FieldList, Command::SetOption];
 
+/// Errors of a statement that was not begun, so that `FOUND_ROWS()` is what it was: no right to it or no such thing (1044,
+/// 1045, 1049, 1051, 1054, 1109, 1142, 1143, 1146, 1227, 1305), an odd text (1052, 1060, 1064, 1066, 1149).
+const NOT_BEGUN: [u16; 16] =
+    [1044, 1045, 1049, 1051, 1052, 1054, 1060, 1064, 1066, 1109, 1142, 1143, 1146, 1149, 1227, 1305];
+
 /// Values of the session's previous statements.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Previous {
     /// `ROW_COUNT()`.
     row_count: i64,
-    /// `FOUND_ROWS()`.
-    found_rows: u64,
+    /// `FOUND_ROWS()`, where a reply told it.
+    found_rows: Option<u64>,
+    /// Where none did: it is to be asked for before the connection goes to somebody else.
+    owed: bool,
     /// The connection at hand has run what the first is about, and nothing since that changes it.
     row_count_here: bool,
     /// The same of the second.
@@ -22,11 +30,33 @@ pub(super) struct Previous {
     lists: bool,
 }
 
+impl Default for Previous {
+    fn default() -> Self {
+        let (row_count_here, found_rows_here) = (false, false);
+        Self { row_count: 0, found_rows: Some(0), owed: false, row_count_here, found_rows_here, lists: false }
+    }
+}
+
 impl Previous {
-    /// `ROW_COUNT()` and `FOUND_ROWS()`; `None` is what the server knows best. `held`: the session has a connection.
-    pub(super) fn known(&self, held: bool) -> (Option<i64>, Option<u64>) {
+    /// `ROW_COUNT()`, where the server does not know it best, and `FOUND_ROWS()`. `held`: the session has a connection.
+    pub(super) fn known(&self, held: bool) -> (Option<i64>, FoundRows) {
         let row_count = (!held || !self.row_count_here).then_some(self.row_count);
-        (row_count, (!held || !self.found_rows_here).then_some(self.found_rows))
+        let found_rows = match self.found_rows {
+            _ if held && self.found_rows_here => FoundRows::Server,
+            Some(rows) => FoundRows::Rows(rows),
+            None => FoundRows::Lost,
+        };
+        (row_count, found_rows)
+    }
+
+    /// Whether the connection at hand, alone, knows `FOUND_ROWS()`, and should be asked.
+    pub(super) fn owes(&self) -> bool {
+        self.owed && self.found_rows_here
+    }
+
+    /// What it said to that.
+    pub(super) fn told(&mut self, found_rows: u64) {
+        (self.found_rows, self.owed) = (Some(found_rows), false);
     }
 
     /// The connection is another, or Greenroom itself has asked something on it.
@@ -49,8 +79,8 @@ impl Previous {
         self.lists = true;
     }
 
-    /// Takes note of a command that the server has answered.
-    pub(super) fn note(&mut self, command: Command, summary: &Summary, effects: Verdict) {
+    /// Takes note of a command that the server has answered. `limited`: the session has limited its SELECTs.
+    pub(super) fn note(&mut self, command: Command, summary: &Summary, effects: Verdict, limited: bool) {
         let failed = summary.error.is_some();
         let lists = std::mem::take(&mut self.lists);
         if command == Command::StmtPrepare && !failed {
@@ -61,16 +91,26 @@ impl Previous {
             false => i64::try_from(summary.affected_rows).unwrap_or(i64::MAX),
         };
         self.row_count_here = true;
-        let several = effects.facts.intersects(Facts::MULTI | Facts::COMPOUND | Facts::MAY_RUN_ROUTINE);
-        if !summary.had_result_set {
+        if lists && !failed {
+            if summary.had_result_set {
+                (self.found_rows, self.owed, self.found_rows_here) = (Some(summary.rows), false, false);
+            }
             return;
         }
-        if !failed && matches!(effects.kind, Kind::Select | Kind::Show) {
-            (self.found_rows, self.found_rows_here) = (summary.rows, true);
+        if !effects.facts.contains(Facts::COUNTS_ROWS) {
+            return;
         }
-        self.found_rows_here |= several;
-        if !failed && lists {
-            (self.found_rows, self.found_rows_here) = (summary.rows, false);
+        let several = effects.facts.intersects(Facts::MULTI | Facts::COMPOUND)
+            || matches!(effects.kind, Kind::Call | Kind::Execute);
+        if !several && summary.error.is_some_and(|error| NOT_BEGUN.contains(&error.code)) {
+            return;
         }
+        let pieces = command == Command::StmtFetch || summary.status.contains(StatusFlags::SERVER_STATUS_CURSOR_EXISTS);
+        let told = !effects.facts.contains(Facts::COUNTS_UNTOLD) && summary.had_result_set && !limited;
+        self.found_rows = (told && !failed && !several && !pieces).then_some(summary.rows);
+        // Others are many, and nobody asks what they count.
+        let asked_about = matches!(effects.kind, Kind::Select | Kind::Insert | Kind::Replace) && !failed;
+        self.owed = self.found_rows.is_none() && (several || pieces || asked_about);
+        self.found_rows_here = true;
     }
 }

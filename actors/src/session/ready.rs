@@ -42,17 +42,23 @@ impl Conversation {
     pub(super) async fn make_ready(&mut self, turn: &mut Turn, own: u32) -> Result<(), Fault> {
         turn.rewritten = None;
         let types = self.types(turn, own);
+        if executes(turn.command) && turn.command != Command::StmtFetch {
+            self.set_stand_in(turn, own);
+        }
         let Some(statement) = self.statements.get_mut(own) else { return self.step_aside(turn, own) };
         let unclear = matches!(types, Types::Unclear);
         let fresh = unclear && !statement.stays;
         statement.stays |= unclear;
         let (stays, long) = (statement.stays, statement.long);
-        let (known, source) = (statement.types.clone(), statement.source.clone());
+        let aside =
+            turn.command == Command::StmtSendLongData || turn.command == Command::StmtReset && !statement.cursor;
+        let (key, source) = if aside { (own, statement.source.as_ref()) } else { statement.executed(own) };
+        let (known, source) = (statement.types.clone(), source.cloned());
         // A MariaDB that was never told any crashes (measured, 10.11.14).
         if matches!(types, Types::Kept(_)) && known.is_none() && self.flavor == Flavor::MariaDb {
             return Err(Fault::Refused(SqlError::wrong_arguments()));
         }
-        let entry = self.cache().and_then(|cache| cache.find(own, source.as_ref()));
+        let entry = self.cache().and_then(|cache| cache.find(key, source.as_ref()));
         // Types of somebody else's earlier execution must not stand in for those that were never given.
         let strange = fresh || matches!(types, Types::Kept(_)) && known.is_none();
         let usable = entry.is_some_and(|entry| !(strange && entry.bound));
@@ -61,12 +67,12 @@ impl Conversation {
             if long && executes(turn.command) {
                 return Err(Fault::Refused(SqlError::needs_prepare()));
             }
-            self.prepare_here(own, source.as_ref()).await?;
+            self.prepare_here(own, key, source.as_ref()).await?;
         }
         if stays && let Some(cache) = self.cache() {
-            cache.keep(own, source.as_ref());
+            cache.keep(key, source.as_ref());
         }
-        let Some(entry) = self.cache().and_then(|cache| cache.find(own, source.as_ref())) else {
+        let Some(entry) = self.cache().and_then(|cache| cache.find(key, source.as_ref())) else {
             return Err(Fault::Unsent("the statement is not prepared".to_owned()));
         };
         let id = entry.id;
@@ -122,8 +128,9 @@ impl Conversation {
         }
     }
 
-    /// Prepares a statement on the connection at hand, in the state in which the client has prepared it.
-    async fn prepare_here(&mut self, own: u32, source: Option<&Arc<Source>>) -> Result<(), Fault> {
+    /// Prepares a statement on the connection at hand, in the state in which the client has prepared it. `key`: by which id
+    /// the connection's cache is to know it.
+    async fn prepare_here(&mut self, own: u32, key: u32, source: Option<&Arc<Source>>) -> Result<(), Fault> {
         let gone = || Fault::Unsent("the statement went with its connection".to_owned());
         let source = source.ok_or_else(gone)?;
         self.local.tally.prepared();
@@ -145,7 +152,7 @@ impl Conversation {
             self.close_unused(prepared.id);
             return Err(Fault::Refused(SqlError::needs_prepare()));
         }
-        self.enter(own, Some(source), prepared.id);
+        self.enter(key, Some(source), prepared.id);
         Ok(())
     }
 

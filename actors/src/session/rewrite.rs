@@ -3,7 +3,7 @@
 use greenroom_protocol::command::Command;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::packet::{self, HEADER};
-use greenroom_protocol::sql::{self, Facts, Kind, PinReason};
+use greenroom_protocol::sql::{self, Facts, FoundRows, Kind, PinReason};
 
 use super::conversation::Conversation;
 use super::digest::Effects;
@@ -28,13 +28,10 @@ impl Conversation {
         let told = command == Command::Query;
         let (row_count, found_rows) = self.previous.known(self.grant.is_some());
         // A connection that is the session's own lacks only what Greenroom has answered itself.
-        let found_rows = found_rows.filter(|_| self.shares());
-        let elsewhere = told && self.shares() && (row_count.is_some() || found_rows.is_some());
-        let known = sql::Known {
-            row_count: row_count.filter(|_| told),
-            found_rows: found_rows.filter(|_| told),
-            connection_id: Some(u64::from(self.id)),
-        };
+        let found_rows = if told && self.shares() { found_rows } else { FoundRows::Server };
+        let elsewhere = told && self.shares() && (row_count.is_some() || found_rows != FoundRows::Server);
+        let connection_id = Some(u64::from(self.id));
+        let known = sql::Known { row_count: row_count.filter(|_| told), found_rows, connection_id };
         let mut payload = vec![command.byte()];
         payload.extend_from_slice(head);
         let (mode, doubt) = self.mode_and_doubt();

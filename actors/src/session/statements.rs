@@ -32,6 +32,8 @@ pub(super) struct Statement {
     pub(super) way: (Mode, Doubt),
     /// What to prepare on a connection that lacks it; `None` where nobody has kept the text, or nobody needs to.
     pub(super) source: Option<Arc<Source>>,
+    /// What is executed in its place, for now.
+    pub(super) stand_in: Option<Arc<Source>>,
     pub(super) params: u16,
     /// The types of its parameters as the client last named them.
     pub(super) types: Option<Arc<[u8]>>,
@@ -54,6 +56,7 @@ impl Statement {
             stamp,
             way,
             source: None,
+            stand_in: None,
             params: prepared.params,
             types: None,
             stays: effects.facts.intersects(STAYS),

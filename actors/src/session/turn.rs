@@ -9,7 +9,7 @@ use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet::{self, HEADER};
 use greenroom_protocol::reply::{Boundary, Legs, Reply, ServerError};
 use greenroom_protocol::sql::named::Named;
-use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, Reading, Verdict};
+use greenroom_protocol::sql::{Facts, FoundRows, Kind, PinReason, PinSet, Reading, Verdict};
 use greenroom_protocol::track::ClientTrackers;
 
 use super::command::Incoming;
@@ -54,6 +54,8 @@ pub(super) struct Turn {
     pub(super) change: Vec<Change>,
     /// The prepared statement that it is about, by the client's id; in a transaction pool only.
     pub(super) statement: Option<u32>,
+    /// The text to execute in place of that statement's, this once.
+    pub(super) stand_in: Option<Box<[u8]>>,
     /// The text that it prepares; in a transaction pool only.
     pub(super) draft: Option<Box<Draft>>,
     /// What its text names, where that matters and is known.
@@ -141,7 +143,7 @@ impl Conversation {
             return Box::pin(self.demoted(&mut turn)).await;
         }
         let bare = self.grant.is_none();
-        turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, None);
+        turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, FoundRows::Server);
         if bare {
             self.previous.lose_sight();
         }
@@ -155,6 +157,9 @@ impl Conversation {
             }
             self.note_running();
             self.reveal(&mut turn);
+            if turn.elsewhere && self.may_ask(&turn) {
+                return Box::pin(self.leave_unanswered(&mut turn)).await;
+            }
             match self.exchange(&mut turn, bare).await {
                 Ok(()) => break,
                 Err(Fault::ClientAfter(end)) => {
@@ -224,7 +229,8 @@ impl Conversation {
             effects = Verdict { pins: pin.map(PinSet::from).unwrap_or_default(), ..Verdict::default() };
         }
         effects = self.keep(&turn.assigns, effects);
-        self.previous.note(turn.command, &self.summary, effects);
+        let limited = self.state.variable(b"sql_select_limit").is_some();
+        self.previous.note(turn.command, &self.summary, effects, limited);
         // MySQL warns of a field list without telling so in its reply (measured).
         let untold = turn.command == Command::FieldList && self.flavor == Flavor::MySql;
         let warned = untold || self.hold.pins.contains(PinReason::Diagnostics);
@@ -438,6 +444,7 @@ impl Turn {
             reader: None,
             change: Vec::new(),
             statement: None,
+            stand_in: None,
             draft: None,
             named: None,
             assigns: Assigns::Unsaid,

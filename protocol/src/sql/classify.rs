@@ -2,6 +2,7 @@
 
 mod body;
 mod call;
+mod counts;
 mod general;
 mod head;
 mod kind;

@@ -78,6 +78,12 @@ facts! {
     SETS_SQL_MODE = 27;
     /// Sets `character_set_client` or may do so.
     SETS_CHARSET = 28;
+    /// Another `FOUND_ROWS()` is there after it than before.
+    COUNTS_ROWS = 29;
+    /// Which one, its reply need not tell.
+    COUNTS_UNTOLD = 30;
+    /// Asks for `ROW_COUNT()` or `FOUND_ROWS()` otherwise than in its own text: through a view, or in a text that it prepares.
+    MAY_ASK = 31;
 }
 
 impl Facts {

@@ -45,6 +45,8 @@ pub struct Hidden {
     leaky: BTreeSet<Box<[u8]>>,
     /// Views that may be such: their definitions can not be seen.
     opaque: BTreeSet<Box<[u8]>>,
+    /// Views that ask about the statement before.
+    asking: BTreeSet<Box<[u8]>>,
     /// So may any table whose rows are changed.
     triggers_hidden: bool,
     /// So may everything.
@@ -108,7 +110,22 @@ impl Catalog {
             opaque.extend(views().map(|(_, name, _)| name.clone()).filter(|name| !tables.contains(name)));
         }
         let harmless = harmless(objects, &bad);
-        Hidden { leaky: tables, opaque, triggers_hidden: self.triggers_hidden, unknown: false, harmless }
+        let asking = asking(objects);
+        Hidden { leaky: tables, opaque, asking, triggers_hidden: self.triggers_hidden, unknown: false, harmless }
+    }
+}
+
+/// The names of views that ask about the statement before, be it through another one.
+fn asking(objects: &[(Stored, Box<[u8]>, Body)]) -> BTreeSet<Box<[u8]>> {
+    let mut names: BTreeSet<Box<[u8]>> = BTreeSet::new();
+    loop {
+        let asks = |body: &Body| body.may_ask(|word| names.contains(word));
+        let views = objects.iter().filter(|(stored, name, _)| *stored == Stored::View && !names.contains(name));
+        let found: Vec<_> = views.filter(|(.., body)| asks(body)).map(|(_, name, _)| name.clone()).collect();
+        if found.is_empty() {
+            return names;
+        }
+        names.extend(found);
     }
 }
 
@@ -129,7 +146,7 @@ impl Hidden {
     #[must_use]
     pub fn unknown() -> Self {
         let none = BTreeSet::new;
-        Self { leaky: none(), opaque: none(), triggers_hidden: true, unknown: true, harmless: none() }
+        Self { leaky: none(), opaque: none(), asking: none(), triggers_hidden: true, unknown: true, harmless: none() }
     }
 
     /// How many tables and views there are of which each use pins.
@@ -188,7 +205,7 @@ impl Hidden {
 
     /// Whether there is anything to look for in a text.
     fn is_looked_for(&self, verdict: &Verdict) -> bool {
-        let names = !self.leaky.is_empty() || !self.opaque.is_empty();
+        let names = !self.leaky.is_empty() || !self.opaque.is_empty() || !self.asking.is_empty();
         names || verdict.kind == Kind::Ddl || verdict.facts.intersects(Facts::MULTI | Facts::COMPOUND)
     }
 }
@@ -205,6 +222,7 @@ pub struct Watch {
 struct Seen {
     leaky: bool,
     opaque: bool,
+    asking: bool,
     /// A word of those that change what is stored.
     stored: bool,
     /// Bytes that may be read in more than one way.
@@ -226,7 +244,11 @@ impl Watch {
     /// Ends the text, and adds what was found to what else it says.
     pub fn finish(mut self, hidden: &Hidden, verdict: &mut Verdict) {
         self.lexer.finish(&mut Names { hidden, seen: &mut self.seen });
-        let Seen { leaky, opaque, stored, uncertain } = self.seen;
+        let Seen { leaky, opaque, asking, stored, uncertain } = self.seen;
+        if asking || uncertain && !hidden.asking.is_empty() {
+            verdict.facts |= Facts::MAY_ASK;
+            verdict.facts.remove(Facts::READ_ONLY);
+        }
         if leaky || uncertain && !hidden.leaky.is_empty() {
             verdict.facts |= Facts::MAY_RUN_ROUTINE;
             verdict.facts.remove(Facts::READ_ONLY | Facts::SETS_ONLY_VARIABLES);
@@ -274,9 +296,11 @@ impl Sink for Names<'_> {
             let foreign = |names: &BTreeSet<Box<[u8]>>| names.iter().any(|name| !name.is_ascii());
             self.seen.leaky |= foreign(&self.hidden.leaky);
             self.seen.opaque |= foreign(&self.hidden.opaque);
+            self.seen.asking |= foreign(&self.hidden.asking);
         }
         self.seen.leaky |= self.hidden.leaky.contains(lower);
         self.seen.opaque |= self.hidden.opaque.contains(lower);
+        self.seen.asking |= self.hidden.asking.contains(lower);
     }
 }
 

@@ -52,7 +52,7 @@ keywords! {
     SqlBufferResult = "sql_buffer_result", SqlNoCache = "sql_no_cache", SqlCache = "sql_cache", Unknown = "unknown",
     Offset = "offset", Escape = "escape", Sounds = "sounds", Extended = "extended", Member = "member", Of = "of",
     Leave = "leave", Iterate = "iterate", Return = "return", Until = "until", Elseif = "elseif",
-    Authorization = "authorization",
+    Authorization = "authorization", Rollup = "rollup",
 }
 
 impl Kw {

@@ -32,4 +32,4 @@ pub use hidden::{Catalog, Hidden, Stored, Watch};
 pub use mode::{ClientCharset, Flavor, Mode};
 pub use pin::{PinReason, PinSet};
 pub use reading::{Doubt, Reading, read, substitute_in_doubt, substitute_several_in_doubt};
-pub use substitute::{Known, Several, may_ask, substitute, substitute_several, with_literal};
+pub use substitute::{FoundRows, Known, Several, may_ask, substitute, substitute_several, with_literal};

@@ -34,9 +34,21 @@ pub struct Known {
     /// What `ROW_COUNT()` would give: rows changed, or -1 after a result set.
     pub row_count: Option<i64>,
     /// What `FOUND_ROWS()` would give.
-    pub found_rows: Option<u64>,
+    pub found_rows: FoundRows,
     /// The id that the client takes for its connection's.
     pub connection_id: Option<u64>,
+}
+
+/// What is known of `FOUND_ROWS()`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FoundRows {
+    /// The server knows best.
+    #[default]
+    Server,
+    /// It is this.
+    Rows(u64),
+    /// Nobody knows: what the server has is another session's.
+    Lost,
 }
 
 /// A change to the text.
@@ -59,7 +71,8 @@ pub fn substitute(sql: &[u8], mode: Mode, known: &Known, out: &mut Vec<u8>) -> b
     if matches!(verdict.kind, Kind::Prepare | Kind::Execute) && asks_alone(&verdict) {
         return literal::substitute_text(sql, verdict.kind, mode, known, out);
     }
-    if !is_suited(&verdict) {
+    let lost = known.found_rows == FoundRows::Lost && verdict.facts.contains(Facts::READS_FOUND_ROWS);
+    if lost || !is_suited(&verdict) {
         return false;
     }
     let mut reader = Reader::new(mode, verdict.kind == Kind::Select);
@@ -73,6 +86,17 @@ pub fn substitute(sql: &[u8], mode: Mode, known: &Known, out: &mut Vec<u8>) -> b
         out.truncate(length);
     }
     written
+}
+
+impl FoundRows {
+    fn rows(self) -> Option<u64> {
+        if let Self::Rows(rows) = self { Some(rows) } else { None }
+    }
+
+    /// The server knows best where that is `so`.
+    fn unless(self, so: bool) -> Self {
+        if so { Self::Server } else { self }
+    }
 }
 
 /// Whether a text may hold a call that [`substitute`] replaces: whether a name of theirs stands in it.
@@ -137,7 +161,7 @@ fn write_value(mode: Mode, known: &Known, function: Kw, out: &mut Vec<u8>) -> Op
             true => write!(out, "COALESCE({value},ROW_COUNT())"),
             false => write!(out, "CAST('{value:021}' AS SIGNED)"),
         }),
-        Kw::FoundRows => known.found_rows.map(|value| match maria {
+        Kw::FoundRows => known.found_rows.rows().map(|value| match maria {
             true => write!(out, "COALESCE({value},FOUND_ROWS())"),
             // The call stays for its warning.
             false => write!(out, "COALESCE(CAST('{value:021}' AS SIGNED),FOUND_ROWS())"),

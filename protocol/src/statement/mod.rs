@@ -59,6 +59,14 @@ impl Source {
         source
     }
 
+    /// Another text, in the same state.
+    #[must_use]
+    pub fn with_text(&self, text: Box<[u8]>) -> Self {
+        let mut source = Self { text, ..self.clone() };
+        source.print = source.hash_up();
+        source
+    }
+
     /// The text, as it was sent to be prepared.
     #[must_use]
     pub fn text(&self) -> &[u8] {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use greenroom_protocol::sql::{Known, Mode, substitute, substitute_several};
+use greenroom_protocol::sql::{FoundRows, Known, Mode, substitute, substitute_several};
 
 /// Values that no text holds by chance.
-const KNOWN: Known =
-    Known { row_count: Some(-7_777_777_777), found_rows: Some(8_888_888_888), connection_id: Some(9_999_999_999) };
+const KNOWN: Known = Known {
+    row_count: Some(-7_777_777_777),
+    found_rows: FoundRows::Rows(8_888_888_888),
+    connection_id: Some(9_999_999_999),
+};
 
 /// A function's name, and what stands for its call on MySQL and on MariaDB.
 const CALLS: [(&[u8], &[u8], &[u8]); 3] = [

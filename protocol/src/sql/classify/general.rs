@@ -19,6 +19,9 @@ impl Scan {
         if self.statement.into != Into::Outside {
             self.list_after_into(token);
         }
+        if self.statement.counts.waits() {
+            self.statement.counts.after_limit(token);
+        }
         match token {
             Token::Word(word) | Token::Quoted(word) => self.name(word, token, kw),
             Token::Punct(byte) => self.punct(byte),
@@ -104,13 +107,23 @@ impl Scan {
     fn keyword_anywhere(&mut self, kw: Kw) {
         let statement = &mut self.statement;
         match (statement.last_kw, kw) {
-            (_, Kw::Select | Kw::Values) => statement.selects = true,
+            (_, Kw::Select) => (statement.selects, statement.counts.queries) = (true, true),
+            (_, Kw::Values) => statement.selects = true,
             (_, Kw::Lock) | (Kw::For, Kw::Update | Kw::Share) => statement.writes = true,
             (_, Kw::Into) => {
                 statement.writes = true;
                 statement.into = Into::Item;
+                statement.counts.selects_into();
             }
-            (_, Kw::SqlCalcFoundRows) => statement.pin(PinReason::FoundRows),
+            (_, Kw::SqlCalcFoundRows) => {
+                statement.pin(PinReason::FoundRows);
+                statement.counts.untold();
+            }
+            (_, Kw::Limit | Kw::Offset | Kw::Fetch | Kw::Union | Kw::Except | Kw::Intersect | Kw::Rollup) => {
+                statement.counts.clause(kw);
+            }
+            (_, Kw::Procedure) => statement.counts.clause(kw),
+            (_, Kw::Table) if matches!(statement.kind, Kind::Insert | Kind::Replace) => statement.counts.queries = true,
             (Kw::Is, Kw::Null) => statement.fact(Facts::READS_AUTO_IS_NULL),
             (Kw::Next, Kw::Value) if self.mode.is_mariadb() => self.uses_sequence(),
             (_, Kw::Returning) if matches!(statement.kind, Kind::Insert | Kind::Replace) => {

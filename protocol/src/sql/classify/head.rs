@@ -28,7 +28,7 @@ impl Scan {
             Phase::Execute => self.execute(kw),
             Phase::Literal => self.literal(token, kw),
             Phase::Kill { query } => self.kill(query, token, kw),
-            Phase::Show => self.show(kw),
+            Phase::Show => self.show(token, kw),
             Phase::Explain { analyze } => self.explain(analyze, kw),
             Phase::Analyze => self.analyze(kw),
             Phase::Create => self.create(kw),
@@ -68,9 +68,11 @@ impl Scan {
         }
     }
 
-    fn show(&mut self, kw: Kw) {
+    fn show(&mut self, token: Token<'_>, kw: Kw) {
+        if self.statement.counts.shows(token) {
+            return;
+        }
         match kw {
-            Kw::Full => return,
             Kw::Warnings | Kw::Errors | Kw::Count => {
                 self.statement.kind = Kind::ShowWarnings;
                 self.statement.fact(Facts::READS_DIAGNOSTICS);
@@ -84,6 +86,13 @@ impl Scan {
     }
 
     fn explain(&mut self, analyze: bool, kw: Kw) {
+        match kw {
+            Kw::For | Kw::Into => return self.statement.counts.untold(),
+            Kw::Select | Kw::With | Kw::Values | Kw::Table | Kw::Insert | Kw::Replace | Kw::Update | Kw::Delete => {
+                self.statement.counts.explains(analyze);
+            }
+            _ => {}
+        }
         match kw {
             Kw::Analyze => self.statement.phase = Phase::Explain { analyze: true },
             Kw::Select | Kw::With | Kw::Values | Kw::Table => self.body(),

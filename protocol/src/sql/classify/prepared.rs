@@ -56,7 +56,7 @@ impl Scan {
             (Literal::Expected | Literal::Complete, Some(verdict)) => self.adopt(verdict),
             _ => {
                 self.statement.pin(PinReason::UntrackedState);
-                self.statement.fact(Facts::TOUCHES_TRACKERS);
+                self.statement.fact(Facts::TOUCHES_TRACKERS | Facts::MAY_ASK);
             }
         }
     }
@@ -85,6 +85,9 @@ impl Scan {
                 if inner.facts.contains(fact) {
                     statement.fact(fact);
                 }
+            }
+            if inner.facts.intersects(Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS) {
+                statement.fact(Facts::MAY_ASK);
             }
         }
     }

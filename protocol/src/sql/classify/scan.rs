@@ -82,7 +82,7 @@ impl Scan {
         if statement.kind == Kind::Empty {
             return;
         }
-        let mut facts = statement.facts;
+        let mut facts = statement.facts | statement.row_counts(self.mode);
         if facts.contains(Facts::MAY_RUN_ROUTINE) {
             facts.remove(Facts::SETS_ONLY_VARIABLES);
             if self.mode.is_mariadb() {
@@ -216,7 +216,7 @@ impl Scan {
     /// Whether nothing but words and variables can matter.
     fn is_calm(&self) -> bool {
         let statement = &self.statement;
-        let waits = statement.awaits_argument || statement.into != Into::Outside;
+        let waits = statement.awaits_argument || statement.into != Into::Outside || statement.counts.waits();
         statement.phase == Phase::Body && !waits && !self.compound && !self.ended
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Kind;
 use super::body::RoutineBody;
+use super::counts::Counts;
 use super::set::SetPhase;
 use crate::sql::facts::Facts;
 use crate::sql::keyword::Kw;
@@ -38,6 +39,7 @@ pub(super) struct Statement {
     pub(super) selects: bool,
     /// `LAST_INSERT_ID(` came last.
     pub(super) awaits_argument: bool,
+    pub(super) counts: Counts,
 }
 
 /// What the head of the statement expects next.
@@ -155,6 +157,7 @@ impl Statement {
             writes: false,
             selects: false,
             awaits_argument: false,
+            counts: Counts::NEW,
         }
     }
 

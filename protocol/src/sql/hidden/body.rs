@@ -13,6 +13,9 @@ const LEAKS: [&[u8]; 7] = [b"get_lock", b"temporary", b"call", b"prepare", b"exe
 /// Words of what only procedures may do, and of names that many columns have.
 const RISKS: [&[u8]; 8] = [b"flush", b"backup", b"instance", b"role", b"resource", b"password", b"xa", b"binlog"];
 
+/// Functions about the statement before. In a routine they ask about one of its own.
+const ASKS: [&[u8]; 2] = [b"found_rows", b"row_count"];
+
 /// Words before a name and a parenthesis that is no call.
 const NAMING: [&[u8]; 9] =
     [b"into", b"table", b"insert", b"replace", b"ignore", b"as", b"with", b"recursive", b"references"];
@@ -24,6 +27,8 @@ pub(super) struct Body {
     leaks: bool,
     /// It may leave something if it is run by itself.
     risky: bool,
+    /// It may ask about the statement before.
+    asks: bool,
     words: BTreeSet<Box<[u8]>>,
     calls: BTreeSet<Box<[u8]>>,
 }
@@ -69,7 +74,13 @@ impl Body {
         let word = key(word);
         self.leaks |= LEAKS.contains(&&*word) || word.starts_with(b"service_");
         self.risky |= RISKS.contains(&&*word) || word.starts_with(b"session_track_");
+        self.asks |= ASKS.contains(&&*word);
         self.words.insert(word);
+    }
+
+    /// Whether it may ask about the statement before. `asking`: another view does.
+    pub(super) fn may_ask(&self, asking: impl Fn(&[u8]) -> bool) -> bool {
+        self.asks || self.words.iter().any(|word| asking(word))
     }
 
     pub(super) fn is_risky(&self) -> bool {

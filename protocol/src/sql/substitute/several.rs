@@ -1,6 +1,6 @@
 //! Several statements in one string, each by itself: what an earlier one of the string has left, the server knows.
 
-use super::{Known, substitute};
+use super::{FoundRows, Known, substitute};
 use crate::sql::classify::{Kind, Verdict, classify};
 use crate::sql::facts::Facts;
 use crate::sql::keyword::Kw;
@@ -45,8 +45,8 @@ pub fn substitute_several(sql: &[u8], mode: Mode, known: &Known, out: &mut Vec<u
         let piece = sql.get(from..end).unwrap_or_default();
         let verdict = classify(piece, mode);
         let row_count = known.row_count.filter(|_| first);
-        let known = Known { row_count, found_rows: known.found_rows.filter(|_| found != Found::Within), ..*known };
-        let certain = Known { found_rows: known.found_rows.filter(|_| found == Found::Before), ..known };
+        let known = Known { row_count, found_rows: known.found_rows.unless(found == Found::Within), ..*known };
+        let certain = Known { found_rows: known.found_rows.unless(found != Found::Before), ..known };
         readable &= !(defines && matches!(verdict.kind, Kind::Ddl | Kind::Other | Kind::Compound));
         let concerned = asks(&verdict, &certain)
             || certain.connection_id.is_some() && verdict.facts.contains(Facts::READS_CONNECTION_ID);
@@ -72,7 +72,7 @@ pub fn substitute_several(sql: &[u8], mode: Mode, known: &Known, out: &mut Vec<u
 
 fn asks(verdict: &Verdict, known: &Known) -> bool {
     known.row_count.is_some() && verdict.facts.contains(Facts::READS_ROW_COUNT)
-        || known.found_rows.is_some() && verdict.facts.contains(Facts::READS_FOUND_ROWS)
+        || known.found_rows != FoundRows::Server && verdict.facts.contains(Facts::READS_FOUND_ROWS)
 }
 
 impl Found {

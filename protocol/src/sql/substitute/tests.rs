@@ -5,7 +5,7 @@ use crate::sql::mode::{ClientCharset, Flavor};
 
 const MY: Mode = Mode::new(Flavor::MySql, 90704);
 const MARIA: Mode = Mode::new(Flavor::MariaDb, 101_119);
-const KNOWN: Known = Known { row_count: Some(-1), found_rows: Some(2), connection_id: Some(7) };
+const KNOWN: Known = Known { row_count: Some(-1), found_rows: FoundRows::Rows(2), connection_id: Some(7) };
 
 fn substituted(sql: &[u8], mode: Mode) -> Option<String> {
     let mut out = b"before ".to_vec();

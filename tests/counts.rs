@@ -1,0 +1,383 @@
+//! `ROW_COUNT()` and `FOUND_ROWS()` after every kind of statement, asked for in text and prepared, with other sessions in
+//! between on the same connection: what a server of one's own says, or an error where nobody can know.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helper fails by panicking; clippy knows only the test functions themselves"
+)]
+
+mod support;
+
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use greenroom::demo::server::{Flavor, Server, free_port};
+use support::{
+    proxy::{Proxy, Setup},
+    servers::each_server,
+    twin::{CLEAR, Stage, Twin},
+    wire::{Param, Reply, Rows, Wire},
+};
+
+const SCHEMA: &[&str] = &[
+    "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, a INT)",
+    "CREATE TABLE w (a INT)",
+    "CREATE TABLE o (a INT)",
+    "INSERT INTO t (a) VALUES (1), (2), (3), (4), (5), (6), (7)",
+    "CREATE PROCEDURE writes() INSERT INTO w VALUES (1)",
+    "CREATE PROCEDURE lists() SELECT a FROM t LIMIT 3",
+    "CREATE PROCEDURE finds() BEGIN SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 3; DELETE FROM w; END",
+    "CREATE FUNCTION f() RETURNS INT READS SQL DATA BEGIN DECLARE n INT; SELECT COUNT(*) INTO n FROM t; RETURN n; END",
+    "CREATE VIEW v AS SELECT a FROM t",
+    "CREATE VIEW asks AS SELECT FOUND_ROWS() AS found, ROW_COUNT() AS changed",
+    "CREATE VIEW asks_too AS SELECT * FROM asks",
+];
+
+/// What counts what it sends, and what counts otherwise; some only one of the servers understands.
+const SELECTS: &[&str] = &[
+    "SELECT a FROM t",
+    "SELECT a FROM t LIMIT 3",
+    "SELECT a FROM t LIMIT 0, 3",
+    "SELECT a FROM t LIMIT 3, 2",
+    "SELECT a FROM t LIMIT 100, 2",
+    "SELECT a FROM t LIMIT 2 OFFSET 0",
+    "SELECT a FROM t LIMIT 2 OFFSET 3",
+    "SELECT a FROM t LIMIT 0 OFFSET 3",
+    "SELECT a FROM t LIMIT 0",
+    "SELECT a FROM t WHERE a > 100",
+    "SELECT 1 UNION SELECT 2 LIMIT 1",
+    "SELECT 1 UNION SELECT 2 LIMIT 1, 1",
+    "(SELECT a FROM t LIMIT 1, 2) UNION ALL (SELECT a FROM t)",
+    "(SELECT a FROM t) UNION SELECT 99 LIMIT 2",
+    "SELECT a FROM t EXCEPT SELECT 3 LIMIT 2",
+    "SELECT id % 2, COUNT(*) FROM t GROUP BY id % 2 WITH ROLLUP LIMIT 2",
+    "SELECT DISTINCT id % 2 FROM t",
+    "SELECT a FROM t ORDER BY a FETCH FIRST 3 ROWS WITH TIES",
+    "SELECT a FROM t PROCEDURE ANALYSE()",
+    "VALUES ROW(1), ROW(2)",
+    "VALUES (1), (2)",
+    "TABLE t LIMIT 2",
+    "WITH x AS (SELECT a FROM t LIMIT 3) SELECT * FROM x LIMIT 2",
+    "SELECT * FROM (SELECT a FROM t UNION SELECT 99) d LIMIT 2",
+    "SELECT a INTO @x FROM t LIMIT 1",
+    "SELECT a FROM t WHERE a = 100 INTO @x",
+    "SELECT a INTO @x FROM t",
+    "SELECT (SELECT a FROM t)",
+    "SELECT nosuch",
+    "SELECT a FROM nosuch",
+    "SELECT f(), a FROM t LIMIT 2",
+    "SELECT a FROM v LIMIT 3",
+    "SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 3",
+    "SELECT a FROM t LIMIT 2 FOR UPDATE",
+    "SET STATEMENT max_statement_time = 10 FOR SELECT a FROM t LIMIT 2",
+    "SELECT a FROM t; DO 1",
+    "DO 1; SELECT a FROM t LIMIT 2, 2",
+    "SELECT a FROM t LIMIT 2; SHOW TABLES",
+];
+
+const SHOWS: &[&str] = &[
+    "SHOW TABLES",
+    "SHOW FULL TABLES",
+    "SHOW TABLES LIKE 'zz'",
+    "SHOW DATABASES",
+    "SHOW GRANTS",
+    "SHOW VARIABLES LIKE 'auto%'",
+    "SHOW SESSION VARIABLES LIKE 'auto%'",
+    "SHOW GLOBAL STATUS LIKE 'Com_se%'",
+    "SHOW COLUMNS FROM t",
+    "SHOW INDEX FROM t",
+    "SHOW CREATE TABLE t",
+    "SHOW CREATE VIEW v",
+    "SHOW CREATE PROCEDURE lists",
+    "SHOW TABLE STATUS",
+    "SHOW ENGINES",
+    "SHOW STORAGE ENGINES",
+    "SHOW PLUGINS",
+    "SHOW WARNINGS",
+    "SHOW ERRORS",
+    "SHOW COUNT(*) WARNINGS",
+    "SHOW CHARACTER SET LIKE 'utf8%'",
+    "SHOW COLLATION LIKE 'utf8mb3%'",
+    "SHOW PROCEDURE STATUS LIKE 'lists'",
+    "SHOW FUNCTION STATUS LIKE 'f'",
+    "SHOW TRIGGERS",
+    "SHOW EVENTS",
+    "SHOW OPEN TABLES LIKE 't'",
+    "SHOW PRIVILEGES",
+    "SHOW PROFILES",
+    "SHOW AUTHORS",
+    "SHOW CREATE USER CURRENT_USER",
+    "SHOW TABLES FROM nosuch",
+    "DESCRIBE t",
+    "EXPLAIN SELECT a FROM t",
+    "EXPLAIN ANALYZE SELECT a FROM t",
+    "ANALYZE SELECT a FROM t",
+    "HELP 'select'",
+    "CHECKSUM TABLE t",
+    "CHECK TABLE t",
+];
+
+const CHANGES: &[&str] = &[
+    "INSERT INTO w VALUES (1), (2)",
+    "INSERT INTO w SELECT a FROM t LIMIT 2",
+    "INSERT INTO w SELECT a FROM t WHERE a > 100",
+    "INSERT INTO w VALUES ((SELECT MAX(a) FROM t))",
+    "INSERT INTO w TABLE w",
+    "INSERT INTO w VALUES (f())",
+    "INSERT INTO w VALUES (1), (2) RETURNING a",
+    "INSERT INTO t VALUES (1, 1)",
+    "INSERT IGNORE INTO t VALUES (1, 1)",
+    "INSERT INTO t VALUES (1, 1) ON DUPLICATE KEY UPDATE a = a + 1",
+    "REPLACE INTO t VALUES (1, 1)",
+    "REPLACE INTO w SELECT a FROM t LIMIT 3",
+    "UPDATE w SET a = a + 1",
+    "UPDATE w SET a = a + 1 WHERE a = -5",
+    "UPDATE w, t SET w.a = 1 WHERE t.a = 3",
+    "DELETE FROM w WHERE a = -5",
+    "DELETE FROM w LIMIT 1",
+    "DELETE w FROM w JOIN t ON w.a = t.a WHERE t.a = 2",
+    "DELETE FROM w WHERE a IN (SELECT a FROM t WHERE a = 1)",
+    "TRUNCATE TABLE w",
+    "CREATE TABLE made AS SELECT a FROM t LIMIT 4",
+    "DROP TABLE made",
+    "CREATE TABLE made (a INT)",
+    "ALTER TABLE made ADD COLUMN b INT",
+    "DROP TABLE made",
+    "DROP TABLE IF EXISTS nosuch",
+    "CREATE VIEW w2 AS SELECT a FROM t",
+    "DROP VIEW w2",
+    "SET @x = 1",
+    "SET @x = (SELECT COUNT(*) FROM t)",
+    "SET @x = f()",
+    "SET lock_wait_timeout = 10",
+    "DO 1",
+    "DO (SELECT COUNT(*) FROM t)",
+    "BEGIN",
+    "SAVEPOINT s",
+    "COMMIT",
+    "ROLLBACK",
+    "USE {db}",
+    "LOCK TABLES t READ",
+    "UNLOCK TABLES",
+    "CALL writes()",
+    "CALL lists()",
+    "CALL finds()",
+    "PREPARE s FROM 'SELECT a FROM t LIMIT 2'",
+    "EXECUTE s",
+    "DEALLOCATE PREPARE s",
+    "EXECUTE IMMEDIATE 'SELECT a FROM t LIMIT 2'",
+    "HANDLER t OPEN",
+    "HANDLER t READ FIRST",
+    "HANDLER t CLOSE",
+    "SIGNAL SQLSTATE '01000'",
+    "SIGNAL SQLSTATE '45000'",
+    "KILL QUERY 99999999",
+    "BEGIN NOT ATOMIC SELECT a FROM t LIMIT 2; END",
+];
+
+/// After these nobody knows `FOUND_ROWS()` once the connection was given back: what servers make of it depends on how they
+/// went about it.
+const UNKNOWN: [&str; 12] = [
+    "SELECT a INTO @x FROM t",
+    "SELECT (SELECT a FROM t)",
+    "UPDATE w SET a = a + 1",
+    "UPDATE w SET a = a + 1 WHERE a = -5",
+    "UPDATE w, t SET w.a = 1 WHERE t.a = 3",
+    "DELETE FROM w WHERE a = -5",
+    "DELETE FROM w LIMIT 1",
+    "DELETE w FROM w JOIN t ON w.a = t.a WHERE t.a = 2",
+    "DELETE FROM w WHERE a IN (SELECT a FROM t WHERE a = 1)",
+    "CREATE TABLE made AS SELECT a FROM t LIMIT 4",
+    "SET @x = (SELECT COUNT(*) FROM t)",
+    "DO (SELECT COUNT(*) FROM t)",
+];
+
+/// The same on one of them; the last of MariaDB's leaves a warning, which Greenroom looks for first.
+const UNKNOWN_MARIADB: [&str; 3] = ["DO 1", "ANALYZE SELECT a FROM t", "SELECT a FROM t WHERE a = 100 INTO @x"];
+const UNKNOWN_MYSQL: [&str; 2] = ["DO 1", "EXPLAIN ANALYZE SELECT a FROM t"];
+
+/// A proxy with one connection, and another address of it where nobody waits long for that.
+fn set_up(server: &Server) -> (Stage, Proxy, SocketAddr) {
+    let stage = Stage::new(server, "counts", SCHEMA);
+    let others = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().unwrap()));
+    let endpoint =
+        format!("[[endpoints]]\nname = \"others\"\nlisten = \"{others}\"\nlease_timeout = \"50ms\"\nnodes = [\"db1\"]");
+    let setup = Setup::new(server.address())
+        .first_node(server.address(), &["max_connections = 1"])
+        .user(&stage.proxied.name, &stage.proxied.password)
+        .extra(&endpoint);
+    (stage, setup.start(), others)
+}
+
+/// Runs it on both, whatever comes of it: some lists differ from one moment to the next.
+fn run(twin: &mut Twin, stage: &Stage, sql: &str) {
+    for (wire, name) in [(&mut twin.proxied, &stage.proxied.name), (&mut twin.direct, &stage.direct.name)] {
+        wire.query(&sql.replace("{db}", name)).unwrap();
+    }
+}
+
+/// How to ask.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Text,
+    Prepared,
+}
+
+/// What came of asking both.
+enum Outcome {
+    Same,
+    /// Greenroom says that it cannot tell.
+    Refused,
+    Other(String),
+}
+
+fn ask(twin: &mut Twin, way: Way, what: &str) -> Outcome {
+    let sql = format!("SELECT {what}, {what} + 1 AS more");
+    let [proxied, direct] = [&mut twin.proxied, &mut twin.direct].map(|wire| match way {
+        Way::Text => wire.query(&sql).unwrap(),
+        Way::Prepared => {
+            let statement = wire.prepare(&sql).unwrap_or_else(|error| panic!("{}: {error}", twin.label));
+            let replies = wire.execute(&statement, &[]).unwrap();
+            wire.close(&statement).unwrap();
+            replies
+        }
+    });
+    match (proxied.as_slice(), direct.as_slice()) {
+        ([Reply::Err(error)], _) if error.code == 1235 => Outcome::Refused,
+        ([Reply::Rows(proxied)], [Reply::Rows(direct)])
+            if proxied.rows == direct.rows && heads(proxied) == heads(direct) =>
+        {
+            Outcome::Same
+        }
+        _ => Outcome::Other(format!("{proxied:?}, not {direct:?}")),
+    }
+}
+
+fn heads(rows: &Rows) -> Vec<(&str, u8)> {
+    rows.columns.iter().map(|column| (column.name.as_str(), column.kind)).collect()
+}
+
+/// What others do meanwhile on the one connection, where they get it.
+fn disturb(other: &mut Wire) {
+    for sql in ["INSERT INTO o VALUES (7), (7)", "SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4", CLEAR] {
+        if let [Reply::Err(error)] = other.query(sql).unwrap().as_slice() {
+            assert_eq!(error.code, 1040, "{sql}: {error}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn after_every_kind_of_statement() {
+    each_server(|server| {
+        let (stage, proxy, address) = set_up(server);
+        let mut other = stage.proxied.connect(address);
+        let (mut unknown, mut wrong) = (BTreeSet::new(), Vec::new());
+        for sql in SELECTS.iter().chain(SHOWS).chain(CHANGES) {
+            for (way, then, whats) in [
+                (Way::Text, None, &["ROW_COUNT()", "FOUND_ROWS()"][..]),
+                (Way::Prepared, None, &["ROW_COUNT()", "FOUND_ROWS()"]),
+                (Way::Text, Some("COMMIT"), &["FOUND_ROWS()"]),
+            ] {
+                for what in whats.iter().copied() {
+                    let mut twin = stage.twin(&proxy, server, sql);
+                    run(&mut twin, &stage, "SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5");
+                    if sql.starts_with("EXECUTE s") || sql.starts_with("HANDLER t READ") {
+                        run(&mut twin, &stage, "PREPARE s FROM 'SELECT a FROM t LIMIT 2'");
+                        run(&mut twin, &stage, "HANDLER t OPEN");
+                    }
+                    run(&mut twin, &stage, sql);
+                    if let Some(then) = then {
+                        run(&mut twin, &stage, then);
+                    }
+                    disturb(&mut other);
+                    match ask(&mut twin, way, what) {
+                        Outcome::Same => {}
+                        Outcome::Refused => drop(unknown.insert((*sql, what))),
+                        Outcome::Other(how) => wrong.push(format!("{what} after {sql}, {then:?}, {way:?}: {how}")),
+                    }
+                    // What is left of a definition goes with the session.
+                    run(&mut twin, &stage, "DROP TABLE IF EXISTS made");
+                    run(&mut twin, &stage, "DROP VIEW IF EXISTS w2");
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "on {} (left: through the proxy): {wrong:#?}", server.flavor());
+        let own: &[&str] = match server.flavor() {
+            Flavor::MariaDb => &UNKNOWN_MARIADB,
+            Flavor::MySql => &UNKNOWN_MYSQL,
+        };
+        let expected = UNKNOWN.iter().chain(own).map(|sql| (*sql, "FOUND_ROWS()")).collect();
+        assert_eq!(unknown, expected, "on {}", server.flavor());
+    });
+}
+
+/// What asks without saying so: a view, and a text that was prepared earlier.
+#[test]
+fn what_asks_behind_a_name_is_answered_within_a_transaction_and_else_refused() {
+    each_server(|server| {
+        let (stage, proxy, address) = set_up(server);
+        let mut other = stage.proxied.connect(address);
+        let mut twin = stage.twin(&proxy, server, "one");
+        for sql in ["SELECT * FROM asks", "SELECT found FROM asks_too", "SELECT FOUND_ROWS(), a.* FROM asks a"] {
+            twin.same("SELECT 1 UNION SELECT 2");
+            disturb(&mut other);
+            assert_eq!(twin.proxied.err(sql).code, 1235, "{sql}");
+            let prepared = twin.proxied.prepare(sql).unwrap();
+            let replies = twin.proxied.execute(&prepared, &[]).unwrap();
+            let [Reply::Err(error)] = replies.as_slice() else { panic!("{sql} was answered") };
+            assert_eq!(error.code, 1235, "{sql}");
+            twin.proxied.close(&prepared).unwrap();
+            twin.all(&["BEGIN", "SELECT 1 UNION SELECT 2", sql, "COMMIT", CLEAR]);
+        }
+        twin.same("SELECT 1 UNION SELECT 2");
+        disturb(&mut other);
+        twin.same("PREPARE s FROM 'SELECT FOUND_ROWS()'");
+        assert_eq!(twin.proxied.err("EXECUTE s").code, 1235);
+        twin.direct.query("EXECUTE s").unwrap();
+        twin.all(&["SELECT 1 UNION SELECT 2", "EXECUTE s", "DEALLOCATE PREPARE s", CLEAR]);
+    });
+}
+
+/// A cursor, parameters, and executions by turns where the server knows and where it does not.
+#[test]
+fn a_prepared_statement_asks_anywhere() {
+    each_server(|server| {
+        let (stage, proxy, address) = set_up(server);
+        let mut other = stage.proxied.connect(address);
+        let mut twin = stage.twin(&proxy, server, "one");
+        for sql in
+            ["SELECT FOUND_ROWS(), ?", "SELECT ROW_COUNT() + ?, FOUND_ROWS()", "SELECT ? AS a WHERE FOUND_ROWS() > 1"]
+        {
+            twin.same("SELECT 1 UNION SELECT 2");
+            disturb(&mut other);
+            in_turn(&mut twin, sql);
+            twin.all(&["BEGIN", "SELECT 1 UNION SELECT 2"]);
+            in_turn(&mut twin, sql);
+            twin.all(&["COMMIT", CLEAR]);
+        }
+    });
+}
+
+/// Executes it several times, with other statements in between.
+fn in_turn(twin: &mut Twin, sql: &str) {
+    let [proxied, direct] = [&mut twin.proxied, &mut twin.direct].map(|wire| {
+        let statement = wire.prepare(sql).unwrap();
+        let mut answers = Vec::new();
+        for value in 0..3 {
+            let replies = wire.execute(&statement, &[Param::Int(value)]).unwrap();
+            let [Reply::Rows(rows)] = replies.as_slice() else { panic!("{sql}: {replies:?}") };
+            let heads: Vec<_> = heads(rows).into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
+            answers.push((rows.rows.clone(), heads));
+            wire.query("SELECT 7 UNION SELECT 8 UNION SELECT 9").unwrap();
+        }
+        wire.close(&statement).unwrap();
+        answers
+    });
+    assert_eq!(proxied, direct, "{sql} (left: through the proxy)");
+}

@@ -26,59 +26,60 @@ mod stage;
 #[path = "drivers/sysbench.rs"]
 mod sysbench;
 
-use program::{go, java, node, perl, php, python};
+use program::plays;
+use support::program::{go, java, node, perl, php, python};
 
 #[test]
 fn python_pymysql() {
-    python("pymysql", "with_pymysql.py").plays();
+    plays(&python("pymysql", "drivers/python/with_pymysql.py"));
 }
 
 #[test]
 fn python_mysqlclient() {
-    python("MySQLdb", "with_mysqlclient.py").plays();
+    plays(&python("MySQLdb", "drivers/python/with_mysqlclient.py"));
 }
 
 #[test]
 fn python_mysql_connector() {
-    python("mysql.connector", "with_connector.py").plays();
+    plays(&python("mysql.connector", "drivers/python/with_connector.py"));
 }
 
 #[test]
 fn python_asyncmy() {
-    python("asyncmy", "with_asyncmy.py").plays();
+    plays(&python("asyncmy", "drivers/python/with_asyncmy.py"));
 }
 
 #[test]
 fn node_mysql2() {
-    node("mysql2", "with_mysql2.cjs").plays();
+    plays(&node("mysql2", "drivers/node/with_mysql2.cjs"));
 }
 
 #[test]
 fn node_mariadb() {
-    node("mariadb", "with_mariadb.cjs").plays();
+    plays(&node("mariadb", "drivers/node/with_mariadb.cjs"));
 }
 
 #[test]
 fn php_mysqli() {
-    php("mysqli", "with_mysqli.php").plays();
+    plays(&php("mysqli", "drivers/php/with_mysqli.php"));
 }
 
 #[test]
 fn php_pdo() {
-    php("pdo_mysql", "with_pdo.php").plays();
+    plays(&php("pdo_mysql", "drivers/php/with_pdo.php"));
 }
 
 #[test]
 fn perl_dbd_mariadb() {
-    perl("DBD::MariaDB", "dbd_mariadb.pl").plays();
+    plays(&perl("DBD::MariaDB", "drivers/perl/dbd_mariadb.pl"));
 }
 
 #[test]
 fn go_sql_driver() {
-    go("github.com/go-sql-driver/mysql", "scenario.go").plays();
+    plays(&go("github.com/go-sql-driver/mysql", "drivers/go/scenario.go"));
 }
 
 #[test]
 fn java_mariadb_connector() {
-    java("MariaDB Connector/J", "/usr/share/java/mariadb-java-client.jar", "Scenario.java").plays();
+    plays(&java("MariaDB Connector/J", "/usr/share/java/mariadb-java-client.jar", "drivers/java/Scenario.java"));
 }

@@ -3,8 +3,8 @@
 use std::{fmt::Write, process::Command};
 
 use super::{
-    program::is_there,
     stage::{Stage, each_stage},
+    support::program::is_there,
 };
 
 const SCRIPTS: [&str; 3] = ["oltp_read_write", "oltp_insert", "oltp_point_select"];

@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    io::Write,
     path::Path,
     sync::{Mutex, PoisonError},
 };
@@ -11,9 +12,11 @@ const WRITE: &str = "GREENROOM_WRITE_LOGINS";
 /// Both tests may write the one file.
 static FILE: Mutex<()> = Mutex::new(());
 
-/// Fails where the document's table of this name is another; some of its rows do where the table is not `whole`.
+/// Shows the table, and fails where the document's of this name is another; where it is not `whole`, rows may be missing.
 pub(super) fn compare(name: &str, table: &str, whole: bool) {
     let _one = FILE.lock().unwrap_or_else(PoisonError::into_inner);
+    // Past the test harness's capture: it is what the test found.
+    let _ = writeln!(std::io::stderr(), "logins, {name}:\n{table}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/logins.md");
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(&format!("<!-- {name} -->\n")).unwrap();

@@ -64,7 +64,8 @@ pub(crate) fn each_private_server(options: &Options, test: impl Fn(Server)) {
     }
 }
 
-fn has_mysql() -> bool {
+/// Whether there is a MySQL; fails where there is none and the environment insists.
+pub(crate) fn has_mysql() -> bool {
     match Flavor::MySql.find() {
         Ok(_) => true,
         Err(why) if env::var_os(REQUIRE).is_some_and(|value| value == "1") => panic!("{REQUIRE}=1, but {why}"),
@@ -73,7 +74,7 @@ fn has_mysql() -> bool {
 }
 
 /// Past the test harness's capture, so that nobody takes half a run for a whole one.
-fn skipped() {
+pub(crate) fn skipped() {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
     let test = std::thread::current().name().unwrap_or("a test").to_owned();

@@ -80,7 +80,7 @@ pub struct Terms {
     pub offered: Plugin,
     /// The scramble that the client has: the greeting's, or at `COM_CHANGE_USER` the last one sent on this connection.
     pub scramble: Scramble,
-    /// Another one, for the case that plugins are switched.
+    /// Another one, for a challenge at `COM_CHANGE_USER`.
     pub fresh: Scramble,
     /// What is signed where the plugin is one that signs.
     pub nonce: Nonce,

@@ -107,9 +107,10 @@ impl ClientLogin {
         // One switch is all that clients take, and only what hands a password over can bring a changed one.
         let kept = plugin.hands_over() || !matches!(self.known, Known::Remembered(_));
         let plugin = if kept { plugin } else { Plugin::CachingSha2 };
-        // The native plugin of MariaDB's client library answers a COM_CHANGE_USER by the scramble that it has, whatever
-        // the switch says; MariaDB repeats that one (measured).
-        if !(self.renew && plugin == Plugin::Native) {
+        // At a login the greeting's scramble stays good, as MariaDB has it: it was made for this login, and some clients
+        // (sqlx) encrypt a password with it whatever a switch says. At COM_CHANGE_USER it has been answered before, save that the
+        // native plugin of MariaDB's client library answers by the one that it has; MariaDB repeats that one (measured).
+        if self.renew && plugin != Plugin::Native {
             self.scramble = self.fresh;
         }
         self.phase = Phase::Switched(plugin);

@@ -4,7 +4,11 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::{
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom},
+    net::SocketAddr,
+};
 
 use greenroom_protocol::{
     login::scramble::{native, sha2},
@@ -12,8 +16,8 @@ use greenroom_protocol::{
 };
 use support::{
     proxy::Setup,
-    servers::{Tenant, each_server},
-    wire::{AuthPath, Login, Wire, WireError},
+    servers::{Tenant, each_server, mariadb},
+    wire::{AuthPath, Login, Tls, Wire, WireError},
 };
 
 /// What a client may name.
@@ -128,6 +132,65 @@ fn who_does_not_exist_looks_like_those_who_do() {
             }
         }
     });
+}
+
+/// How often bytes stand in what a process has written to.
+fn found_in_memory(pid: u32, wanted: &[u8]) -> usize {
+    let mut memory = File::open(format!("/proc/{pid}/mem")).unwrap();
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let ranges = maps.lines().filter(|line| line.contains(" rw")).filter_map(|line| {
+        let (from, to) = line.split_once(' ')?.0.split_once('-')?;
+        Some((u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?))
+    });
+    let count = ranges.map(|(from, to)| {
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        memory.seek(SeekFrom::Start(from)).unwrap();
+        // What is mapped and cannot be read was never written.
+        let read = memory.read_exact(&mut bytes);
+        if read.is_err() { 0 } else { bytes.windows(wanted.len()).filter(|window| *window == wanted).count() }
+    });
+    count.sum()
+}
+
+#[test]
+fn a_password_that_was_handed_over_and_refused_is_nowhere_in_memory() {
+    let tenant = Tenant::new(mariadb(), "wiped");
+    let sockets = tempfile::tempdir().unwrap();
+    let socket = sockets.path().join("socket");
+    let hashed = user("hashed", &tenant.name, &format!("password_hash = \"*{}\"", hex::encode(native_hash("right"))));
+    let by_socket =
+        format!("[[endpoints]]\nname = \"socket\"\nlisten = \"unix:{}\"\nnodes = [\"db1\"]\n", socket.display());
+    let setup = Setup::new(mariadb().address()).server("login_failure_delay = \"0s\"").extra(&by_socket);
+    let proxy = setup.user(&tenant.name, &tenant.password).extra(&hashed).start();
+    let refused = |what: &str, outcome: Result<(), WireError>| match outcome {
+        Err(WireError::Refused(error)) => assert_eq!(error.code, 1045, "{what}"),
+        other => panic!("{what}: {other:?}"),
+    };
+    for plugin in ["mysql_clear_password", "sha256_password", "caching_sha2_password"] {
+        for channel in ["Unix socket", "TCP", "TLS", "change of users"] {
+            let guess = format!("handed over by {plugin}, {channel}");
+            let login = Login::new("hashed", &guess).plugin(plugin);
+            let what = format!("{plugin}, {channel}");
+            match channel {
+                "TCP" => refused(&what, Wire::connect(proxy.address(), &login).map(drop)),
+                "TLS" => {
+                    refused(&what, Wire::connect_tls(proxy.address(), &login.in_clear(), &Tls::credulous()).map(drop));
+                }
+                "Unix socket" => refused(&what, Wire::connect_unix(&socket, &login.in_clear()).map(drop)),
+                _ => {
+                    let first = Login::new(&tenant.name, &tenant.password);
+                    let mut wire = Wire::connect_unix(&socket, &first.in_clear()).unwrap();
+                    refused(&what, wire.change_user(&login.in_clear()).map(drop));
+                }
+            }
+            // What rustls has decrypted it frees and does not wipe; that much cannot be helped here.
+            let due = usize::from(channel == "TLS");
+            let found = found_in_memory(proxy.pid(), guess.as_bytes());
+            assert!(found <= due, "{what}: {found} copies");
+        }
+    }
+    // What it has to know is found.
+    assert!(found_in_memory(proxy.pid(), tenant.password.as_bytes()) > 0);
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::io;
 use std::ops::{Deref, DerefMut, Range};
 use std::task::{Context, Poll, ready};
 
+use zeroize::{Zeroize, Zeroizing};
+
 use crate::stream::Stream;
 
 /// Size of a buffer: a command up to this is seen whole before it is sent on, a reply up to this goes in one write.
@@ -97,6 +99,13 @@ impl Buffer {
         }
     }
 
+    /// Marks bytes as used and leaves nothing of them: they may have been a password.
+    pub(crate) fn wipe(&mut self, count: usize) {
+        let used = count.min(self.filled.len());
+        self.filled_mut().get_mut(..used).unwrap_or_default().zeroize();
+        self.consume(used);
+    }
+
     /// Whether nothing is left in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.filled.is_empty()
@@ -110,14 +119,26 @@ impl Buffer {
     /// Makes room for at least `count` unused bytes in all. Only packets that must be seen whole and are
     /// longer than [`SIZE`] need it; a grown buffer is not kept.
     pub(crate) fn reserve(&mut self, count: usize) {
-        if count > self.bytes.len() {
-            let mut grown = vec![0; count.next_power_of_two()].into_boxed_slice();
-            let length = self.filled.len();
-            if let Some(start) = grown.get_mut(..length) {
-                start.copy_from_slice(self.filled());
-            }
-            (self.bytes, self.filled) = (grown, 0..length);
+        drop(self.grow(count));
+    }
+
+    /// The same, and wipes what the bytes lay in.
+    pub(crate) fn reserve_secretly(&mut self, count: usize) {
+        drop(self.grow(count).map(Zeroizing::new));
+    }
+
+    /// Gives what the bytes lay in, where that was too small.
+    fn grow(&mut self, count: usize) -> Option<Box<[u8]>> {
+        if count <= self.bytes.len() {
+            return None;
         }
+        let mut grown = vec![0; count.next_power_of_two()].into_boxed_slice();
+        let length = self.filled.len();
+        if let Some(start) = grown.get_mut(..length) {
+            start.copy_from_slice(self.filled());
+        }
+        self.filled = 0..length;
+        Some(std::mem::replace(&mut self.bytes, grown))
     }
 
     /// Reads once. `Ok(0)` is the end of the stream (or a full buffer, which the caller must not bring).
@@ -173,6 +194,15 @@ pub(crate) fn poll_fill(
 #[cfg(test)]
 mod tests {
     use super::{Buffer, POOL, SIZE};
+
+    #[test]
+    fn nothing_is_left_of_what_is_wiped() {
+        let mut buffer = Buffer::holding(b"secret, and more".to_vec());
+        buffer.wipe(6);
+        assert_eq!((buffer.filled(), &*buffer.bytes), (&b", and more"[..], &b"\0\0\0\0\0\0, and more"[..]));
+        buffer.wipe(usize::MAX);
+        assert_eq!(*buffer.bytes, [0; 16]);
+    }
 
     #[test]
     fn a_dropped_buffer_is_lent_again_and_a_grown_one_is_not() {

@@ -7,7 +7,9 @@ use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet::{self, HEADER};
+use greenroom_protocol::secret::Secret;
 use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, Verdict, may_ask};
+use zeroize::Zeroize;
 
 use super::conversation::{Conversation, client_failed};
 use crate::buffer;
@@ -165,15 +167,18 @@ impl Conversation {
     }
 
     async fn change(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
-        let filled = self.client.inlet.as_ref().map_or(&[][..], buffer::Buffer::filled);
-        let payload = filled.get(HEADER..incoming.scanned.used).unwrap_or_default().to_vec();
+        let filled = self.client.inlet.as_mut().map_or(&mut [][..], buffer::Buffer::filled_mut);
+        let argument = filled.get_mut(HEADER..incoming.scanned.used).unwrap_or_default();
+        // It may hold the password.
+        let payload = Secret::new(&*argument);
+        argument.zeroize();
         let complete = incoming.scanned.complete;
         self.skip(&mut incoming).await?;
         if !complete {
             self.send_error(incoming.seq(), &SqlError::packet_too_large()).await?;
             return Err(SessionEnd::Violation);
         }
-        self.change_user(&payload, incoming.seq()).await
+        self.change_user(payload.expose(), incoming.seq()).await
     }
 
     /// Splits what follows the command byte where its text begins. `None` where nobody can tell: the attributes before

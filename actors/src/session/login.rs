@@ -388,7 +388,10 @@ impl Conversation {
         let inlet = self.client.inlet.take();
         let mut packets = Packets::resume(&mut self.client.stream, inlet, seq);
         let read = packets.read(PAYLOAD_LIMIT).await;
-        self.client.inlet = packets.into_rest();
+        // What came of one that is none is wiped.
+        if read.is_ok() {
+            self.client.inlet = packets.into_rest();
+        }
         let error = match read {
             Ok(payload) => return Ok((payload, seq.wrapping_add(1))),
             Err(PacketsError::Closed) => return Err(SessionEnd::ClientClosed),

@@ -181,7 +181,7 @@ fn a_second_password_of_mysql_counts_until_it_is_discarded() {
 #[test]
 fn what_the_tables_hash_does_not_tell_is_left_to_the_server() {
     let mut root = Root::on(mariadb()).0;
-    root.ok("INSTALL SONAME 'auth_ed25519'");
+    root.ok("INSTALL PLUGIN IF NOT EXISTS ed25519 SONAME 'auth_ed25519'");
     for mode in MODES {
         let tenant = Tenant::new(mariadb(), "left");
         let proxy = querying(mariadb(), mode, "1m").start();
@@ -196,6 +196,31 @@ fn what_the_tables_hash_does_not_tell_is_left_to_the_server() {
         let wrong = Login::new(&tenant.name, "guess");
         let direct = outcome(mariadb().address(), &wrong).unwrap_err();
         assert_eq!(outcome(proxy.address(), &wrong).unwrap_err(), direct);
+    }
+}
+
+/// What the table has is a public key: a signature could be checked by it, but no server be logged in to.
+#[test]
+fn an_account_of_ed25519_hands_its_password_over_whatever_its_client_would_sign() {
+    let mut root = Root::on(mariadb()).0;
+    root.ok("INSTALL PLUGIN IF NOT EXISTS ed25519 SONAME 'auth_ed25519'");
+    for mode in MODES {
+        let tenant = Tenant::new(mariadb(), "signing");
+        let by = |password: &str| {
+            let via = format!("IDENTIFIED VIA ed25519 USING PASSWORD('{password}')");
+            tenant.administer(&[format!("ALTER USER {}@'%' {via}", tenant.name)]);
+        };
+        by(&tenant.password);
+        let proxy = querying(mariadb(), mode, "1m").start();
+        for due in [AuthPath::FullRsa, AuthPath::Fast] {
+            assert_eq!(path(proxy.address(), &bare(&tenant).plugin("client_ed25519"), &tenant), due, "{mode}");
+        }
+        let wrong = Login::new(&tenant.name, "guess").plugin("client_ed25519");
+        let direct = outcome(mariadb().address(), &wrong).unwrap_err();
+        assert_eq!(outcome(proxy.address(), &wrong).unwrap_err(), direct, "{mode}");
+        by("brand-new");
+        let new = Login::new(&tenant.name, "brand-new").plugin("client_ed25519");
+        works(&mut outcome(proxy.address(), &new).unwrap(), &tenant);
     }
 }
 

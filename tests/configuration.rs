@@ -202,6 +202,15 @@ fn users_are_mapped_to_the_server() {
 }
 
 #[test]
+fn users_may_need_a_certificate_of_their_own() {
+    let case = user("password = ''\ntls_subject = '/O=Example/CN=app'");
+    assert_eq!(case.loads().settings.users[0].tls_subject.as_deref(), Some("/O=Example/CN=app"));
+    let nobody =
+        "users[0].tls_subject: no endpoint verifies certificates of clients (tls_ca): nobody can log in as this user";
+    assert!(case.warnings().iter().any(|warning| warning.ends_with(nobody)), "{:?}", case.warnings());
+}
+
+#[test]
 fn credentials_follow_the_users_unless_said_otherwise() {
     let source = |case: &Case| case.loads().settings.endpoints[0].credentials;
     assert_eq!(source(&Case::new()), CredentialSource::Learned);

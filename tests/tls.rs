@@ -22,6 +22,8 @@ mod files;
 mod memory;
 #[path = "tls/node.rs"]
 mod node;
+#[path = "tls/subject.rs"]
+mod subject;
 #[path = "tls/traffic.rs"]
 mod traffic;
 

@@ -64,6 +64,8 @@ pub(crate) struct Terms {
     pub(crate) known: Known,
     /// The configuration says it, and not a server some time ago.
     pub(crate) configured: bool,
+    /// Whose certificate the client must have shown, if that matters.
+    pub(crate) subject: Option<Box<str>>,
     pub(crate) salt: Salt,
     pub(crate) rsa: Arc<RsaKey>,
 }
@@ -84,13 +86,20 @@ impl Credentials {
         let salt = self.decoys.salt(user);
         let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
         let nobody = self.decoys.known(user, &book.kinds);
-        let (known, configured) = (book.known(user, client, source), book.users.contains_key(user));
-        Terms { known: known.unwrap_or(nobody), configured, salt, rsa: Arc::clone(&self.rsa) }
+        let (known, settings) = (book.known(user, client, source), book.users.get(user));
+        let subject = settings.and_then(|user| user.tls_subject.as_deref()).map(Box::from);
+        Terms {
+            known: known.unwrap_or(nobody),
+            configured: settings.is_some(),
+            subject,
+            salt,
+            rsa: Arc::clone(&self.rsa),
+        }
     }
 
     /// The same terms for something else that is known of the user.
     pub(crate) fn like(&self, user: &[u8], known: Known) -> Terms {
-        Terms { known, configured: false, salt: self.decoys.salt(user), rsa: Arc::clone(&self.rsa) }
+        Terms { known, configured: false, subject: None, salt: self.decoys.salt(user), rsa: Arc::clone(&self.rsa) }
     }
 
     /// What a user is judged by of whom an account table says this; `None`: it does not have him.

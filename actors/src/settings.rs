@@ -256,6 +256,8 @@ pub struct UserSettings {
     pub backend_user: Option<String>,
     /// The server's password, where that differs.
     pub backend_password: Option<Secret>,
+    /// Whose certificate a client must show, if that matters.
+    pub tls_subject: Option<String>,
 }
 
 /// What a login is checked against.

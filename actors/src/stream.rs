@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConnection, Connection, ServerConnection};
 
 pub(crate) use self::socket::{Loose, Socket};
@@ -96,9 +97,12 @@ impl Stream {
         }
     }
 
-    /// Whether the peer has shown a certificate that is trusted.
-    pub(crate) fn is_certified(&self) -> bool {
-        matches!(self, Self::Tls(tls) if tls.is_certified())
+    /// The certificate that the peer has shown, which is trusted.
+    pub(crate) fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        match self {
+            Self::Tls(tls) => tls.certificate(),
+            Self::Plain(_) | Self::Between => None,
+        }
     }
 
     /// Takes the connection off this arbiter.

@@ -5,6 +5,7 @@ mod acceptor;
 mod dialer;
 mod files;
 mod leniency;
+mod subject;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -18,6 +19,7 @@ pub use self::acceptor::{EndpointTls, EndpointTlsMode};
 pub(crate) use self::dialer::Dialer;
 pub use self::dialer::{NodeTls, NodeTlsMode};
 pub use self::files::{Chain, Identity, Trust};
+pub(crate) use self::subject::subject;
 
 /// Both versions that are in use; what is older is broken.
 static VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];

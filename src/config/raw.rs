@@ -155,6 +155,8 @@ sections! {
         backend_password_file: String,
         /// The environment variable that holds it.
         backend_password_env: String,
+        /// Whose certificate the client must show.
+        tls_subject: String,
     }
 
     /// `[monitor]`: how servers are asked what they are.

@@ -102,6 +102,9 @@ fn user(f: &mut fmt::Formatter<'_>, it: &UserSettings) -> fmt::Result {
     if it.backend_password.is_some() {
         write!(f, ", on the server with a password of its own")?;
     }
+    if let Some(subject) = &it.tls_subject {
+        write!(f, ", with the certificate of {subject}")?;
+    }
     writeln!(f)
 }
 

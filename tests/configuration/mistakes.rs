@@ -178,6 +178,10 @@ fn wrong_names() -> Vec<(Case, &'static str)> {
             user("password_hash='*12'"),
             "a.toml:3: users[0].password_hash: it is not a double hash of a password; expected \"*\" and 40 hex digits, or \"sha256:\" and 64 hex digits",
         ),
+        (
+            user("password='x'\ntls_subject='CN=app'"),
+            "a.toml:4: users[0].tls_subject: \"CN=app\" is not the subject of a certificate; expected parts with their short names, as in \"/O=Example/CN=app\"",
+        ),
         (user("password=12345"), "a.toml:3: users[0].password: it is not a text; expected a text in quotes"),
         (
             user("password='x'\n[[users]]\nname='u'\npassword='y'"),

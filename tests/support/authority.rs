@@ -24,13 +24,21 @@ pub(crate) struct Authority {
 /// What a certificate is to be like.
 pub(crate) struct Wish {
     names: Vec<String>,
+    subject: String,
     expired: bool,
 }
 
 impl Wish {
     /// For these names, now.
     pub(crate) fn of(names: &[&str]) -> Self {
-        Self { names: names.iter().map(|name| (*name).to_owned()).collect(), expired: false }
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Self { names, subject: "somebody".to_owned(), expired: false }
+    }
+
+    /// With this common name.
+    pub(crate) fn called(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.subject);
+        self
     }
 
     /// It was valid until yesterday.
@@ -69,7 +77,7 @@ impl Authority {
     /// Gives a certificate, in place of another.
     pub(crate) fn write(&self, wish: &Wish, identity: &Identity) {
         let mut params = CertificateParams::new(wish.names.clone()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, "somebody");
+        params.distinguished_name.push(DnType::CommonName, wish.subject.as_str());
         let now = SystemTime::now();
         let (from, until) = if wish.expired { (now - DAY * 30, now - DAY) } else { (now - DAY, now + DAY * 30) };
         (params.not_before, params.not_after) = (from.into(), until.into());

@@ -14,7 +14,7 @@ use super::conversation::Conversation;
 use crate::end::SessionEnd;
 use crate::metrics::TLS_LOGINS;
 use crate::tally::LoginResult;
-use crate::tls::EndpointTlsMode;
+use crate::tls::{EndpointTlsMode, subject};
 
 impl Conversation {
     /// Reads the login request, and encrypts the connection first where the client asks for it. Gives the sequence id of what
@@ -60,10 +60,21 @@ impl Conversation {
             EndpointTlsMode::Required if stream.is_private() => None,
             // In the words of a server that wants it of everybody; MariaDB has none of its own (measured).
             EndpointTlsMode::Required if self.flavor == Flavor::MySql => Some(SqlError::insecure_transport()),
-            EndpointTlsMode::VerifyClient if stream.is_certified() => None,
+            EndpointTlsMode::VerifyClient if stream.certificate().is_some() => None,
             // As servers answer an account that is to show one (measured).
             EndpointTlsMode::Required | EndpointTlsMode::VerifyClient => Some(self.denial_of(user, using_password)),
         }
+    }
+
+    /// Whether the client has shown the certificate of this subject.
+    pub(super) fn shows(&self, wanted: &str) -> bool {
+        let shown = self.client.stream.certificate().and_then(subject);
+        let right = shown.as_deref() == Some(wanted);
+        if !right {
+            let shown = shown.unwrap_or_else(|| "none".to_owned());
+            slog::info!(self.stage.log, "not the certificate that the user's tls_subject wants"; "session" => self.id, "shown" => shown);
+        }
+        right
     }
 
     /// Counts a login by how its connection is encrypted.

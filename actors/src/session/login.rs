@@ -190,13 +190,20 @@ impl Conversation {
         let stage = Arc::clone(&self.stage);
         let Some(main) = stage.main() else { return Err(SessionEnd::Drained) };
         let mut known = main.credentials.terms(&wish.user, self.shown_client(), self.endpoint.settings.credentials);
-        let configured = known.configured;
+        let (configured, subject) = (known.configured, known.subject.take());
         let enquiry = self.enquire(&wish, main, &mut known).await;
         let mut enquiry = self.or_deny(&wish, seq, enquiry).await?;
         let mut judged = self.authenticate(&wish, known, seq).await?;
         if let Some(enquiry) = &mut enquiry {
             let reconsidered = self.reconsider(&wish, main, enquiry, judged).await;
             judged = self.or_deny(&wish, seq, reconsidered).await?;
+        }
+        // After the password, as servers do: who does not have that shall not hear of certificates.
+        if let ((Judged::Proven(proof), _), Some(subject)) = (&judged, subject)
+            && !self.shows(&subject)
+        {
+            let using_password = !matches!(proof, Proof::Password(password) if password.is_empty());
+            judged.0 = Judged::Refused { using_password, given: Given::Nothing };
         }
         let (proof, seq) = match judged {
             (Judged::Proven(proof), seq) => (proof, seq),

@@ -8,6 +8,7 @@ use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use rustls::{Connection, HandshakeKind, ProtocolVersion};
 
 use super::PeerEnd;
@@ -109,9 +110,9 @@ impl Tls {
         }
     }
 
-    /// Whether the peer has proven who it is by a certificate; one that it could not prove has ended the handshake.
-    pub(super) fn is_certified(&self) -> bool {
-        self.session.connection.peer_certificates().is_some_and(|chain| !chain.is_empty())
+    /// The certificate by which the peer has proven who it is; one that it could not prove has ended the handshake.
+    pub(super) fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.session.connection.peer_certificates()?.first()
     }
 
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -46,6 +46,7 @@ impl<'s> Checker<'s> {
         let nodes = self.nodes(&raw.nodes);
         let endpoints = self.endpoints(raw, nodes.as_deref());
         let users = self.users(&raw.users);
+        self.warn_of_subjects(raw);
         let monitor = self.monitor(&raw.monitor);
         self.admin(&raw.admin);
         self.listeners(raw);

@@ -1,12 +1,13 @@
 //! `[[users]]`: who may log in, and as whom on the server.
 
 use greenroom_actors::settings::{UserSecret, UserSettings};
+use greenroom_actors::tls::EndpointTlsMode;
 use greenroom_protocol::secret::Secret;
 
 use super::Checker;
 use super::password::PasswordKeys;
 use crate::config::problem::Place;
-use crate::config::raw::RawUser;
+use crate::config::raw::{Raw, RawEndpoint, RawUser};
 use crate::config::reader::Field;
 
 /// Longest user name in bytes: MariaDB's limit; MySQL's (32 characters) is within it.
@@ -28,6 +29,7 @@ impl Checker<'_> {
         let secret = self.user_secret(raw);
         let backend_user = self.backend_user(&raw.backend_user);
         let backend_password = self.backend_password(raw);
+        let tls_subject = self.tls_subject(&raw.tls_subject);
         if let (Some(secret), Some(None)) = (&secret, &backend_password) {
             self.warn_of_hash(&raw.password_hash.place, secret);
         }
@@ -36,6 +38,7 @@ impl Checker<'_> {
             secret: secret?,
             backend_user: backend_user?,
             backend_password: backend_password?,
+            tls_subject: tls_subject?,
         })
     }
 
@@ -94,6 +97,32 @@ impl Checker<'_> {
 
     fn backend_user(&mut self, field: &Field<String>) -> Option<Option<String>> {
         if field.given { self.user_name(field).map(Some) } else { Some(None) }
+    }
+
+    fn tls_subject(&mut self, field: &Field<String>) -> Option<Option<String>> {
+        if !field.given {
+            return Some(None);
+        }
+        let text = field.value.clone()?;
+        if text.starts_with('/') && text.contains('=') {
+            return Some(Some(text));
+        }
+        let what = format!("{text:?} is not the subject of a certificate");
+        self.wrong(&field.place, what, "parts with their short names, as in \"/O=Example/CN=app\"");
+        None
+    }
+
+    /// Says of users whom nobody can be, for want of certificates.
+    pub(super) fn warn_of_subjects(&mut self, raw: &Raw) {
+        let verifies =
+            |endpoint: &RawEndpoint| endpoint.tls_ca.given && endpoint.tls.value != Some(EndpointTlsMode::Disabled);
+        if raw.endpoints.iter().any(verifies) {
+            return;
+        }
+        for user in raw.users.iter().filter(|user| user.tls_subject.given) {
+            let why = "no endpoint verifies certificates of clients (tls_ca): nobody can log in as this user";
+            self.warn(&user.tls_subject.place, why);
+        }
     }
 
     fn backend_password(&mut self, raw: &RawUser) -> Option<Option<Secret>> {

@@ -60,6 +60,7 @@ fn without_any_configuration_a_local_server_is_pooled() {
     assert_eq!(log.level, slog::Level::Info);
     assert!(settings.server.workers >= 1);
     assert_eq!(settings.server.max_clients, 100_000);
+    assert_eq!(settings.server.max_logins, 20_000);
     assert_eq!(settings.server.max_packet, 1 << 30);
     assert_eq!((settings.nodes.len(), settings.endpoints.len(), settings.users.len()), (1, 1, 0));
     assert_eq!(settings.nodes[0].address.to_string(), "127.0.0.1:3306");

@@ -297,6 +297,36 @@ fn one_client_too_many_is_refused_before_the_greeting() {
     });
 }
 
+#[test]
+fn those_who_do_not_log_in_take_no_more_places_than_are_theirs() {
+    let tenant = Tenant::new(mariadb(), "newcomers");
+    let setup = Setup::new(mariadb().address()).user(&tenant.name, &tenant.password).server("max_logins = 2");
+    let proxy = setup.server("login_timeout = \"10min\"").start();
+    let comes = || match Wire::open(proxy.address()) {
+        Ok(wire) => Some(wire),
+        Err(WireError::Refused(error)) => {
+            assert_eq!((error.code, &*error.message), (1040, "Too many connections"));
+            None
+        }
+        Err(error) => panic!("{error}"),
+    };
+    // Who has logged in counts no more.
+    let mut inside: Vec<_> = (0..4).map(|_| poll(comes).log_in(&tenant.login()).unwrap()).collect();
+    let mut silent = vec![poll(comes), poll(comes)];
+    for _ in 0..3 {
+        assert!(comes().is_none());
+    }
+    inside.iter_mut().for_each(|wire| assert_eq!(wire.scalar("SELECT 1").as_deref(), Some("1")));
+    // A place is free when one of them goes, or logs in, or fails to.
+    drop(silent.pop());
+    let next = poll(comes);
+    assert!(comes().is_none());
+    inside.push(next.log_in(&tenant.login()).unwrap());
+    let refused = poll(comes).log_in(&Login::new(&tenant.name, "guess"));
+    assert!(matches!(refused, Err(WireError::Refused(error)) if error.code == 1045));
+    drop(poll(comes));
+}
+
 /// Asks until there is an answer.
 fn poll<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);

@@ -181,6 +181,7 @@ fn server() -> ServerSettings {
     ServerSettings {
         workers,
         max_clients,
+        max_logins: max_clients,
         max_packet,
         login_timeout: LONG,
         login_failure_delay: LONG,

@@ -59,6 +59,8 @@ pub struct ServerSettings {
     pub workers: usize,
     /// Client sessions at once; one more is refused with 1040.
     pub max_clients: usize,
+    /// Those of them who have not logged in; one more is refused likewise.
+    pub max_logins: usize,
     /// Bytes of one packet that a session keeps whole in memory; a longer one is streamed or refused.
     pub max_packet: usize,
     /// How long a client may take to log in.

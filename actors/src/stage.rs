@@ -24,6 +24,9 @@ pub(crate) struct Stage {
     /// Client sessions per worker.
     sessions: Box<[AtomicUsize]>,
     max_clients: AtomicUsize,
+    /// Those of them who have not logged in.
+    newcomers: AtomicUsize,
+    max_logins: AtomicUsize,
     login_timeout_ms: AtomicU64,
     pub(crate) throttle: Throttle,
     max_packet: AtomicUsize,
@@ -41,10 +44,11 @@ pub(crate) struct Main {
     pub(crate) credentials: Credentials,
 }
 
-/// A session's place under `max_clients`, counted until dropped.
+/// A session's place under `max_clients`, counted until dropped; under `max_logins`, too, until it has logged in.
 pub(crate) struct Seat {
     stage: Arc<Stage>,
     worker: usize,
+    is_new: bool,
 }
 
 impl Stage {
@@ -56,6 +60,8 @@ impl Stage {
             main: OnceLock::new(),
             sessions: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             max_clients: AtomicUsize::new(settings.max_clients),
+            newcomers: AtomicUsize::new(0),
+            max_logins: AtomicUsize::new(settings.max_logins),
             login_timeout_ms: AtomicU64::new(millis(settings.login_timeout)),
             throttle: Throttle::new(settings.login_failure_delay),
             max_packet: AtomicUsize::new(settings.max_packet),
@@ -144,6 +150,7 @@ impl Stage {
     /// Changes the limits for sessions to come.
     pub(crate) fn resettle(&self, settings: &ServerSettings) {
         self.max_clients.store(settings.max_clients, Ordering::Relaxed);
+        self.max_logins.store(settings.max_logins, Ordering::Relaxed);
         self.login_timeout_ms.store(millis(settings.login_timeout), Ordering::Relaxed);
         self.throttle.resettle(settings.login_failure_delay);
         self.max_packet.store(settings.max_packet, Ordering::Relaxed);
@@ -167,12 +174,15 @@ impl Stage {
         if load(here) > load(least) + load(least) / 20 { least } else { here }
     }
 
-    /// A seat on a worker, unless `max_clients` are there. Counted before the session exists, so that a burst does not slip past.
+    /// A seat on a worker, unless `max_clients` are there, or `max_logins` who have not logged in. Counted before the session
+    /// exists, so that a burst does not slip past.
     pub(crate) fn seat(self: &Arc<Self>, worker: usize) -> Option<Seat> {
         let count = self.sessions.get(worker)?;
         count.fetch_add(1, Ordering::Relaxed);
-        let seat = Seat { stage: Arc::clone(self), worker };
-        (self.clients() <= self.max_clients.load(Ordering::Relaxed)).then_some(seat)
+        let newcomers = self.newcomers.fetch_add(1, Ordering::Relaxed) + 1;
+        let seat = Seat { stage: Arc::clone(self), worker, is_new: true };
+        let fits = self.clients() <= self.max_clients.load(Ordering::Relaxed);
+        (fits && newcomers <= self.max_logins.load(Ordering::Relaxed)).then_some(seat)
     }
 }
 
@@ -185,10 +195,18 @@ impl Seat {
     pub(crate) fn worker(&self) -> usize {
         self.worker
     }
+
+    /// Its client has logged in.
+    pub(crate) fn settle(&mut self) {
+        if std::mem::take(&mut self.is_new) {
+            self.stage.newcomers.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.settle();
         if let Some(count) = self.stage.sessions.get(self.worker) {
             count.fetch_sub(1, Ordering::Relaxed);
         }

@@ -39,7 +39,8 @@ some() {
 load() {
     local at=${port[$1]}
     shift
-    "$root/target/release/greenroom-load" --port "$at" --user app --password app-secret --database app "$@"
+    "$root/target/release/greenroom-load" --port "$at" --user app --password app-secret --database app \
+        "${tls_clients[@]}" "$@"
 }
 
 # CPU time of a process so far, in microseconds. Its name, which may hold spaces, is skipped.

@@ -63,6 +63,11 @@ greenroom_limit() {
     elif [ "$1" = transaction ] && [ "$2" -gt 200 ]; then echo 50; else echo $(($2 + 100)); fi
 }
 
+endpoint_tls() {
+    if [ "${#tls_clients[@]}" = 0 ]; then echo 'tls = "disabled"'; return; fi
+    printf 'tls_cert = "%s"\ntls_key = "%s"\n' "$work/cert.pem" "$work/key.pem"
+}
+
 start_greenroom() {
     local way=$1 pool=$2 program=$root/target/release/greenroom
     port[$way]=$(free_port)
@@ -85,7 +90,7 @@ pool = "$pool"
 pool_by_client_ip = ${by_address:-false}
 idle_timeout = "${idle_timeout:-10s}"
 nodes = ["mariadb"]
-tls = "disabled"
+$(endpoint_tls)
 
 [[users]]
 name = "app"

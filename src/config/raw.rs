@@ -43,6 +43,8 @@ sections! {
         workers: usize,
         /// Client connections at once.
         max_clients: usize,
+        /// Those of them who have not logged in.
+        max_logins: usize,
         /// The longest command that a client may send.
         max_packet: Size,
         /// From connecting to being logged in.

@@ -33,7 +33,8 @@ impl fmt::Display for Summary<'_> {
 }
 
 fn server(f: &mut fmt::Formatter<'_>, it: &ServerSettings) -> fmt::Result {
-    write!(f, "server workers {}, max_clients {}, max_packet {} bytes", it.workers, it.max_clients, it.max_packet)?;
+    write!(f, "server workers {}, max_clients {}, max_logins {}", it.workers, it.max_clients, it.max_logins)?;
+    write!(f, ", max_packet {} bytes", it.max_packet)?;
     write!(f, ", login_timeout {}", time(it.login_timeout))?;
     write!(f, ", login_failure_delay {}", time(it.login_failure_delay))?;
     writeln!(f, ", drain_timeout {}", time(it.drain_timeout))

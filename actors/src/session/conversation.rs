@@ -167,6 +167,7 @@ impl Conversation {
         let mut talk = Box::new(Self::new(arrival, control, me));
         // Freed when it is done: the rest of the session's life needs less room.
         let mut outcome = Box::pin(talk.login()).await;
+        talk.seat.settle();
         let end = loop {
             if let Err(end) = outcome {
                 break end;

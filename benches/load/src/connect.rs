@@ -1,5 +1,6 @@
 //! Short connections: what an application without a pool of its own does.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,23 +12,27 @@ const BUFFER: usize = 16 * 1024;
 
 /// Opens connections from so many clients at once, for so long.
 pub(crate) fn run(target: &Target, clients: usize, time: Duration) -> anyhow::Result<String> {
-    let begun = Instant::now();
+    let (begun, resumed) = (Instant::now(), &AtomicUsize::new(0));
     let mut took = thread::scope(|scope| {
-        let running: Vec<_> = (0..clients).map(|_| scope.spawn(|| client(target, begun + time))).collect();
+        let running: Vec<_> =
+            (0..clients).map(|_| scope.spawn(move || client(target, begun + time, resumed))).collect();
         let each = running.into_iter().map(|client| client.join().map_err(|_| anyhow!("a client panicked"))?);
         each.collect::<anyhow::Result<Vec<_>>>()
     })?
     .concat();
     took.sort_unstable();
     let a_second = took.len() as f64 / begun.elapsed().as_secs_f64();
-    Ok(format!("{} {a_second:.0} {:.2} {:.2}", took.len(), percentile(&took, 95), percentile(&took, 99)))
+    let figures = format!("{} {a_second:.0} {:.2} {:.2}", took.len(), percentile(&took, 95), percentile(&took, 99));
+    let resumed = 100 * resumed.load(Ordering::Relaxed) / took.len().max(1);
+    Ok(if target.is_encrypted() { format!("{figures} {resumed}") } else { figures })
 }
 
-fn client(target: &Target, until: Instant) -> anyhow::Result<Vec<Duration>> {
+fn client(target: &Target, until: Instant, resumed: &AtomicUsize) -> anyhow::Result<Vec<Duration>> {
     let (mut buffer, mut took) = (vec![0; BUFFER], Vec::new());
     while Instant::now() < until {
         let begun = Instant::now();
         let mut wire = Wire::open(target, None, &mut buffer)?;
+        resumed.fetch_add(usize::from(wire.is_resumed()), Ordering::Relaxed);
         wire.run("SELECT 1")?;
         wire.quit()?;
         took.push(begun.elapsed());

@@ -2,6 +2,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -18,7 +20,10 @@ use greenroom_protocol::packet;
 use greenroom_protocol::reply::{Boundary, Legs, Reply, Summary};
 use greenroom_protocol::secret::Secret;
 use greenroom_protocol::track::ClientTrackers;
+use rustls::ClientConfig;
 use socket2::{Domain, Socket, Type};
+
+use crate::tls::{Channel, config};
 
 /// No answer for so long is a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,11 +42,20 @@ pub(crate) struct Target {
     password: String,
     #[arg(long)]
     database: String,
+    /// In TLS, with somebody whom this file's authority has certified
+    #[arg(long)]
+    tls_ca: Option<PathBuf>,
+    /// Goes on from earlier connections' handshakes
+    #[arg(long, requires = "tls_ca")]
+    resume: bool,
+    /// Made of these once.
+    #[arg(skip)]
+    tls: OnceLock<Arc<ClientConfig>>,
 }
 
 /// A connection. Its buffer is lent: thousands that are idle need none.
 pub(crate) struct Wire<'a> {
-    stream: TcpStream,
+    stream: Channel,
     buffer: &'a mut [u8],
     held: usize,
     /// The sequence id of what is sent next.
@@ -51,7 +65,7 @@ pub(crate) struct Wire<'a> {
 
 /// A connection that waits for nothing, or for a reply of which nothing has been read.
 pub(crate) struct Line {
-    stream: TcpStream,
+    stream: Channel,
     capabilities: CapabilityFlags,
 }
 
@@ -120,6 +134,11 @@ impl<'a> Wire<'a> {
         }
     }
 
+    /// Whether its TLS has gone on from an earlier connection's.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.stream.is_resumed()
+    }
+
     /// Without the buffer, while nothing is read.
     pub(crate) fn into_line(self) -> Line {
         Line { stream: self.stream, capabilities: self.capabilities }
@@ -169,7 +188,7 @@ impl Line {
     /// Connects, from this address and port if there is one.
     pub(crate) fn dial(target: &Target, source: Option<SocketAddrV4>) -> anyhow::Result<Self> {
         let stream = dial(target.port, source).context("connecting")?;
-        Ok(Self { stream, capabilities: CapabilityFlags::empty() })
+        Ok(Self { stream: Channel::Plain(stream), capabilities: CapabilityFlags::empty() })
     }
 
     /// Waits for the greeting and answers it.
@@ -179,9 +198,14 @@ impl Line {
             Opening::Greeting(greeting) => greeting,
             Opening::Refused(error) => bail!(error),
         };
-        let identity = target.identity(&greeting);
+        let mut identity = target.identity(&greeting);
+        if let Some(config) = target.config()? {
+            identity.capabilities.flags.insert(CapabilityFlags::CLIENT_SSL);
+            wire.send(&NodeLogin::tls_request(&identity))?;
+            (wire.stream, wire.seq) = (wire.stream.encrypt(&config)?, wire.seq.wrapping_add(1));
+        }
         wire.capabilities = identity.capabilities.flags;
-        let (machine, request) = NodeLogin::new(&greeting, identity, false, None);
+        let (machine, request) = NodeLogin::new(&greeting, identity, target.is_encrypted(), None);
         wire.send(&request)?;
         Ok(Entrance { machine, seq: wire.seq, line: wire.into_line() })
     }
@@ -193,7 +217,7 @@ impl Line {
 
     /// The socket alone, for a connection that is to be idle.
     pub(crate) fn into_stream(self) -> TcpStream {
-        self.stream
+        self.stream.into_socket()
     }
 }
 
@@ -214,6 +238,20 @@ impl Entrance {
 }
 
 impl Target {
+    /// Whether it is reached in TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.tls_ca.is_some()
+    }
+
+    fn config(&self) -> anyhow::Result<Option<Arc<ClientConfig>>> {
+        let Some(authority) = &self.tls_ca else { return Ok(None) };
+        if let Some(made) = self.tls.get() {
+            return Ok(Some(Arc::clone(made)));
+        }
+        let made = config(authority, self.resume)?;
+        Ok(Some(Arc::clone(self.tls.get_or_init(|| made))))
+    }
+
     fn identity(&self, greeting: &Greeting) -> Identity {
         Identity {
             user: self.user.as_bytes().to_vec(),

@@ -20,11 +20,13 @@ impl Checker<'_> {
     pub(super) fn server(&mut self, raw: &RawServer) -> Option<ServerSettings> {
         let workers = self.workers(&raw.workers);
         let max_clients = self.above(&raw.max_clients, 0);
+        let max_logins = self.above(&raw.max_logins, 0);
         let max_packet = self.max_packet(&raw.max_packet);
         let login_timeout = self.some_time(&raw.login_timeout);
         Some(ServerSettings {
             workers: workers?,
             max_clients: max_clients?,
+            max_logins: max_logins?,
             max_packet: max_packet?,
             login_timeout: login_timeout?,
             login_failure_delay: raw.login_failure_delay.value?,

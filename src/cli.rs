@@ -27,7 +27,8 @@ pub struct Cli {
 enum Command {
     /// Serve clients until told to stop (this is what happens without a command)
     ///
-    /// SIGTERM and SIGINT let open transactions finish, then end the process. SIGHUP reads the configuration again.
+    /// SIGTERM and SIGINT let open transactions finish, then end the process; a second one ends it at once. SIGHUP reads
+    /// the configuration again. SIGUSR2 starts a new process that takes the listening sockets over.
     Run(Options),
     /// Check the configuration, show what it comes to, and end
     ///

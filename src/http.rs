@@ -8,6 +8,8 @@ use std::sync::Arc;
 use actix_web::dev::Server;
 use actix_web::web::{Data, ServiceConfig, get};
 use actix_web::{App, HttpResponse, HttpServer};
+use greenroom_actors::inherited::{self, Handed, Inherited};
+use greenroom_actors::settings::Address;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::telemetry::prometheus;
@@ -37,25 +39,57 @@ impl fmt::Debug for Sources {
     }
 }
 
-/// Takes an address for the pages; from now on nobody else can.
+/// The name that sockets for the pages are handed over by.
+pub const SOCKET: &str = "http";
+
+/// The sockets of the pages.
+#[derive(Debug)]
+pub struct Bound {
+    sockets: Vec<TcpListener>,
+    by_name: bool,
+}
+
+/// Takes an address for the pages, with the sockets that were handed over for it; else nobody else can from now on.
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(listen)
+pub fn bind(listen: SocketAddr, inherited: &mut Inherited) -> io::Result<Bound> {
+    let address = Address::Tcp { host: listen.ip().to_string(), port: listen.port() };
+    let (found, by_name) = inherited.claim(SOCKET, &address);
+    if found.is_empty() {
+        return Ok(Bound { sockets: vec![TcpListener::bind(listen)?], by_name: false });
+    }
+    let tcp = |socket| match socket {
+        inherited::Bound::Tcp(listener) => Ok(listener),
+        inherited::Bound::Unix(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "the pages are for TCP alone")),
+    };
+    Ok(Bound { sockets: found.into_iter().map(tcp).collect::<io::Result<_>>()?, by_name })
+}
+
+impl Bound {
+    /// The sockets once more, to hand them over.
+    ///
+    /// # Errors
+    /// When there are no more file descriptors.
+    pub fn share(&self) -> io::Result<Vec<Handed>> {
+        let name = if self.by_name { SOCKET } else { "" };
+        let share = |socket: &TcpListener| Ok(Handed { name: name.to_owned(), socket: socket.try_clone()?.into() });
+        self.sockets.iter().map(share).collect()
+    }
 }
 
 /// Serves on one worker thread of its own once the server is awaited or spawned in the actix system.
 ///
 /// # Errors
 /// When the socket cannot be listened on.
-pub fn serve(bound: TcpListener, metrics: PrometheusHandle, ready: Ready) -> io::Result<Server> {
+pub fn serve(bound: Bound, metrics: PrometheusHandle, ready: Ready) -> io::Result<Server> {
     let sources = Sources { metrics, ready };
     let server = HttpServer::new(move || {
         let sources = sources.clone();
         App::new().configure(|config| pages(config, sources))
     });
-    Ok(server.workers(1).disable_signals().shutdown_timeout(SHUTDOWN_SECONDS).listen(bound)?.run())
+    let server = server.workers(1).disable_signals().shutdown_timeout(SHUTDOWN_SECONDS);
+    Ok(bound.sockets.into_iter().try_fold(server, HttpServer::listen)?.run())
 }
 
 fn pages(config: &mut ServiceConfig, sources: Sources) {

@@ -3,7 +3,9 @@
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod handover;
 pub mod http;
+pub mod manager;
 pub mod service;
 pub mod signals;
 pub mod telemetry;

@@ -8,7 +8,7 @@ use greenroom::cli::{Cli, DemoArgs, Task};
 use greenroom::config::{self, ConfigErrors, Loaded, Sources, Summary};
 use greenroom::demo::{self, DemoOptions};
 use greenroom::telemetry::log::{Format, LogSettings};
-use greenroom::{service, telemetry};
+use greenroom::{handover, service, telemetry};
 use slog::{Level, error, info, warn};
 
 /// Could not start, or ended in failure.
@@ -44,12 +44,13 @@ fn with_configuration(sources: Sources, then: impl FnOnce(Loaded, Sources) -> Ex
 }
 
 fn run(loaded: Loaded, sources: Sources) -> ExitCode {
+    let inherited = handover::inherited();
     let log = telemetry::log::start(loaded.log);
     info!(log.logger, "greenroom starts"; "version" => env!("CARGO_PKG_VERSION"), "pid" => std::process::id());
     for warning in &loaded.warnings {
         warn!(log.logger, "configuration: {warning}");
     }
-    match service::run(loaded, sources, log.logger.clone()) {
+    match inherited.and_then(|inherited| service::run(loaded, sources, inherited, log.logger.clone())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             error!(log.logger, "greenroom failed"; "reason" => format!("{failure:#}"));

@@ -1,60 +1,232 @@
 //! The running service: the cast, its HTTP listener, and what the operator's signals do to them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use greenroom_actors::Running;
+use greenroom_actors::inherited::{Handed, Inherited};
 use greenroom_actors::settings::Settings;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use slog::{Logger, info, warn};
+use slog::{Logger, error, info, warn};
 
-use crate::config::{Loaded, Sources, load};
+use crate::config::{Effect, Inventory, Loaded, Sources, load};
+use crate::handover::{self, Successor};
 use crate::http;
+use crate::manager::Manager;
 use crate::signals::{Signal, Signals};
 use crate::telemetry::prometheus;
+
+/// How often it is looked whether the last client has left, or the process that took over has ended.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What runs, and what it runs by.
+struct Service {
+    running: Running,
+    manager: Manager,
+    sources: Sources,
+    inventory: Inventory,
+    upgrade_timeout: Option<Duration>,
+    page: Option<Page>,
+    logger: Logger,
+}
+
+/// The pages over HTTP.
+struct Page {
+    sockets: Vec<Handed>,
+    server: ServerHandle,
+}
+
+/// Why the service ends.
+enum End {
+    /// It was told to.
+    Stopped,
+    /// A new process has taken over.
+    Succeeded(Successor),
+}
 
 /// Runs until it is told to stop.
 ///
 /// # Errors
 /// When something cannot be started.
-pub fn run(loaded: Loaded, sources: Sources, logger: Logger) -> anyhow::Result<()> {
+pub fn run(loaded: Loaded, sources: Sources, inherited: Inherited, logger: Logger) -> anyhow::Result<()> {
     let system = actix_rt::System::new();
-    system.block_on(serve(loaded, sources, logger))
+    system.block_on(async {
+        let mut signals = Signals::new().context("signals cannot be handled")?;
+        let mut service = Service::start(loaded, sources, inherited, logger)?;
+        match service.serve(&mut signals).await? {
+            End::Stopped => {
+                info!(service.logger, "stopping"; "clients" => service.running.clients());
+                service.manager.stopping();
+            }
+            End::Succeeded(successor) => service.see_off(&mut signals, successor).await,
+        }
+        service.drain(&mut signals).await;
+        Ok(())
+    })
 }
 
-async fn serve(loaded: Loaded, sources: Sources, logger: Logger) -> anyhow::Result<()> {
-    let mut signals = Signals::new().context("signals cannot be handled")?;
-    let metrics = prometheus::install().context("metrics cannot be recorded")?;
-    greenroom_actors::metrics::describe();
-    crate::telemetry::log::report_panics(&logger);
-    actix_rt::spawn(prometheus::upkeep(metrics.clone()));
-    make_room(&loaded.settings, &logger);
-    // Before the endpoints: a second process of the same configuration must fail here, and not take clients first.
-    let page = match loaded.settings.http {
-        Some(listen) => Some((listen, http::bind(listen).with_context(|| format!("http cannot listen on {listen}"))?)),
-        None => None,
-    };
-    let running = greenroom_actors::start(loaded.settings, logger.clone())?;
-    if let Some((listen, bound)) = page {
-        let cast = running.clone();
-        let server = http::serve(bound, metrics, Arc::new(move || cast.ready()));
-        actix_rt::spawn(server.with_context(|| format!("http cannot listen on {listen}"))?);
-        info!(logger, "http listens"; "address" => %listen);
-    }
-    loop {
-        let signal = tokio::select! {
-            signal = signals.next() => signal,
-            () = running.broken() => anyhow::bail!("a part that everything depends on has failed; see the log"),
+impl Service {
+    fn start(loaded: Loaded, sources: Sources, mut inherited: Inherited, logger: Logger) -> anyhow::Result<Self> {
+        let Loaded { settings, inventory, .. } = loaded;
+        let metrics = prometheus::install().context("metrics cannot be recorded")?;
+        greenroom_actors::metrics::describe();
+        crate::telemetry::log::report_panics(&logger);
+        actix_rt::spawn(prometheus::upkeep(metrics.clone()));
+        make_room(&settings, &logger);
+        let upgrade_timeout = settings.server.upgrade_timeout;
+        // Before the endpoints: a second process of the same configuration must fail here, and not take clients first.
+        let bound = match settings.http {
+            Some(listen) => Some((listen, bind(listen, &mut inherited)?)),
+            None => None,
         };
-        match signal {
-            Signal::Reload => reload(&running, &sources, &logger),
-            Signal::Stop => break,
+        let running = greenroom_actors::start(settings, &mut inherited, logger.clone())?;
+        for (name, place) in inherited.unclaimed() {
+            warn!(logger, "a socket that was handed over is nobody's, and closed"; "name" => name, "address" => place);
+        }
+        let mut page = None;
+        if let Some((listen, bound)) = bound {
+            let (cast, sockets) = (running.clone(), bound.share()?);
+            let server = http::serve(bound, metrics, Arc::new(move || cast.ready()));
+            let server = server.with_context(|| format!("http cannot listen on {listen}"))?;
+            page = Some(Page { sockets, server: server.handle() });
+            actix_rt::spawn(server);
+            info!(logger, "http listens"; "address" => %listen);
+        }
+        let manager = Manager::new(logger.clone());
+        manager.ready();
+        if let Err(error) = handover::announce() {
+            warn!(logger, "the process before this one could not be told that this one is ready"; "reason" => %error);
+        }
+        Ok(Self { running, manager, sources, inventory, upgrade_timeout, page, logger })
+    }
+
+    /// Serves clients and heeds signals.
+    async fn serve(&mut self, signals: &mut Signals) -> anyhow::Result<End> {
+        let mut successor: Option<Successor> = None;
+        let running = self.running.clone();
+        let manager = Manager::new(self.logger.clone());
+        let mut watchdog = std::pin::pin!(manager.keep_watchdog(&running));
+        loop {
+            let signal = tokio::select! {
+                signal = signals.next() => signal,
+                () = running.broken() => anyhow::bail!("a part that everything depends on has failed; see the log"),
+                () = &mut watchdog => continue,
+                ready = is_ready(&mut successor) => {
+                    match (ready, successor.take()) {
+                        (Ok(()), Some(successor)) => return Ok(End::Succeeded(successor)),
+                        (Err(reason), _) => error!(self.logger, "the new process does not take over"; "reason" => format!("{reason:#}")),
+                        (Ok(()), None) => {}
+                    }
+                    continue;
+                }
+            };
+            match signal {
+                Signal::Stop => return Ok(End::Stopped),
+                Signal::Reload => self.reload().await,
+                Signal::Upgrade if successor.is_some() => warn!(self.logger, "a new process is being started already"),
+                Signal::Upgrade => match self.launch().await {
+                    Ok(launched) => {
+                        info!(self.logger, "a new process is started to take over"; "pid" => launched.id());
+                        successor = Some(launched);
+                    }
+                    Err(reason) => {
+                        error!(self.logger, "no new process could be started"; "reason" => format!("{reason:#}"))
+                    }
+                },
+            }
         }
     }
-    info!(logger, "stopping"; "clients" => running.clients());
-    running.drain().await;
-    info!(logger, "stopped");
-    Ok(())
+
+    async fn launch(&self) -> anyhow::Result<Successor> {
+        let mut sockets = self.running.sockets().await.context("the sockets cannot be handed over")?;
+        for socket in self.page.iter().flat_map(|page| &page.sockets) {
+            sockets.push(Handed { name: socket.name.clone(), socket: socket.socket.try_clone()? });
+        }
+        Successor::launch(sockets)
+    }
+
+    /// A new process has taken over: serves whoever is still here, as long as they stay and may.
+    async fn see_off(&mut self, signals: &mut Signals, mut successor: Successor) {
+        self.manager.succeeded_by(successor.id());
+        self.running.hand_over().await;
+        if let Some(page) = self.page.take() {
+            page.server.stop(false).await;
+        }
+        info!(self.logger, "the new process has taken over; this one serves the clients that it has";
+            "pid" => successor.id(), "clients" => self.running.clients());
+        let begun = tokio::time::Instant::now();
+        let mut told = false;
+        while self.running.clients() > 0 {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Stop => break,
+                    Signal::Reload | Signal::Upgrade => {
+                        warn!(self.logger, "another process has taken over: signals are for that one"; "pid" => successor.id());
+                    }
+                },
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            if let Some(end) = successor.end().filter(|_| !std::mem::replace(&mut told, true)) {
+                error!(self.logger, "the process that had taken over has ended: nobody accepts clients"; "pid" => successor.id(), "end" => end);
+            }
+            if self.upgrade_timeout.is_some_and(|limit| begun.elapsed() >= limit) {
+                warn!(self.logger, "upgrade_timeout is over"; "clients" => self.running.clients());
+                break;
+            }
+        }
+    }
+
+    /// Lets transactions end, unless it is told to stop once more.
+    async fn drain(&self, signals: &mut Signals) {
+        let drained = self.running.drain();
+        let hurry = async { while signals.next().await != Signal::Stop {} };
+        tokio::select! {
+            () = drained => info!(self.logger, "stopped"),
+            () = hurry => warn!(self.logger, "stopped at once, by a second signal"; "clients" => self.running.clients()),
+        }
+    }
+
+    /// A configuration with a mistake in it changes nothing.
+    async fn reload(&mut self) {
+        self.manager.reloading();
+        match load(&self.sources) {
+            Ok(loaded) => {
+                for warning in &loaded.warnings {
+                    warn!(self.logger, "configuration: {warning}");
+                }
+                for change in self.inventory.changes(&loaded.inventory) {
+                    match change.effect {
+                        Effect::Restart => warn!(self.logger, "reload: {change}"),
+                        _ => info!(self.logger, "reload: {change}"),
+                    }
+                }
+                self.inventory = loaded.inventory.succeeding(&self.inventory);
+                self.upgrade_timeout = loaded.settings.server.upgrade_timeout;
+                self.running.reload(loaded.settings).await;
+            }
+            Err(errors) => {
+                for problem in errors.problems() {
+                    warn!(self.logger, "the configuration was not reloaded: {problem}");
+                }
+            }
+        }
+        self.manager.ready();
+    }
+}
+
+/// Comes back when there is a successor and it listens, or has failed to.
+async fn is_ready(successor: &mut Option<Successor>) -> anyhow::Result<()> {
+    match successor {
+        Some(successor) => successor.ready().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn bind(listen: SocketAddr, inherited: &mut Inherited) -> anyhow::Result<http::Bound> {
+    http::bind(listen, inherited).with_context(|| format!("http cannot listen on {listen}"))
 }
 
 /// Descriptors besides those of clients and servers: listeners, epoll, logs, scrapes.
@@ -72,22 +244,5 @@ fn make_room(settings: &Settings, logger: &Logger) {
     if let Some(granted) = getrlimit(Resource::Nofile).current.filter(|granted| *granted < wanted) {
         warn!(logger, "max_clients and max_connections want more open files than the system allows (ulimit -n, LimitNOFILE)";
             "wanted" => wanted, "allowed" => granted);
-    }
-}
-
-/// A configuration with a mistake in it changes nothing.
-fn reload(running: &Running, sources: &Sources, logger: &Logger) {
-    match load(sources) {
-        Ok(loaded) => {
-            for warning in &loaded.warnings {
-                warn!(logger, "configuration: {warning}");
-            }
-            running.reload(loaded.settings);
-        }
-        Err(errors) => {
-            for problem in errors.problems() {
-                warn!(logger, "the configuration was not reloaded: {problem}");
-            }
-        }
     }
 }

@@ -11,6 +11,8 @@ pub enum Signal {
     Stop,
     /// HUP: read the configuration again.
     Reload,
+    /// USR2: let a new process take over.
+    Upgrade,
 }
 
 /// The process's signals from its creation on; earlier ones had their usual effect.
@@ -19,6 +21,7 @@ pub struct Signals {
     term: unix::Signal,
     int: unix::Signal,
     hup: unix::Signal,
+    usr2: unix::Signal,
 }
 
 impl Signals {
@@ -34,6 +37,7 @@ impl Signals {
             term: unix::signal(SignalKind::terminate())?,
             int: unix::signal(SignalKind::interrupt())?,
             hup: unix::signal(SignalKind::hangup())?,
+            usr2: unix::signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -44,6 +48,7 @@ impl Signals {
             _ = self.term.recv() => Signal::Stop,
             _ = self.int.recv() => Signal::Stop,
             _ = self.hup.recv() => Signal::Reload,
+            _ = self.usr2.recv() => Signal::Upgrade,
         }
     }
 }

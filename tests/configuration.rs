@@ -55,7 +55,7 @@ password_env = "GREENROOM_ADMIN_PASSWORD"
 
 #[test]
 fn without_any_configuration_a_local_server_is_pooled() {
-    let Loaded { settings, warnings, log } = Case::new().loads();
+    let Loaded { settings, warnings, log, .. } = Case::new().loads();
     assert_eq!(warnings, []);
     assert_eq!(log.level, slog::Level::Info);
     assert!(settings.server.workers >= 1);

@@ -10,12 +10,16 @@
 
 mod support;
 
+#[path = "service/manager.rs"]
+mod manager;
 #[path = "service/metrics.rs"]
 mod metrics;
 #[path = "service/reload.rs"]
 mod reload;
 #[path = "service/stop.rs"]
 mod stop;
+#[path = "service/upgrade.rs"]
+mod upgrade;
 
 use std::process::Command;
 

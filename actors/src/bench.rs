@@ -62,7 +62,7 @@ impl Pool {
         let system = System::new();
         let (node, endpoint) = endpoint(connections);
         let (account, key, state) = (account(), key(), state());
-        let stage = Arc::new(Stage::new(Logger::root(Discard, o!()), &server(), &monitor()));
+        let stage = Arc::new(Stage::new(Logger::root(Discard, o!()), &server(), &monitor(), 0));
         let shard = system.block_on(async { PoolShard::new(0, stage, Local::here()).start() });
         let mut servers = Vec::with_capacity(connections);
         for _ in 0..connections {
@@ -186,6 +186,7 @@ fn server() -> ServerSettings {
         login_timeout: LONG,
         login_failure_delay: LONG,
         drain_timeout: LONG,
+        upgrade_timeout: None,
     }
 }
 

@@ -23,6 +23,7 @@ mod credentials;
 pub mod end;
 mod endpoint;
 mod grant;
+pub mod inherited;
 mod listener;
 mod local;
 pub mod metrics;

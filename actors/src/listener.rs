@@ -1,5 +1,5 @@
-//! owns: one listening socket of an endpoint, on one worker.
-//! is told: `Peers`, `Accepted`, `Rearm`, `Drain`.
+//! owns: the listening sockets of an endpoint, on one worker.
+//! is told: `Peers`, `Accepted`, `Rearm`, `Cease`, `Drain`.
 //! tells: the listeners of the same endpoint on other workers `Accepted`.
 //! ends when: the process drains, or a reload takes its endpoint away.
 
@@ -10,39 +10,32 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
 use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::packet;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::endpoint::Endpoint;
+use crate::inherited::Bound;
 use crate::local::Local;
 use crate::session::{Arrival, ClientSession};
 use crate::settings::Address;
 use crate::stage::{Seat, Stage};
 use crate::stream::{self, Crated, Stream};
 
-/// Connections that the kernel holds until they are accepted; it takes the smaller of this and its own limit.
-const BACKLOG: i32 = 4096;
-
 /// Pause after an accept that failed, for want of file descriptors for one.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// A bound socket that listens.
-pub(crate) enum Bound {
-    Tcp(std::net::TcpListener),
-    Unix(std::os::unix::net::UnixListener),
-}
 
 enum Socketed {
     Tcp(tokio::net::TcpListener),
     Unix(tokio::net::UnixListener),
 }
 
-/// One listening socket.
+/// A worker's listening sockets of one endpoint. Mostly one; none where clients come from the peers alone; several where
+/// somebody handed over more than there are workers.
 pub(crate) struct Listener {
-    bound: Option<Bound>,
+    bound: Vec<Bound>,
+    accepting: Vec<SpawnHandle>,
     door: Rc<Door>,
 }
 
@@ -78,53 +71,25 @@ pub(crate) struct Rearm(pub(crate) Arc<Endpoint>);
 #[rtype(result = "()")]
 pub(crate) struct Drain;
 
+/// Somebody else listens on the sockets from now on: accept nobody any more, but keep those who were accepted.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Cease;
+
 /// Binds an address for a number of workers: as many sockets where the kernel shares connections out among them,
 /// else one.
 pub(crate) fn bind(address: &Address, workers: usize) -> io::Result<Vec<Bound>> {
-    match address {
-        Address::Tcp { host, port } => {
-            let found = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), *port))?.next();
-            let address = found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no address"))?;
-            (0..workers).map(|_| bind_tcp(&address.into())).collect()
-        }
-        Address::Unix(path) => {
-            // A socket file that nobody listens on is left over from a crash.
-            if std::os::unix::net::UnixStream::connect(path).is_err() {
-                match std::fs::remove_file(path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-            }
-            let listener = std::os::unix::net::UnixListener::bind(path)?;
-            listener.set_nonblocking(true)?;
-            Ok(vec![Bound::Unix(listener)])
-        }
-    }
-}
-
-fn bind_tcp(address: &SockAddr) -> io::Result<Bound> {
-    let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
-    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    // What is accepted inherits it.
-    socket.set_tcp_nodelay(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)?;
-    Ok(Bound::Tcp(socket.into()))
+    let sockets = match address {
+        Address::Tcp { .. } => workers,
+        Address::Unix(_) => 1,
+    };
+    (0..sockets).map(|_| Bound::open(address)).collect()
 }
 
 impl Listener {
-    pub(crate) fn new(bound: Bound, endpoint: Arc<Endpoint>, worker: usize, stage: Arc<Stage>) -> Self {
+    pub(crate) fn new(bound: Vec<Bound>, endpoint: Arc<Endpoint>, worker: usize, stage: Arc<Stage>) -> Self {
         let door = Door { endpoint: RefCell::new(endpoint), peers: RefCell::default(), stage, worker };
-        Self { bound: Some(bound), door: Rc::new(door) }
-    }
-
-    /// A listener without a socket: clients come to it from its peers only.
-    pub(crate) fn deaf(endpoint: Arc<Endpoint>, worker: usize, stage: Arc<Stage>) -> Self {
-        let door = Door { endpoint: RefCell::new(endpoint), peers: RefCell::default(), stage, worker };
-        Self { bound: None, door: Rc::new(door) }
+        Self { bound, accepting: Vec::new(), door: Rc::new(door) }
     }
 }
 
@@ -195,14 +160,16 @@ impl Actor for Listener {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let Some(bound) = self.bound.take() else { return };
-        match Socketed::new(bound) {
-            Ok(listener) => {
-                ctx.spawn(Rc::clone(&self.door).accept_all(listener).into_actor(self));
-            }
-            Err(error) => {
-                slog::error!(self.door.stage.log, "a listener could not be started"; "reason" => %error);
-                ctx.stop();
+        for bound in std::mem::take(&mut self.bound) {
+            match Socketed::new(bound) {
+                Ok(listener) => {
+                    let accepting = ctx.spawn(Rc::clone(&self.door).accept_all(listener).into_actor(self));
+                    self.accepting.push(accepting);
+                }
+                Err(error) => {
+                    slog::error!(self.door.stage.log, "a listener could not be started"; "reason" => %error);
+                    ctx.stop();
+                }
             }
         }
     }
@@ -241,5 +208,15 @@ impl Handler<Drain> for Listener {
     fn handle(&mut self, _: Drain, ctx: &mut Context<Self>) {
         self.door.peers.borrow_mut().clear();
         ctx.stop();
+    }
+}
+
+impl Handler<Cease> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, _: Cease, ctx: &mut Context<Self>) {
+        for accepting in self.accepting.drain(..) {
+            ctx.cancel_future(accepting);
+        }
     }
 }

@@ -69,6 +69,8 @@ pub struct ServerSettings {
     pub login_failure_delay: Duration,
     /// How long open transactions may go on after a request to stop.
     pub drain_timeout: Duration,
+    /// How long clients may stay after another process has taken over; `None`: as long as they like.
+    pub upgrade_timeout: Option<Duration>,
 }
 
 /// One server.

@@ -34,6 +34,10 @@ pub(crate) struct Stage {
     nodes: RwLock<Vec<Arc<Node>>>,
     watch: RwLock<Arc<Watch>>,
     draining: AtomicBool,
+    /// Another process has taken over.
+    retiring: AtomicBool,
+    /// How many processes handed over to each other before this one.
+    generation: u32,
     /// Rung when the process can not go on.
     pub(crate) broken: Notify,
 }
@@ -52,7 +56,7 @@ pub(crate) struct Seat {
 }
 
 impl Stage {
-    pub(crate) fn new(log: Logger, settings: &ServerSettings, monitor: &MonitorSettings) -> Self {
+    pub(crate) fn new(log: Logger, settings: &ServerSettings, monitor: &MonitorSettings, generation: u32) -> Self {
         let workers = settings.workers.max(1);
         Self {
             log,
@@ -68,6 +72,8 @@ impl Stage {
             nodes: RwLock::default(),
             watch: RwLock::new(Arc::new(Watch::new(monitor))),
             draining: AtomicBool::new(false),
+            retiring: AtomicBool::new(false),
+            generation,
             broken: Notify::new(),
         }
     }
@@ -140,6 +146,21 @@ impl Stage {
     /// Whether the process is stopping.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Another process has taken over: what is here goes on to its end.
+    pub(crate) fn retire(&self) {
+        self.retiring.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether another process has taken over.
+    pub(crate) fn is_retiring(&self) -> bool {
+        self.retiring.load(Ordering::Relaxed)
+    }
+
+    /// How many processes handed over to each other before this one.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
     }
 
     /// Client sessions now.

@@ -5,6 +5,7 @@ use greenroom_actors::settings::{Access, Pinning, PoolMode, Role};
 use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 use greenroom_protocol::proxy_header::Version;
 
+use super::inventory::{Show, Shown};
 use super::value::{Read, Wrong, text};
 use super::vault::Vault;
 use crate::telemetry::log::{Format, LEVELS};
@@ -26,12 +27,19 @@ pub(super) enum Credentials {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProxyProtocol(pub(super) Option<Version>);
 
-/// Implements [`Read`] for a type by its words.
+/// Implements [`Read`] and [`Show`] for a type by its words.
 macro_rules! choices {
     ($($kind:ty, $what:literal: $($word:literal => $value:expr),+;)*) => {$(
         impl Read for $kind {
             fn read(value: &Value, _: &Vault) -> Result<Self, Wrong> {
                 choose(value, $what, &[$(($word, $value)),+])
+            }
+        }
+
+        impl Show for $kind {
+            fn show(&self) -> Shown {
+                let word = [$(($word, $value)),+].iter().find(|(_, value)| value == self).map(|(word, _)| *word);
+                Shown::Text(word.unwrap_or_default().to_owned())
             }
         }
     )*};
@@ -54,6 +62,22 @@ choices! {
 impl Read for slog::Level {
     fn read(value: &Value, _: &Vault) -> Result<Self, Wrong> {
         choose(value, "a log level", &LEVELS)
+    }
+}
+
+impl Show for slog::Level {
+    fn show(&self) -> Shown {
+        Shown::Text(self.as_str().to_lowercase())
+    }
+}
+
+impl Show for ProxyProtocol {
+    fn show(&self) -> Shown {
+        Shown::Text(match self.0 {
+            None => "off".to_owned(),
+            Some(Version::V1) => "v1".to_owned(),
+            Some(Version::V2) => "v2".to_owned(),
+        })
     }
 }
 

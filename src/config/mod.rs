@@ -7,6 +7,7 @@ mod address;
 mod check;
 mod choice;
 mod file;
+mod inventory;
 mod layer;
 mod merge;
 mod named;
@@ -21,6 +22,7 @@ mod vault;
 
 use greenroom_actors::settings::Settings;
 
+pub use inventory::{Change, Effect, Inventory};
 pub use problem::{ConfigErrors, Place, Problem, Warning};
 pub use sources::Sources;
 pub use summary::Summary;
@@ -38,6 +40,8 @@ pub struct Loaded {
     pub log: LogSettings,
     /// What an operator should know; not wrong.
     pub warnings: Vec<Warning>,
+    /// Every key, to compare with those of a reload.
+    pub inventory: Inventory,
 }
 
 /// Reads all layers and checks what they come to. Starting and reloading both load by this.
@@ -51,7 +55,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     problems.extend(checker.problems);
     warnings.extend(checker.warnings);
     match checked {
-        Some((settings, log)) if problems.is_empty() => Ok(Loaded { settings, log, warnings }),
+        Some((settings, log)) if problems.is_empty() => {
+            Ok(Loaded { settings, log, warnings, inventory: Inventory::of(&raw) })
+        }
         _ => Err(ConfigErrors::new(problems)),
     }
 }

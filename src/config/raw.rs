@@ -11,13 +11,16 @@ use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 use greenroom_protocol::secret::Secret;
 
 use super::choice::{Credentials, ProxyProtocol};
+use super::inventory::{Effect, Item, Show};
 use super::reader::{Field, Reader, Table};
 use super::value::{Listed, OrOff, Size};
 use crate::telemetry::log::Format;
 
-/// Declares sections: the struct, the names of its keys, and how a table is read into it.
+/// Declares sections: the struct, the names of its keys, how a table is read into it, and when a reload of them takes effect.
 macro_rules! sections {
-    ($($(#[$about:meta])* $name:ident { $($(#[$key_about:meta])* $key:ident: $kind:ty,)* })*) => {$(
+    ($($(#[$about:meta])* $name:ident [$usual:ident] {
+        $($(#[$key_about:meta])* $key:ident: $kind:ty $([$effect:ident])?,)*
+    })*) => {$(
         $(#[$about])*
         #[derive(Debug)]
         pub(super) struct $name {
@@ -32,15 +35,23 @@ macro_rules! sections {
             pub(super) fn read(reader: &mut Reader<'_>, table: &Table) -> Self {
                 Self { $($key: reader.field(table, stringify!($key)),)* }
             }
+
+            /// Each key with its value, for a list of what has changed.
+            pub(super) fn items(&self) -> Vec<Item> {
+                vec![$({
+                    let [effect, ..] = [$(Effect::$effect,)? Effect::$usual];
+                    Item::new(stringify!($key), self.$key.value.as_ref().map(Show::show), effect)
+                }),*]
+            }
         }
     )*};
 }
 
 sections! {
     /// `[server]`: the process as a whole.
-    RawServer {
+    RawServer [Now] {
         /// Worker threads; 0 is one a CPU.
-        workers: usize,
+        workers: usize [Restart],
         /// Client connections at once.
         max_clients: usize,
         /// Those of them who have not logged in.
@@ -48,29 +59,31 @@ sections! {
         /// The longest command that a client may send.
         max_packet: Size,
         /// From connecting to being logged in.
-        login_timeout: Duration,
+        login_timeout: Duration [NewSessions],
         /// The longest wait after repeated wrong passwords.
         login_failure_delay: Duration,
         /// What open transactions get after a request to stop.
         drain_timeout: Duration,
+        /// What clients get after another process has taken over.
+        upgrade_timeout: OrOff<Duration>,
     }
 
     /// An entry of `[[nodes]]`: one database server.
-    RawNode {
+    RawNode [NewConnections] {
         /// Unique name.
         name: String,
         /// Where it listens.
-        address: Address,
+        address: Address [NewSessions],
         /// What it is for.
-        role: Role,
+        role: Role [Now],
         /// Its share of reads.
-        weight: usize,
+        weight: usize [Now],
         /// How far behind it may be for reads.
-        max_lag: OrOff<Duration>,
+        max_lag: OrOff<Duration> [Now],
         /// Server connections at most.
-        max_connections: usize,
+        max_connections: usize [Now],
         /// Idle connections that are left open.
-        min_idle: usize,
+        min_idle: usize [Now],
         /// Age at which a connection is retired.
         max_lifetime: OrOff<Duration>,
         /// For connecting and logging in.
@@ -94,11 +107,11 @@ sections! {
     }
 
     /// An entry of `[[endpoints]]`: one address for applications.
-    RawEndpoint {
+    RawEndpoint [NewSessions] {
         /// Unique name.
         name: String,
         /// Where clients connect.
-        listen: Address,
+        listen: Address [Now],
         /// For writes or for reads.
         access: Access,
         /// Who has a server connection, and how long.
@@ -138,7 +151,7 @@ sections! {
     }
 
     /// An entry of `[[users]]`: one that may log in.
-    RawUser {
+    RawUser [NewSessions] {
         /// As clients name it.
         name: String,
         /// The password itself.
@@ -162,7 +175,7 @@ sections! {
     }
 
     /// `[monitor]`: how servers are asked what they are.
-    RawMonitor {
+    RawMonitor [Now] {
         /// Whom to log in as; absent is whoever was there last.
         user: String,
         /// The password itself.
@@ -178,13 +191,13 @@ sections! {
     }
 
     /// `[http]`: metrics and health.
-    RawHttp {
+    RawHttp [Restart] {
         /// Where it listens.
         listen: OrOff<SocketAddr>,
     }
 
     /// `[admin]`: the console.
-    RawAdmin {
+    RawAdmin [Restart] {
         /// Where it would listen.
         listen: OrOff<SocketAddr>,
         /// Who may log in.
@@ -200,7 +213,7 @@ sections! {
     }
 
     /// `[log]`: log lines.
-    RawLog {
+    RawLog [Restart] {
         /// The least severe level that is written.
         level: slog::Level,
         /// How a line looks.

@@ -37,7 +37,7 @@ fn server(f: &mut fmt::Formatter<'_>, it: &ServerSettings) -> fmt::Result {
     write!(f, ", max_packet {} bytes", it.max_packet)?;
     write!(f, ", login_timeout {}", time(it.login_timeout))?;
     write!(f, ", login_failure_delay {}", time(it.login_failure_delay))?;
-    writeln!(f, ", drain_timeout {}", time(it.drain_timeout))
+    writeln!(f, ", drain_timeout {}, upgrade_timeout {}", time(it.drain_timeout), or_off(it.upgrade_timeout))
 }
 
 fn node(f: &mut fmt::Formatter<'_>, it: &Arc<NodeSettings>) -> fmt::Result {

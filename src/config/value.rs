@@ -1,11 +1,14 @@
 //! One value from a layer, read as the type that its key has.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use config::{Value, ValueKind};
+use greenroom_actors::settings::Address;
 use greenroom_protocol::secret::Secret;
 
+use super::inventory::{Show, Shown};
 use super::vault::Vault;
 
 /// As much of a wrong text as an error repeats.
@@ -127,6 +130,41 @@ impl Read for Vec<Listed> {
             ValueKind::Array(values) => values.iter().map(|value| listed(value).ok_or_else(|| wrong(value))).collect(),
             _ => Err(wrong(value)),
         }
+    }
+}
+
+/// Implements [`Show`] for types that are shown as they are written.
+macro_rules! as_written {
+    ($($kind:ty: $value:ident => $shown:expr;)*) => {$(
+        impl Show for $kind {
+            fn show(&self) -> Shown {
+                let $value = self;
+                Shown::Text($shown)
+            }
+        }
+    )*};
+}
+
+as_written! {
+    usize: number => number.to_string();
+    bool: flag => flag.to_string();
+    String: text => text.clone();
+    Size: size => format!("{} bytes", size.0);
+    Duration: time => humantime::format_duration(*time).to_string();
+    SocketAddr: address => address.to_string();
+    Address: address => address.to_string();
+    Vec<Listed>: all => all.iter().map(|listed| listed.text.as_str()).collect::<Vec<_>>().join(", ");
+}
+
+impl Show for Secret {
+    fn show(&self) -> Shown {
+        Shown::Hidden(self.clone())
+    }
+}
+
+impl<T: Show> Show for OrOff<T> {
+    fn show(&self) -> Shown {
+        self.0.as_ref().map_or_else(|| Shown::Text("off".to_owned()), Show::show)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, anyhow};
+use greenroom_actors::inherited::Inherited;
 use slog::Logger;
 use tokio::sync::oneshot;
 
@@ -22,7 +23,7 @@ pub fn start(plan: &ProxyPlan, logger: Logger) -> anyhow::Result<ProxyHandle> {
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = thread::Builder::new().name("greenroom".to_owned()).spawn(move || {
         actix_rt::System::new().block_on(async move {
-            let running = match greenroom_actors::start(loaded.settings, logger) {
+            let running = match greenroom_actors::start(loaded.settings, &mut Inherited::default(), logger) {
                 Ok(running) => running,
                 // Whoever waits for the start takes it.
                 Err(error) => return drop(started.send(Err(error))),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 
-use super::{Ready, bind, serve};
+use super::{Inherited, Ready, bind, serve};
 
 /// An address that was free a moment ago.
 fn free_address() -> SocketAddr {
@@ -31,7 +31,7 @@ fn pages_tell_health_readiness_and_metrics() {
     let address = free_address();
 
     actix_rt::System::new().block_on(async move {
-        let server = serve(bind(address).unwrap(), recorder.handle(), ready).unwrap();
+        let server = serve(bind(address, &mut Inherited::default()).unwrap(), recorder.handle(), ready).unwrap();
         let handle = server.handle();
         actix_rt::spawn(server);
         let ask = move |path: &'static str| async move {
@@ -55,6 +55,6 @@ fn pages_tell_health_readiness_and_metrics() {
 #[test]
 fn an_address_in_use_is_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let bound = bind(taken.local_addr().unwrap());
+    let bound = bind(taken.local_addr().unwrap(), &mut Inherited::default());
     assert_eq!(bound.err().map(|error| error.kind()), Some(std::io::ErrorKind::AddrInUse));
 }

@@ -127,7 +127,81 @@ fn a_broken_file_changes_nothing_and_the_log_says_where() {
             reload(&proxy, "configuration reloaded", |text| text.replace(broken, "max_connections = 1\n"));
         }
         let log = proxy.log();
+        assert!(changes(&proxy).is_empty(), "{:?}", changes(&proxy));
         let lines: Vec<&str> = log.lines().filter(|line| line.contains("was not reloaded")).collect();
         assert!(lines.iter().all(|line| line.contains("greenroom.toml:")), "{lines:?}");
+    });
+}
+
+/// The log's lines about what a reload changes, without the time.
+fn changes(proxy: &Proxy) -> Vec<String> {
+    let log = proxy.log();
+    log.lines().filter_map(|line| line.split_once("reload: ").map(|(_, change)| change.to_owned())).collect()
+}
+
+#[test]
+fn a_reload_says_what_it_changes_and_when_that_takes_effect() {
+    each_server(|server| {
+        let (tenant, other) = (Tenant::new(server, "told"), Tenant::new(server, "newcomer"));
+        let proxy = proxy(server, &tenant);
+        reload(&proxy, "configuration reloaded", |text| text);
+        assert!(changes(&proxy).is_empty(), "nothing has changed: {:?}", changes(&proxy));
+        reload(&proxy, "configuration reloaded", |text| {
+            let user = format!("\n[[users]]\nname = \"{}\"\npassword = \"{}\"\n", other.name, other.password);
+            text.replace("workers = 2", "workers = 3\nmax_clients = 500")
+                .replace("max_connections = 1\n", "max_connections = 4\nconnect_timeout = \"3s\"\n")
+                .replace("lease_timeout = \"300ms\"", "lease_timeout = \"300 ms\"\nidle_timeout = \"1m\"")
+                .replace(&tenant.password, "something-else")
+                + &user
+                + "\n[log]\nlevel = \"debug\"\n"
+        });
+        let mut expected = vec![
+            "server.workers: 2 -> 3 (after a restart)".to_owned(),
+            "server.max_clients: 100000 -> 500 (now)".to_owned(),
+            "nodes[db1].max_connections: 1 -> 4 (now)".to_owned(),
+            "nodes[db1].connect_timeout: 5s -> 3s (for new connections)".to_owned(),
+            "endpoints[app].idle_timeout: 10s -> 1m (for new sessions)".to_owned(),
+            format!("users[{}].password: (hidden) -> (hidden) (for new sessions)", tenant.name),
+            format!("users[{}] added (for new sessions)", other.name),
+            "log.level: info -> debug (after a restart)".to_owned(),
+        ];
+        let mut told = changes(&proxy);
+        told.sort();
+        expected.sort();
+        assert_eq!(told, expected);
+        let log = proxy.log();
+        assert!(!log.contains(&tenant.password) && !log.contains("something-else"), "no password in the log");
+        let restarts = log.lines().filter(|line| line.contains("(after a restart)"));
+        assert!(restarts.into_iter().all(|line| line.contains("WARN")), "{log}");
+        // What needs a restart is said again as long as it is so, and only that.
+        reload(&proxy, "configuration reloaded", |text| text);
+        let told = changes(&proxy).split_off(expected.len());
+        assert_eq!(told, ["log.level: info -> debug (after a restart)", "server.workers: 2 -> 3 (after a restart)"]);
+        reload(&proxy, "configuration reloaded", |text| {
+            text.replace("workers = 3", "workers = 2").replace("level = \"debug\"", "level = \"info\"")
+        });
+        assert_eq!(changes(&proxy).len(), expected.len() + 2, "{:?}", changes(&proxy));
+    });
+}
+
+#[test]
+fn a_file_whose_contents_have_changed_is_named() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "file");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("secret");
+        std::fs::write(&file, &tenant.password).unwrap();
+        let user = format!("[[users]]\nname = \"{}\"\npassword_file = \"{}\"\n", tenant.name, file.display());
+        let proxy = Setup::new(server.address()).extra(&user).start();
+        tenant.connect(proxy.address());
+        std::fs::write(&file, "another").unwrap();
+        reload(&proxy, "configuration reloaded", |text| text);
+        let told = format!(
+            "users[{}].password_file: the contents of {} have changed (for new sessions)",
+            tenant.name,
+            file.display()
+        );
+        assert_eq!(changes(&proxy), [told]);
+        assert!(Wire::connect(proxy.address(), &tenant.login()).is_err());
     });
 }

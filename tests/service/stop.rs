@@ -12,7 +12,7 @@ use crate::support::{
     observe::{Root, until},
     proxy::Setup,
     servers::{Tenant, each_server, mariadb},
-    wire::Reply,
+    wire::{Reply, WireError},
 };
 
 #[test]
@@ -62,6 +62,48 @@ fn a_transaction_beyond_drain_timeout_is_cut_off() {
         assert!(begun.elapsed() >= Duration::from_millis(700), "{:?}", begun.elapsed());
         assert_eq!(proxy.wait().code(), Some(0));
         assert!(begun.elapsed() < Duration::from_secs(5));
+        Root::on(server).wait_for(&tenant.name, 0);
+        let count = tenant.connect(server.address()).scalar("SELECT COUNT(*) FROM t");
+        assert_eq!(count.as_deref(), Some("0"), "rolled back");
+    });
+}
+
+#[test]
+fn a_session_that_keeps_its_connection_outside_a_transaction_is_idle() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "pinned");
+        let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password);
+        let mut proxy = setup.server("drain_timeout = \"60s\"").start();
+        let mut pinned = tenant.connect(proxy.address());
+        pinned.ok("CREATE TEMPORARY TABLE t (a INT)");
+        pinned.ok("INSERT INTO t VALUES (1)");
+        until("it has a connection", || proxy.backends("leased") == 1.0);
+        proxy.term();
+        // As a server does: closed, without a word.
+        assert!(matches!(pinned.packet(), Err(WireError::Io(_))));
+        assert_eq!(proxy.wait().code(), Some(0));
+        Root::on(server).wait_for(&tenant.name, 0);
+    });
+}
+
+#[test]
+fn a_second_sigterm_ends_at_once() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "hurry");
+        let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password);
+        // Longer than the test waits for the end.
+        let mut proxy = setup.server("drain_timeout = \"10m\"").start();
+        let mut busy = tenant.connect(proxy.address());
+        busy.ok("CREATE TABLE t (a INT)");
+        busy.ok("START TRANSACTION");
+        busy.ok("INSERT INTO t VALUES (1)");
+        proxy.term();
+        until("nobody listens", || TcpStream::connect(proxy.address()).is_err());
+        busy.ok("INSERT INTO t VALUES (2)");
+        proxy.term();
+        assert!(busy.packet().is_err());
+        assert_eq!(proxy.wait().code(), Some(0));
+        assert!(proxy.log().contains("stopped at once"), "{}", proxy.log());
         Root::on(server).wait_for(&tenant.name, 0);
         let count = tenant.connect(server.address()).scalar("SELECT COUNT(*) FROM t");
         assert_eq!(count.as_deref(), Some("0"), "rolled back");

@@ -44,6 +44,10 @@ pub(crate) struct Proxy {
     admin: SocketAddr,
 }
 
+/// A process that has taken over from a proxy, killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Heir(u32);
+
 /// What `/metrics` said, by name with labels as written.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Metrics(BTreeMap<String, f64>);
@@ -134,22 +138,26 @@ impl Setup {
 
     /// Starts the proxy and waits until its listeners accept.
     pub(crate) fn start(&self) -> Proxy {
+        self.start_by(|_, _| {})
+    }
+
+    /// The same, by a command that is changed first; it is told where clients are to connect and where the pages are.
+    pub(crate) fn start_by(&self, change: impl FnOnce(&mut Command, [SocketAddr; 2])) -> Proxy {
         let [address, http, admin] =
             [(); 3].map(|()| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().expect("a port is free"))));
         let directory = tempfile::Builder::new().prefix("greenroom-proxy-").tempdir().unwrap();
         let config = directory.path().join("greenroom.toml");
         fs::write(&config, self.toml(address, http, admin)).unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_greenroom"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_greenroom"));
+        command
             .arg("--config")
             .arg(&config)
             .env("GREENROOM_ADMIN_PASSWORD", ADMIN_PASSWORD)
-            .envs(self.environment.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("the greenroom binary runs");
+            .envs(self.environment.iter().cloned());
+        change(&mut command, [address, http]);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let process = command.spawn().expect("the greenroom binary runs");
         let mut proxy = Proxy { process, directory, address, http, admin };
         proxy.wait_until_it_listens();
         proxy
@@ -208,6 +216,38 @@ impl Proxy {
         self.signal(Signal::HUP);
     }
 
+    /// Asks it to start a process that takes over; gives that one's id when it has.
+    pub(crate) fn upgrade(&self) -> Heir {
+        let before = self.taken_over();
+        self.signal(Signal::USR2);
+        self.heir(&before)
+    }
+
+    /// The process that takes over next, once it has.
+    pub(crate) fn heir(&self, before: &[u32]) -> Heir {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if let Some(pid) = self.taken_over().get(before.len()) {
+                return Heir(*pid);
+            }
+            assert!(Instant::now() < deadline, "nobody took over:\n{}", self.log());
+            thread::sleep(POLL);
+        }
+    }
+
+    /// The ids of those that have taken over so far.
+    pub(crate) fn taken_over(&self) -> Vec<u32> {
+        let log = self.log();
+        let lines = log.lines().filter(|line| line.contains("the new process has taken over"));
+        let pid = |line: &str| line.split("pid: ").nth(1)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
+        lines.filter_map(pid).collect()
+    }
+
+    /// Asks it to start a process that takes over, which may fail.
+    pub(crate) fn usr2(&self) {
+        self.signal(Signal::USR2);
+    }
+
     /// Ends it at once.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
@@ -247,8 +287,7 @@ impl Proxy {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        assert!(send(self.process.id(), signal), "it has ended");
     }
 
     fn wait_until_it_listens(&mut self) {
@@ -263,6 +302,50 @@ impl Proxy {
                 thread::sleep(POLL);
             }
         }
+    }
+}
+
+/// Says whether there is such a process.
+fn send(pid: u32, signal: Signal) -> bool {
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).is_ok()
+}
+
+impl Heir {
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0
+    }
+
+    /// Asks it to let another take over.
+    pub(crate) fn usr2(&self) {
+        assert!(send(self.0, Signal::USR2), "it has ended");
+    }
+
+    /// Asks it to drain and end, and waits until it has.
+    pub(crate) fn stop(self) {
+        assert!(send(self.0, Signal::TERM), "it has ended");
+        self.wait();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&self) {
+        let deadline = Instant::now() + LIMIT;
+        while self.runs() {
+            assert!(Instant::now() < deadline, "process {} did not end", self.0);
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Whether it runs; one that has ended and that its parent has not asked about does not.
+    pub(crate) fn runs(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+    }
+}
+
+impl Drop for Heir {
+    fn drop(&mut self) {
+        send(self.0, Signal::KILL);
     }
 }
 

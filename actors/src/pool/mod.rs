@@ -109,7 +109,7 @@ impl PoolShard {
     /// A lease found a connection, in its state or not. Where too many do not, one more lets states keep theirs; it goes
     /// when nobody has needed it for a while, or when somebody else waits.
     fn grow(&mut self, key: u32, found: Found, ticket: &Ticket, node: &Arc<Node>, ctx: &Context<Self>) {
-        if !self.keys.leased(key, found != Found::Other) {
+        if !self.keys.leased(key, found != Found::Other) || self.stage.is_retiring() {
             return;
         }
         let desk = self.desk(node);

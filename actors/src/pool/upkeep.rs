@@ -15,6 +15,9 @@ use crate::node::Node;
 /// Half the supervisor's tick: what falls due nearer to this tick than to the next is closed with this one.
 const HALF_TICK: Duration = Duration::from_millis(50);
 
+/// How long a connection may lie idle where another process has taken over, which needs its place on the server.
+const RETIRED: Duration = Duration::from_secs(1);
+
 impl Resting {
     /// The same as a connection's release says it.
     pub(super) fn rest(&self) -> Rest {
@@ -52,9 +55,11 @@ impl PoolShard {
             self.expire(slot, BackendEnd::Lifetime);
         }
         let keys = &self.keys;
+        let longest = if self.stage.is_retiring() { RETIRED } else { Duration::MAX };
         let mut late = Vec::new();
         self.idle.sweep(|slot, resting| {
-            let due = now.saturating_duration_since(resting.since) + HALF_TICK >= keys.idle_timeout(resting.shelf.key);
+            let limit = keys.idle_timeout(resting.shelf.key).min(longest);
+            let due = now.saturating_duration_since(resting.since) + HALF_TICK >= limit;
             if due {
                 late.push(slot);
             }
@@ -100,8 +105,11 @@ impl PoolShard {
         }
     }
 
-    /// This worker's share of a node's `min_idle`.
+    /// This worker's share of a node's `min_idle`; nothing where another process keeps it.
     fn warm(&self, node: &Node) -> usize {
+        if self.stage.is_retiring() {
+            return 0;
+        }
         node.settings().min_idle.div_ceil(self.stage.workers().max(1))
     }
 

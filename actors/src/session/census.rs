@@ -13,10 +13,14 @@ use super::{ClientSession, Drain};
 use crate::endpoint::Endpoint;
 use crate::local::Local;
 use crate::pool::PoolShard;
+use crate::stage::Stage;
 
 /// The first virtual id. Servers count their connections from 1; here no server's count comes in a lifetime,
 /// so that a KILL of a virtual id can never hit a server connection that happens to have the same number.
 pub(crate) const FIRST_ID: u32 = 0x4000_0000;
+
+/// Processes in a row of upgrades that each begin to count their sessions elsewhere.
+const GENERATIONS: u32 = 16;
 
 /// A worker's sessions by their virtual ids.
 #[derive(Default)]
@@ -74,12 +78,15 @@ pub(crate) struct Guest {
 
 impl Sessions {
     /// An id that nobody has. Each of so many workers gives every so-many-th, and they come round again after a thousand
-    /// million sessions.
-    fn next_id(&self, worker: usize, workers: usize) -> u32 {
+    /// million sessions. A process that took over from another begins elsewhere: an id of a session there must not be one
+    /// of another session here.
+    fn next_id(&self, worker: usize, workers: usize, generation: u32) -> u32 {
         let (worker, workers) = (u32::try_from(worker).unwrap_or(0), u32::try_from(workers).unwrap_or(1).max(1));
+        let span = FIRST_ID / workers;
+        let begin = span / GENERATIONS * (generation % GENERATIONS);
         loop {
-            let given = self.given.replace((self.given.get() + 1) % (FIRST_ID / workers));
-            let id = FIRST_ID + given * workers + worker;
+            let given = self.given.replace((self.given.get() + 1) % span);
+            let id = FIRST_ID + (begin + given) % span * workers + worker;
             if !self.entries.borrow().contains_key(&id) {
                 return id;
             }
@@ -95,13 +102,13 @@ pub(super) fn worker_of(id: u32, workers: usize) -> Option<usize> {
 impl Attendance {
     pub(super) fn new(
         local: Rc<Local>,
-        (worker, workers): (usize, usize),
+        (worker, stage): (usize, &Stage),
         addr: Addr<ClientSession>,
         control: Rc<Control>,
         peer: Option<SocketAddr>,
         endpoint: Arc<Endpoint>,
     ) -> Self {
-        let id = local.sessions.next_id(worker, workers);
+        let id = local.sessions.next_id(worker, stage.workers(), stage.generation());
         local.sessions.entries.borrow_mut().insert(id, Entry { addr, control, peer, endpoint });
         Self { local, id }
     }
@@ -179,13 +186,19 @@ mod tests {
     #[test]
     fn ids_tell_their_worker_and_come_round() {
         let sessions = Sessions::default();
-        let ids: Vec<u32> = (0..3).map(|_| sessions.next_id(1, 4)).collect();
+        let ids: Vec<u32> = (0..3).map(|_| sessions.next_id(1, 4, 0)).collect();
         assert_eq!(ids, [FIRST_ID + 1, FIRST_ID + 5, FIRST_ID + 9]);
         assert!(ids.iter().all(|id| worker_of(*id, 4) == Some(1)));
         assert_eq!(worker_of(FIRST_ID - 1, 4), None);
         sessions.given.set(FIRST_ID / 4 - 1);
-        assert_eq!(sessions.next_id(3, 4), 2 * FIRST_ID - 1);
-        assert_eq!(sessions.next_id(3, 4), FIRST_ID + 3);
+        assert_eq!(sessions.next_id(3, 4, 0), 2 * FIRST_ID - 1);
+        assert_eq!(sessions.next_id(3, 4, 0), FIRST_ID + 3);
+    }
+
+    #[test]
+    fn a_later_generation_counts_from_elsewhere() {
+        let ids = [0, 1, 15, 16].map(|generation| Sessions::default().next_id(1, 4, generation));
+        assert_eq!(ids, [FIRST_ID + 1, FIRST_ID + FIRST_ID / 16 + 1, FIRST_ID + FIRST_ID / 16 * 15 + 1, FIRST_ID + 1]);
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Conversation {
         let Arrival { stream, peer, seat, endpoint, stage } = arrival;
         let local = Local::here();
         let tally = local.tally.endpoint(&endpoint.settings.name);
-        let place = (seat.worker(), stage.workers());
+        let place = (seat.worker(), &*stage);
         let (shown, kept) = (Rc::clone(&control), Arc::clone(&endpoint));
         let attendance = Attendance::new(Rc::clone(&local), place, me, shown, peer, kept);
         let route = introduction::route(peer, endpoint.settings.listen.socket());

@@ -8,14 +8,16 @@ use greenroom_protocol::login::rsa::{RsaError, RsaKey};
 use rustc_hash::FxHashMap;
 use slog::Logger;
 
-use super::{Drain, Expiries, House, Reload, ShardLost, Supervisor, watch};
+use super::doors::Doors;
+use super::{Drain, Expiries, HandOver, House, Reload, ShardLost, Sockets, Supervisor, watch};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
-use crate::listener::{self, Bound, Listener, Peers, Rearm};
+use crate::inherited::{Handed, Inherited};
+use crate::listener::{self, Listener, Peers, Rearm};
 use crate::local::Local;
 use crate::monitor::{NodeMonitor, Observed, Watch};
 use crate::node::Node;
-use crate::pool::PoolShard;
+use crate::pool::{PoolShard, Snapshot};
 use crate::settings::{Address, EndpointSettings, NodeSettings, Settings};
 use crate::stage::{Main, Stage};
 
@@ -48,15 +50,37 @@ pub struct Running {
 }
 
 impl Running {
-    /// New settings, for what is born from now on.
-    pub fn reload(&self, settings: Settings) {
-        self.supervisor.do_send(Reload(Box::new(settings)));
+    /// New settings, for what is born from now on. Comes back when they are in force.
+    pub async fn reload(&self, settings: Settings) {
+        // The supervisor lives as long as the process: there is an answer.
+        let _ = self.supervisor.send(Reload(Box::new(settings))).await;
     }
 
     /// Stops: comes back when the last client has left, or was cut off at `drain_timeout`.
     pub async fn drain(&self) {
         // The supervisor lives as long as the process: there is an answer.
         let _ = self.supervisor.send(Drain).await;
+    }
+
+    /// The listening sockets, for another process to share.
+    ///
+    /// # Errors
+    /// When there are no more file descriptors.
+    pub async fn sockets(&self) -> io::Result<Vec<Handed>> {
+        self.supervisor.send(Sockets).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    /// Another process listens on the sockets from now on: comes back when nobody is accepted here any more. Whoever is
+    /// here stays.
+    pub async fn hand_over(&self) {
+        let _ = self.supervisor.send(HandOver).await;
+    }
+
+    /// Comes back when every worker has answered.
+    pub async fn pulse(&self) {
+        for shard in self.stage.shards() {
+            let _ = shard.send(Snapshot).await;
+        }
     }
 
     /// Whether clients can be served.
@@ -89,18 +113,19 @@ impl Running {
 }
 
 /// Starts everybody, inside an actix system. Listens before anything else is started, so that a start either
-/// succeeds whole or leaves nothing behind.
+/// succeeds whole or leaves nothing behind. Endpoints listen on the sockets that are theirs among those handed over, and open
+/// their own where none are.
 ///
 /// # Errors
 /// [`StartError`].
-pub fn start(settings: Settings, log: Logger) -> Result<Running, StartError> {
+pub fn start(settings: Settings, inherited: &mut Inherited, log: Logger) -> Result<Running, StartError> {
     let workers = settings.server.workers.max(1);
-    let mut bound = Vec::new();
+    let mut doors = Vec::new();
     for endpoint in &settings.endpoints {
-        bound.push(bind(endpoint, workers)?);
+        doors.push(Doors::find(endpoint, inherited, workers)?);
     }
     let rsa = Arc::new(RsaKey::generate()?);
-    let stage = Arc::new(Stage::new(log, &settings.server, &settings.monitor));
+    let stage = Arc::new(Stage::new(log, &settings.server, &settings.monitor, inherited.generation()));
     let mut nodes = FxHashMap::default();
     for (index, node) in settings.nodes.iter().enumerate() {
         let index = u16::try_from(index).unwrap_or(u16::MAX);
@@ -130,18 +155,10 @@ pub fn start(settings: Settings, log: Logger) -> Result<Running, StartError> {
         supervisor.attend(node);
     }
     stage.set_nodes(all);
-    for (endpoint, bound) in settings.endpoints.iter().zip(bound) {
-        supervisor.open(endpoint, bound);
+    for (endpoint, doors) in settings.endpoints.iter().zip(doors) {
+        supervisor.open(endpoint, doors);
     }
     Ok(Running { supervisor: ctx.run(supervisor), stage })
-}
-
-fn bind(endpoint: &EndpointSettings, workers: usize) -> Result<Vec<Bound>, StartError> {
-    listener::bind(&endpoint.listen, workers).map_err(|source| StartError::Listen {
-        endpoint: endpoint.name.clone(),
-        address: endpoint.listen.clone(),
-        source,
-    })
 }
 
 fn shard(worker: usize, arbiter: &Arbiter, stage: &Arc<Stage>) -> Result<Addr<PoolShard>, StartError> {
@@ -175,26 +192,24 @@ impl Supervisor {
     }
 
     /// Starts an endpoint's listeners, one a worker.
-    fn open(&mut self, settings: &Arc<EndpointSettings>, bound: Vec<Bound>) {
+    fn open(&mut self, settings: &Arc<EndpointSettings>, doors: Doors) {
         let endpoint = self.endpoint(settings);
-        let mut bound = bound.into_iter();
         let listeners: Vec<_> = self
             .workers
             .iter()
+            .zip(doors.shares)
             .enumerate()
-            .map(|(worker, arbiter)| {
-                let (bound, endpoint, stage) = (bound.next(), Arc::clone(&endpoint), Arc::clone(&self.stage));
-                Listener::start_in_arbiter(&arbiter.handle(), move |_| match bound {
-                    Some(bound) => Listener::new(bound, endpoint, worker, stage),
-                    None => Listener::deaf(endpoint, worker, stage),
-                })
+            .map(|(worker, (arbiter, bound))| {
+                let (endpoint, stage) = (Arc::clone(&endpoint), Arc::clone(&self.stage));
+                Listener::start_in_arbiter(&arbiter.handle(), move |_| Listener::new(bound, endpoint, worker, stage))
             })
             .collect();
         for listener in &listeners {
             listener.do_send(Peers(listeners.clone()));
         }
-        slog::info!(self.stage.log, "listening"; "endpoint" => &settings.name, "address" => %settings.listen);
-        self.houses.push(House { name: settings.name.clone(), listen: settings.listen.clone(), listeners });
+        slog::info!(self.stage.log, "listening"; "endpoint" => &settings.name, "address" => doors.place, "inherited" => doors.inherited);
+        let (name, listen) = (settings.name.clone(), settings.listen.clone());
+        self.houses.push(House { name, listen, listeners, sockets: doors.sockets });
     }
 
     /// Takes new settings over. Sessions and connections that live keep what they were born with.
@@ -260,8 +275,8 @@ impl Supervisor {
             house.listeners.iter().for_each(|listener| listener.do_send(Rearm(Arc::clone(&endpoint))));
             return;
         }
-        match bind(settings, self.stage.workers()) {
-            Ok(bound) => self.open(settings, bound),
+        match Doors::find(settings, &mut Inherited::default(), self.stage.workers()) {
+            Ok(doors) => self.open(settings, doors),
             Err(error) => slog::error!(self.stage.log, "reload: {error}"),
         }
     }

@@ -1,18 +1,21 @@
 //! owns: the cast list, the clock that expires and refuses, restart budgets, the state of draining.
-//! is told: `Failed`, `Recovered`, `Reload`, `Drain`.
-//! tells: shards `Tick`, `NodeChanged`, `SendAway`, `Drain`; listeners `Rearm`, `Drain`.
+//! is told: `Failed`, `Recovered`, `Reload`, `Sockets`, `HandOver`, `Drain`.
+//! tells: shards `Tick`, `NodeChanged`, `SendAway`, `Drain`; listeners `Rearm`, `Cease`, `Drain`.
 //! ends when: the process does.
 
 mod backoff;
 mod cast;
+mod doors;
 mod expiry;
 pub(crate) mod watch;
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{
-    Actor, ActorFutureExt, Addr, Arbiter, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture,
+    Actor, ActorFutureExt, Addr, Arbiter, AsyncContext, Context, Handler, Message, ResponseActFuture, ResponseFuture,
+    WrapFuture,
 };
 use metrics::counter;
 use rustc_hash::FxHashMap;
@@ -21,6 +24,7 @@ use self::backoff::{Backoff, Decision};
 pub use self::cast::{Running, StartError, start};
 use self::expiry::Expiries;
 use crate::end::BackendEnd;
+use crate::inherited::Handed;
 use crate::listener::{self, Listener};
 use crate::metrics::RESTARTS;
 use crate::node::Node;
@@ -59,6 +63,7 @@ struct House {
     name: String,
     listen: Address,
     listeners: Vec<Addr<Listener>>,
+    sockets: Vec<Handed>,
 }
 
 /// A backend connection, or a whole shard, has failed.
@@ -89,6 +94,16 @@ pub(crate) struct ShardLost {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Reload(pub(crate) Box<Settings>);
+
+/// Asks for the listening sockets, to hand them to another process.
+#[derive(Debug, Message)]
+#[rtype(result = "io::Result<Vec<Handed>>")]
+pub(crate) struct Sockets;
+
+/// Another process listens from now on.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct HandOver;
 
 /// Stop: no new clients, transactions to their end within the timeout, then everything closed.
 #[derive(Debug, Message)]
@@ -187,13 +202,37 @@ impl Handler<Reload> for Supervisor {
     }
 }
 
+impl Handler<Sockets> for Supervisor {
+    type Result = io::Result<Vec<Handed>>;
+
+    fn handle(&mut self, _: Sockets, _: &mut Context<Self>) -> Self::Result {
+        self.houses.iter().flat_map(|house| &house.sockets).map(Handed::again).collect()
+    }
+}
+
+impl Handler<HandOver> for Supervisor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: HandOver, _: &mut Context<Self>) -> Self::Result {
+        self.stage.retire();
+        let houses = std::mem::take(&mut self.houses);
+        Box::pin(async move {
+            for listener in houses.iter().flat_map(|house| &house.listeners) {
+                // One that has failed accepts nobody either.
+                let _ = listener.send(listener::Cease).await;
+            }
+        })
+    }
+}
+
 impl Handler<Drain> for Supervisor {
     type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) -> Self::Result {
         self.stage.drain();
-        for listener in self.houses.iter().flat_map(|house| &house.listeners) {
-            listener.do_send(listener::Drain);
+        // With the sockets kept to be handed over: nobody may wait to be accepted where nobody accepts.
+        for house in std::mem::take(&mut self.houses) {
+            house.listeners.iter().for_each(|listener| listener.do_send(listener::Drain));
         }
         for shard in self.stage.shards() {
             shard.do_send(SendAway);

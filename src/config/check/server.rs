@@ -31,6 +31,7 @@ impl Checker<'_> {
             login_timeout: login_timeout?,
             login_failure_delay: raw.login_failure_delay.value?,
             drain_timeout: raw.drain_timeout.value?,
+            upgrade_timeout: raw.upgrade_timeout.value?.0,
         })
     }
 

@@ -1,0 +1,58 @@
+//! The sockets of one endpoint, before its listeners have them, and when another process is to have them.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::StartError;
+use crate::inherited::{Bound, Handed, Inherited};
+use crate::listener;
+use crate::settings::EndpointSettings;
+
+/// An endpoint's sockets.
+pub(super) struct Doors {
+    /// Those of each worker.
+    pub(super) shares: Vec<Vec<Bound>>,
+    /// The same once more, to hand them over; the kernel's lines behind them outlive the listeners by these.
+    pub(super) sockets: Vec<Handed>,
+    /// Where they listen.
+    pub(super) place: String,
+    /// Somebody else opened them.
+    pub(super) inherited: bool,
+}
+
+impl Doors {
+    /// Those that were handed over for this endpoint, or new ones. All are kept, whether there are more or fewer than
+    /// workers: to close one would turn away those who wait to be accepted there.
+    pub(super) fn find(
+        endpoint: &EndpointSettings,
+        inherited: &mut Inherited,
+        workers: usize,
+    ) -> Result<Self, StartError> {
+        let failed =
+            |source| StartError::Listen { endpoint: endpoint.name.clone(), address: endpoint.listen.clone(), source };
+        let (mut bound, by_name) = inherited.claim(&endpoint.name, &endpoint.listen);
+        let inherited = !bound.is_empty();
+        if !inherited {
+            bound = listener::bind(&endpoint.listen, workers).map_err(failed)?;
+        }
+        let place = if inherited { bound.first().map(Bound::place) } else { None };
+        // A name is handed on only where it decides: elsewhere it must not win over an address that has changed.
+        let name = if inherited && by_name { endpoint.name.as_str() } else { "" };
+        let share = |socket: &Bound| Ok(Handed { name: name.to_owned(), socket: socket.share()? });
+        let sockets = bound.iter().map(share).collect::<io::Result<_>>().map_err(failed)?;
+        let mut shares: Vec<_> = (0..workers).map(|_| Vec::new()).collect();
+        for (at, socket) in bound.into_iter().enumerate() {
+            if let Some(share) = shares.get_mut(at % workers) {
+                share.push(socket);
+            }
+        }
+        Ok(Self { shares, sockets, place: place.unwrap_or_else(|| endpoint.listen.to_string()), inherited })
+    }
+}
+
+impl Handed {
+    /// Another handle of the same socket.
+    pub(super) fn again(&self) -> io::Result<Self> {
+        self.socket.try_clone().map(|socket: OwnedFd| Self { name: self.name.clone(), socket })
+    }
+}

@@ -10,6 +10,8 @@
 
 mod support;
 
+#[path = "pool/gates.rs"]
+mod gates;
 #[path = "pool/limits.rs"]
 mod limits;
 #[path = "pool/line.rs"]

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::account::{Account, PoolKey, Proven};
 use crate::endpoint::Endpoint;
+use crate::gate::{Bounds, Gate};
 use crate::grant::Condition;
 use crate::local::Local;
 use crate::node::{Node, Permit};
@@ -102,7 +103,7 @@ impl Pool {
                     route: None,
                 };
                 let (reply, answer) = oneshot::channel();
-                shard.do_send(Lease { ticket, reply });
+                shard.do_send(Lease { ticket, reply, since: None, standing: None });
                 let mut grant = answer.await.ok().and_then(Result::ok).ok_or_else(|| io::Error::other("no lease"))?;
                 *last = Some(grant.backend());
                 // In hand, as by a statement: what was not touched would come back by another way.
@@ -140,6 +141,7 @@ fn node_settings(connections: usize) -> NodeSettings {
         weight: 1,
         max_lag: None,
         max_connections: connections,
+        reserve: 0,
         min_idle: 0,
         max_lifetime: None,
         connect_timeout: LONG,
@@ -163,6 +165,9 @@ fn endpoint(connections: usize) -> (Arc<Node>, Arc<Endpoint>) {
         fallback_to_primary: false,
         idle_timeout: LONG,
         lease_timeout: LONG,
+        max_clients: None,
+        max_connections: None,
+        max_waiters: None,
         client_idle_timeout: None,
         client_idle_in_transaction_timeout: None,
         pool_by_client_ip: false,
@@ -172,7 +177,8 @@ fn endpoint(connections: usize) -> (Arc<Node>, Arc<Endpoint>) {
         proxy_protocol_networks: Vec::new(),
         tls: EndpointTls::disabled(),
     };
-    let endpoint = Arc::new(Endpoint { settings: Arc::new(settings), nodes: vec![Arc::clone(&node)] });
+    let gate = Arc::new(Gate::new("endpoint 'app'".to_owned(), Bounds::default()));
+    let endpoint = Arc::new(Endpoint { settings: Arc::new(settings), nodes: vec![Arc::clone(&node)], gate });
     (node, endpoint)
 }
 

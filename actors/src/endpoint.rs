@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::gate::{Bounds, Gate};
 use crate::node::Node;
 use crate::settings::{Access, EndpointSettings, Role};
 
@@ -9,6 +10,13 @@ use crate::settings::{Access, EndpointSettings, Role};
 pub(crate) struct Endpoint {
     pub(crate) settings: Arc<EndpointSettings>,
     pub(crate) nodes: Vec<Arc<Node>>,
+    /// Its limits; the same for as long as there is an endpoint of its name.
+    pub(crate) gate: Arc<Gate>,
+}
+
+/// What an endpoint's gate lets through.
+pub(crate) fn bounds(settings: &EndpointSettings) -> Bounds {
+    Bounds { clients: settings.max_clients, connections: settings.max_connections, waiters: settings.max_waiters }
 }
 
 /// Where the next lease goes.

@@ -7,6 +7,7 @@ use actix::Addr;
 
 use crate::backend::clean;
 use crate::backend::{BackendConnection, Lost, Return};
+use crate::gate::Pass;
 use crate::pool::{BackendId, PoolShard, Release, Rest};
 use crate::wire::{Card, Wire};
 
@@ -52,11 +53,18 @@ pub(crate) struct Grant {
     home: Arc<Home>,
     /// Whether the session has it in hand; until then the connection is as good as it was.
     touched: bool,
+    /// What was passed on the way to it.
+    passes: Vec<Pass>,
 }
 
 impl Grant {
     pub(crate) fn new(wire: Box<Wire>, home: Arc<Home>) -> Self {
-        Self { wire: Some(wire), home, touched: false }
+        Self { wire: Some(wire), home, touched: false, passes: Vec::new() }
+    }
+
+    /// Holds these passes for as long as it lasts.
+    pub(crate) fn hold(&mut self, passes: Vec<Pass>) {
+        self.passes = passes;
     }
 
     /// Which connection it is.

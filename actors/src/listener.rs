@@ -130,14 +130,19 @@ impl Door {
         // The first clients may come before the other listeners are known: they stay here.
         let alone = self.peers.borrow().is_empty();
         let worker = if alone { self.worker } else { self.stage.place(self.worker) };
-        let Some(seat) = self.stage.seat(worker) else {
-            Local::here().tally.error(1040);
-            let mut refusal = Vec::new();
-            // Before the greeting there is no SQLSTATE in an error (measured on both servers).
-            packet::frame(&mut refusal, 0, &SqlError::too_many_connections().encode(CapabilityFlags::empty()));
-            // A fresh socket's buffer takes it at once; a client that has gone does not need it.
-            let _ = stream.write_all(&refusal).await;
-            return;
+        let gate = Arc::clone(&self.endpoint.borrow().gate);
+        let seat = match self.stage.seat(worker, &gate) {
+            Ok(seat) => seat,
+            Err(full) => {
+                Local::here().tally.error(1040);
+                let error = SqlError::no_place(&full.whose, full.key, full.limit);
+                let mut refusal = Vec::new();
+                // Before the greeting there is no SQLSTATE in an error (measured on both servers).
+                packet::frame(&mut refusal, 0, &error.encode(CapabilityFlags::empty()));
+                // A fresh socket's buffer takes it at once; a client that has gone does not need it.
+                let _ = stream.write_all(&refusal).await;
+                return;
+            }
         };
         if worker == self.worker {
             return self.seat(stream, peer, seat);

@@ -92,6 +92,11 @@ pub(crate) struct Node {
     /// A reload has taken it out of the configuration; sessions that were born with it may still use it.
     retired: AtomicBool,
     limit: AtomicUsize,
+    /// What the server allows by its own `max_connections`, and how many of these are not for us.
+    server_limit: AtomicUsize,
+    reserve: AtomicUsize,
+    /// That it is less than is configured has not been said yet.
+    untold: AtomicBool,
     open: AtomicUsize,
     leased: AtomicUsize,
     /// Statements that are prepared on its connections, and how many may be.
@@ -129,6 +134,7 @@ impl Node {
         Self {
             index,
             limit: AtomicUsize::new(settings.max_connections),
+            reserve: AtomicUsize::new(settings.reserve),
             facts: RwLock::new(None),
             fault: RwLock::new(None),
             up: AtomicBool::new(true),
@@ -139,6 +145,8 @@ impl Node {
             settings: RwLock::new(settings),
             account: RwLock::new(None),
             retired: AtomicBool::new(false),
+            server_limit: AtomicUsize::new(usize::MAX),
+            untold: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             leased: AtomicUsize::new(0),
             statements: AtomicUsize::new(0),
@@ -161,6 +169,8 @@ impl Node {
     /// New settings, for what is born from now on.
     pub(crate) fn resettle(&self, settings: Arc<NodeSettings>) {
         self.limit.store(settings.max_connections, Ordering::Relaxed);
+        self.reserve.store(settings.reserve, Ordering::Relaxed);
+        self.untold.store(true, Ordering::Relaxed);
         self.weight.store(settings.weight, Ordering::Relaxed);
         if self.settings().role != settings.role {
             self.role.store(settings.role as u8, Ordering::Relaxed);
@@ -275,9 +285,31 @@ impl Node {
         self.leased.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// The most sockets that may be open.
+    /// The most sockets that may be open: as configured, but no more than the server has for us. One is always tried.
     pub(crate) fn limit(&self) -> usize {
-        self.limit.load(Ordering::Relaxed)
+        let theirs = self.server_limit.load(Ordering::Relaxed).saturating_sub(self.reserve.load(Ordering::Relaxed));
+        self.limit.load(Ordering::Relaxed).min(theirs.max(1))
+    }
+
+    /// Notes the server's own `max_connections`.
+    pub(crate) fn note_server_limit(&self, limit: usize) {
+        if self.server_limit.swap(limit, Ordering::Relaxed) != limit {
+            self.untold.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The server's own `max_connections`, once where it leaves less to us than is configured.
+    pub(crate) fn tell_server_limit(&self) -> Option<usize> {
+        if !self.untold.load(Ordering::Relaxed) || !self.untold.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        let is_less = self.limit() < self.limit.load(Ordering::Relaxed);
+        is_less.then(|| self.server_limit.load(Ordering::Relaxed))
+    }
+
+    /// Whether one more socket may be opened.
+    pub(crate) fn has_room(&self) -> bool {
+        self.open.load(Ordering::Relaxed) < self.limit()
     }
 
     /// A permit for the monitor's socket, which the limit does not count.

@@ -26,10 +26,27 @@ pub struct Settings {
     pub endpoints: Vec<Arc<EndpointSettings>>,
     /// Known users; empty where every user is learned.
     pub users: Vec<UserSettings>,
+    /// What users and databases may have at most.
+    pub limits: Vec<LimitSettings>,
     /// How servers are asked what they are.
     pub monitor: MonitorSettings,
     /// Where metrics and health are served, if anywhere.
     pub http: Option<SocketAddr>,
+}
+
+/// What the sessions of a user, of a database, or of a user in a database, may have together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// Name in errors.
+    pub name: String,
+    /// As clients name it; `None`: everybody.
+    pub user: Option<String>,
+    /// The database that a session uses; `None`: any.
+    pub database: Option<String>,
+    /// Client sessions at once, by the database of their login; `None`: any number.
+    pub max_clients: Option<usize>,
+    /// Server connections in use at once; `None`: any number.
+    pub max_connections: Option<usize>,
 }
 
 /// How servers are asked what they are.
@@ -88,6 +105,8 @@ pub struct NodeSettings {
     pub max_lag: Option<Duration>,
     /// Every backend connection to this node, pins included, over all workers.
     pub max_connections: usize,
+    /// So many of the server's own connections are left to others.
+    pub reserve: usize,
     /// Idle pooled connections that the expiry leaves open.
     pub min_idle: usize,
     /// Age at which a backend connection is retired when it next becomes idle; `None`: never.
@@ -171,6 +190,12 @@ pub struct EndpointSettings {
     pub idle_timeout: Duration,
     /// How long a session waits for a backend connection.
     pub lease_timeout: Duration,
+    /// Client sessions at once; `None`: as many as the process allows.
+    pub max_clients: Option<usize>,
+    /// Backend connections that its sessions may use at once; `None`: as many as the nodes allow.
+    pub max_connections: Option<usize>,
+    /// Sessions that may wait for a backend connection at once; `None`: any number.
+    pub max_waiters: Option<usize>,
     /// Closes a client that sends nothing for so long outside a transaction.
     pub client_idle_timeout: Option<Duration>,
     /// Closes a client that sends nothing for so long inside a transaction.

@@ -9,6 +9,8 @@ use slog::Logger;
 use tokio::sync::Notify;
 
 use crate::credentials::Credentials;
+use crate::gate::{Gate, Guest};
+use crate::limits::Limits;
 use crate::monitor::Watch;
 use crate::node::Node;
 use crate::pool::PoolShard;
@@ -33,6 +35,8 @@ pub(crate) struct Stage {
     /// The nodes of the configuration in force.
     nodes: RwLock<Vec<Arc<Node>>>,
     watch: RwLock<Arc<Watch>>,
+    /// The limits of users and databases.
+    pub(crate) limits: Limits,
     draining: AtomicBool,
     /// Another process has taken over.
     retiring: AtomicBool,
@@ -48,11 +52,21 @@ pub(crate) struct Main {
     pub(crate) credentials: Credentials,
 }
 
-/// A session's place under `max_clients`, counted until dropped; under `max_logins`, too, until it has logged in.
+/// A session's place under `max_clients`, of the process and of its endpoint, counted until dropped; under `max_logins`, too,
+/// until it has logged in.
 pub(crate) struct Seat {
     stage: Arc<Stage>,
     worker: usize,
     is_new: bool,
+    _guest: Guest,
+}
+
+/// There is no place for another client.
+pub(crate) struct Full {
+    /// Whose limit it is, which one, and how many that are.
+    pub(crate) whose: String,
+    pub(crate) key: &'static str,
+    pub(crate) limit: usize,
 }
 
 impl Stage {
@@ -71,6 +85,7 @@ impl Stage {
             max_packet: AtomicUsize::new(settings.max_packet),
             nodes: RwLock::default(),
             watch: RwLock::new(Arc::new(Watch::new(monitor))),
+            limits: Limits::default(),
             draining: AtomicBool::new(false),
             retiring: AtomicBool::new(false),
             generation,
@@ -195,15 +210,22 @@ impl Stage {
         if load(here) > load(least) + load(least) / 20 { least } else { here }
     }
 
-    /// A seat on a worker, unless `max_clients` are there, or `max_logins` who have not logged in. Counted before the session
-    /// exists, so that a burst does not slip past.
-    pub(crate) fn seat(self: &Arc<Self>, worker: usize) -> Option<Seat> {
-        let count = self.sessions.get(worker)?;
-        count.fetch_add(1, Ordering::Relaxed);
+    /// A seat on a worker, unless `max_clients` are there, or `max_logins` who have not logged in, or as many as the endpoint's
+    /// gate lets in. Counted before the session exists, so that a burst does not slip past.
+    pub(crate) fn seat(self: &Arc<Self>, worker: usize, gate: &Arc<Gate>) -> Result<Seat, Full> {
+        let full = |whose: &str, key, limit| Full { whose: whose.to_owned(), key, limit };
+        let guest = gate.enter();
+        let guest = guest.ok_or_else(|| full(gate.name(), "max_clients", gate.max_clients()))?;
+        if let Some(count) = self.sessions.get(worker) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         let newcomers = self.newcomers.fetch_add(1, Ordering::Relaxed) + 1;
-        let seat = Seat { stage: Arc::clone(self), worker, is_new: true };
-        let fits = self.clients() <= self.max_clients.load(Ordering::Relaxed);
-        (fits && newcomers <= self.max_logins.load(Ordering::Relaxed)).then_some(seat)
+        let seat = Seat { stage: Arc::clone(self), worker, is_new: true, _guest: guest };
+        let (limit, logins) = (self.max_clients.load(Ordering::Relaxed), self.max_logins.load(Ordering::Relaxed));
+        if self.clients() > limit {
+            return Err(full("[server]", "max_clients", limit));
+        }
+        if newcomers > logins { Err(full("[server]", "max_logins", logins)) } else { Ok(seat) }
     }
 }
 

@@ -77,6 +77,7 @@ impl Inventory {
         };
         raw.nodes.iter().for_each(|entry| list("nodes", entry.items()));
         raw.endpoints.iter().for_each(|entry| list("endpoints", entry.items()));
+        raw.limits.iter().for_each(|entry| list("limits", entry.items()));
         raw.users.iter().for_each(|entry| list("users", entry.items()));
         Self(tables)
     }

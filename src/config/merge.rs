@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::layer::Layer;
 use super::problem::{ConfigErrors, Place, Problem, Warning};
-use super::raw::{Raw, RawAdmin, RawEndpoint, RawHttp, RawLog, RawMonitor, RawNode, RawServer, RawUser};
+use super::raw::{Raw, RawAdmin, RawEndpoint, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawServer, RawUser};
 use super::reader::{Reader, Table};
 use super::sources::Sources;
 use super::vault::Vault;
@@ -126,6 +126,7 @@ fn read(reader: &mut Reader<'_>, config: &Config, template: &Map<String, Value>)
         nodes: list(config, template, "nodes").iter().map(|table| RawNode::read(reader, table)).collect(),
         endpoints: list(config, template, "endpoints").iter().map(|table| RawEndpoint::read(reader, table)).collect(),
         users: list(config, template, "users").iter().map(|table| RawUser::read(reader, table)).collect(),
+        limits: list(config, template, "limits").iter().map(|table| RawLimit::read(reader, table)).collect(),
         monitor: RawMonitor::read(reader, &table(config, "monitor")),
         http: RawHttp::read(reader, &table(config, "http")),
         admin: RawAdmin::read(reader, &table(config, "admin")),

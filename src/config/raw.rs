@@ -82,6 +82,8 @@ sections! {
         max_lag: OrOff<Duration> [Now],
         /// Server connections at most.
         max_connections: usize [Now],
+        /// Of the server's own limit, what is left to others.
+        reserve: usize [Now],
         /// Idle connections that are left open.
         min_idle: usize [Now],
         /// Age at which a connection is retired.
@@ -126,6 +128,12 @@ sections! {
         idle_timeout: Duration,
         /// Waiting for a server connection.
         lease_timeout: Duration,
+        /// Clients at once.
+        max_clients: OrOff<usize> [Now],
+        /// Server connections in use at once.
+        max_connections: OrOff<usize> [Now],
+        /// Sessions that wait at once.
+        max_waiters: OrOff<usize> [Now],
         /// Of a client outside a transaction.
         client_idle_timeout: OrOff<Duration>,
         /// Of a client inside a transaction.
@@ -172,6 +180,20 @@ sections! {
         backend_password_env: String,
         /// Whose certificate the client must show.
         tls_subject: String,
+    }
+
+    /// An entry of `[[limits]]`: what a user, a database, or a user in a database may have at most.
+    RawLimit [Now] {
+        /// Unique name.
+        name: String,
+        /// As clients name it; absent is everybody.
+        user: String [NewSessions],
+        /// As sessions use it; absent is any.
+        database: String [NewSessions],
+        /// Clients at once.
+        max_clients: OrOff<usize>,
+        /// Server connections in use at once.
+        max_connections: OrOff<usize>,
     }
 
     /// `[monitor]`: how servers are asked what they are.
@@ -232,6 +254,8 @@ pub(super) struct Raw {
     pub(super) endpoints: Vec<RawEndpoint>,
     /// `[[users]]`.
     pub(super) users: Vec<RawUser>,
+    /// `[[limits]]`.
+    pub(super) limits: Vec<RawLimit>,
     /// `[monitor]`.
     pub(super) monitor: RawMonitor,
     /// `[http]`.

@@ -1,6 +1,6 @@
 //! Which keys there are, and what a wrong one was probably meant to be.
 
-use super::raw::{RawAdmin, RawEndpoint, RawHttp, RawLog, RawMonitor, RawNode, RawServer, RawUser};
+use super::raw::{RawAdmin, RawEndpoint, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawServer, RawUser};
 
 /// Names that are less alike than this are no suggestion (Jaro-Winkler, 0 to 1; a judgement over typical slips).
 const ALIKE: f64 = 0.75;
@@ -26,11 +26,12 @@ pub(super) struct Section {
 }
 
 /// Every section.
-pub(super) const SECTIONS: [Section; 8] = [
+pub(super) const SECTIONS: [Section; 9] = [
     Section { name: "server", shape: Shape::Table, keys: RawServer::KEYS },
     Section { name: "nodes", shape: Shape::List, keys: RawNode::KEYS },
     Section { name: "endpoints", shape: Shape::List, keys: RawEndpoint::KEYS },
     Section { name: "users", shape: Shape::List, keys: RawUser::KEYS },
+    Section { name: "limits", shape: Shape::List, keys: RawLimit::KEYS },
     Section { name: "monitor", shape: Shape::Table, keys: RawMonitor::KEYS },
     Section { name: "http", shape: Shape::Table, keys: RawHttp::KEYS },
     Section { name: "admin", shape: Shape::Table, keys: RawAdmin::KEYS },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_actors::settings::{Access, CredentialSource, EndpointSettings, NodeSettings, Pinning, PoolMode, Role};
-use greenroom_actors::settings::{MonitorSettings, ServerSettings, UserSecret, UserSettings};
+use greenroom_actors::settings::{LimitSettings, MonitorSettings, ServerSettings, UserSecret, UserSettings};
 use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 
 use greenroom_protocol::proxy_header::Version;
@@ -22,6 +22,7 @@ impl fmt::Display for Summary<'_> {
         server(f, &settings.server)?;
         settings.nodes.iter().try_for_each(|it| node(f, it))?;
         settings.endpoints.iter().try_for_each(|it| endpoint(f, it))?;
+        settings.limits.iter().try_for_each(|it| limit(f, it))?;
         settings.users.iter().try_for_each(|it| user(f, it))?;
         monitor(f, &settings.monitor)?;
         match settings.http {
@@ -48,7 +49,7 @@ fn node(f: &mut fmt::Formatter<'_>, it: &Arc<NodeSettings>) -> fmt::Result {
     };
     write!(f, "node {:?} at {}, role {role}", it.name, it.address)?;
     write!(f, ", weight {}, max_lag {}", it.weight, or_off(it.max_lag))?;
-    write!(f, ", max_connections {}, min_idle {}", it.max_connections, it.min_idle)?;
+    write!(f, ", max_connections {}, reserve {}, min_idle {}", it.max_connections, it.reserve, it.min_idle)?;
     write!(f, ", max_lifetime {}, connect_timeout {}", or_off(it.max_lifetime), time(it.connect_timeout))?;
     let flags = [(it.clear_text, "allow_cleartext_over_tls"), (it.rsa_key.is_some(), "rsa_key_file")];
     flags.iter().filter(|(on, _)| *on).try_for_each(|(_, flag)| write!(f, ", {flag}"))?;
@@ -79,6 +80,11 @@ fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Resu
     }
     write!(f, ", credential_ttl {}", or_off(it.credential_ttl))?;
     write!(f, ", idle_timeout {}, lease_timeout {}", time(it.idle_timeout), time(it.lease_timeout))?;
+    let limits =
+        [("max_clients", it.max_clients), ("max_connections", it.max_connections), ("max_waiters", it.max_waiters)];
+    for (key, limit) in limits.iter().filter_map(|(key, limit)| Some((key, (*limit)?))) {
+        write!(f, ", {key} {limit}")?;
+    }
     write!(f, ", client_idle_timeout {}", or_off(it.client_idle_timeout))?;
     write!(f, ", client_idle_in_transaction_timeout {}", or_off(it.client_idle_in_transaction_timeout))?;
     let flags = [(it.fallback_to_primary, "fallback_to_primary"), (it.pool_by_client_ip, "pool_by_client_ip")];
@@ -88,6 +94,19 @@ fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Resu
         write!(f, ", proxy_protocol_networks {}", networks.join(" "))?;
     }
     writeln!(f, ", tls {}", endpoint_tls(it.tls.mode()))
+}
+
+fn limit(f: &mut fmt::Formatter<'_>, it: &LimitSettings) -> fmt::Result {
+    write!(f, "limit {:?}", it.name)?;
+    let whose = [("user", &it.user), ("database", &it.database)];
+    for (key, name) in whose.iter().filter_map(|(key, name)| Some((key, name.as_ref()?))) {
+        write!(f, ", {key} {name:?}")?;
+    }
+    let limits = [("max_clients", it.max_clients), ("max_connections", it.max_connections)];
+    for (key, limit) in limits.iter().filter_map(|(key, limit)| Some((key, (*limit)?))) {
+        write!(f, ", {key} {limit}")?;
+    }
+    writeln!(f)
 }
 
 fn user(f: &mut fmt::Formatter<'_>, it: &UserSettings) -> fmt::Result {

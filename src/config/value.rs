@@ -109,6 +109,16 @@ impl Read for OrOff<Duration> {
     }
 }
 
+impl Read for OrOff<usize> {
+    fn read(value: &Value, vault: &Vault) -> Result<Self, Wrong> {
+        if text(value) == Some("off") {
+            return Ok(Self(None));
+        }
+        let number = usize::read(value, vault).map(|number| Self(Some(number)));
+        number.map_err(|wrong| Wrong { expected: "a whole number above 0, or \"off\"".to_owned(), ..wrong })
+    }
+}
+
 impl Read for Size {
     fn read(value: &Value, _: &Vault) -> Result<Self, Wrong> {
         let bytes = match &value.kind {

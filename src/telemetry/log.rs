@@ -1,13 +1,13 @@
 //! The root logger, and what a panic leaves in the log.
 
 use std::fmt;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, IsTerminal};
 use std::panic::{self, PanicHookInfo};
 
 use slog::{Drain, Level, LevelFilter, Logger, Never, crit, o};
 use slog_async::{Async, AsyncGuard, OverflowStrategy};
 use slog_json::Json;
-use slog_term::{FullFormat, TermDecorator};
+use slog_term::{FullFormat, PlainDecorator, TermDecorator};
 
 use super::one_line::OneLine;
 
@@ -71,7 +71,11 @@ impl fmt::Debug for Log {
 #[must_use]
 pub fn start(settings: LogSettings) -> Log {
     match settings.format {
-        Format::Human => root(settings.level, human(TermDecorator::new().stderr().build())),
+        Format::Human if io::stderr().is_terminal() => {
+            root(settings.level, human(TermDecorator::new().stderr().build()))
+        }
+        // Each line at once: while one process takes over from another, two write to the same file.
+        Format::Human => root(settings.level, human(PlainDecorator::new(BufWriter::new(io::stderr())))),
         Format::Json => root(settings.level, json(io::stderr())),
     }
 }

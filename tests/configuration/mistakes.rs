@@ -62,6 +62,22 @@ fn wrong_sections() -> Vec<(Case, &'static str)> {
             file("endpoints = []"),
             "configuration: endpoints: there is nowhere to listen; expected at least one [[endpoints]]",
         ),
+        (
+            file("[[limits]]\nname = 'x'\nmax_clients = 1"),
+            "a.toml:2: limits[0].name: it is nobody's limit; expected user, database or both",
+        ),
+        (
+            file("[[limits]]\nname = 'x'\nuser = 'app'"),
+            "a.toml:2: limits[0].name: it limits nothing; expected max_clients, max_connections or both",
+        ),
+        (
+            file("[[limits]]\nname = 'x'\nuser = 'app'\nmax_connections = 0"),
+            "a.toml:4: limits[0].max_connections: 0 is too small; expected more than 0, or \"off\"",
+        ),
+        (
+            endpoint("max_waiters = 'few'"),
+            "a.toml:4: endpoints[0].max_waiters: \"few\" is not a whole number; expected a whole number above 0, or \"off\"",
+        ),
         (node("max_connections = 0"), "a.toml:4: nodes[0].max_connections: 0 is too small; expected more than 0"),
         (
             node("min_idle = 101"),

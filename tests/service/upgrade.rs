@@ -112,7 +112,7 @@ fn a_unix_socket_goes_to_the_new_process() {
     let path = directory.path().join("sock");
     let more = format!("[[endpoints]]\nname = \"local\"\nlisten = \"unix:{}\"\n", path.display());
     let mut proxy = setup(mariadb(), &tenant).extra(&more).start();
-    until("it listens there, too", || path.exists());
+    until("it listens there, too", || std::os::unix::net::UnixStream::connect(&path).is_ok());
     let connect = || Wire::connect_unix(&path, &tenant.login()).unwrap();
     assert_eq!(connect().scalar("SELECT 1").as_deref(), Some("1"));
     let heir = proxy.upgrade();

@@ -112,6 +112,13 @@ impl Proxy {
         });
     }
 
+    /// Waits until this many clients wait, be it in a node's line or for a pass.
+    pub(crate) fn wait_for_waiting_clients(&self, count: u32) {
+        until(&format!("{count} waiting clients"), || {
+            self.metrics().sum("greenroom_clients", &["state=\"waiting\""]) == f64::from(count)
+        });
+    }
+
     /// Waits until this many sessions wait for a connection.
     pub(crate) fn wait_for_waiters(&self, count: u32) {
         until(&format!("{count} waiters"), || self.metrics().sum("greenroom_waiters", &[]) == f64::from(count));

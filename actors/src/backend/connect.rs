@@ -305,6 +305,9 @@ async fn look(
     if let Some(limit) = defaults::statement_limit(values) {
         node.limit_statements(limit);
     }
+    if let Some(limit) = defaults::connection_limit(values) {
+        node.note_server_limit(limit);
+    }
     if let Some(writable) = defaults::is_writable(values) {
         node.note_writable(writable);
     }

@@ -31,7 +31,8 @@ pub(super) fn query(flavor: Flavor) -> String {
     // MariaDB has no such tracker.
     let gtids = if flavor == Flavor::MySql { "@@GLOBAL.session_track_gtids" } else { "NULL" };
     format!(
-        "SELECT {names}{trackers}{gtids},@@GLOBAL.read_only,@@GLOBAL.innodb_read_only,@@GLOBAL.max_prepared_stmt_count"
+        "SELECT {names}{trackers}{gtids},@@GLOBAL.read_only,@@GLOBAL.innodb_read_only,@@GLOBAL.max_connections,\
+         @@GLOBAL.max_prepared_stmt_count"
     )
 }
 
@@ -46,8 +47,14 @@ pub(super) fn trackers(answer: Option<&Answer>, flavor: Flavor) -> Option<Client
 /// Whether the server takes writes, from the same answer.
 pub(super) fn is_writable(answer: Option<&Answer>) -> Option<bool> {
     let Some(Answer::Rows(rows)) = answer else { return None };
-    let (_, [.., read_only, innodb, _]) = rows.first()?.split_first()? else { return None };
+    let (_, [.., read_only, innodb, _, _]) = rows.first()?.split_first()? else { return None };
     Some(super::report::is_writable(&[read_only.clone(), innodb.clone()]))
+}
+
+/// How many connections the server allows, from the same answer.
+pub(super) fn connection_limit(answer: Option<&Answer>) -> Option<usize> {
+    let Some(Answer::Rows(rows)) = answer else { return None };
+    std::str::from_utf8(rows.first()?.iter().rev().nth(1)?.as_deref()?).ok()?.parse().ok()
 }
 
 /// How many prepared statements the server allows, from the same answer.

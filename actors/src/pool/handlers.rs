@@ -24,7 +24,8 @@ impl Handler<Lease> for PoolShard {
         if self.draining {
             return refuse(lease, Refusal::Draining);
         }
-        self.route(lease, Instant::now(), ctx);
+        let since = lease.since.unwrap_or_else(Instant::now);
+        self.route(lease, since, ctx);
     }
 }
 
@@ -52,6 +53,7 @@ impl Handler<Ready> for PoolShard {
         let (was, key, node) = (member.doing, member.key, Arc::clone(&member.node));
         if was == Doing::Opening {
             self.opened(key, &node);
+            self.tell_limit(&node);
             if std::mem::take(&mut self.desk(&node).failing) {
                 self.stage.recovered(Recovered { node: node.index });
             }

@@ -15,6 +15,7 @@ use super::{PoolShard, Refusal};
 use crate::account::{Account, PoolKey};
 use crate::end::BackendEnd;
 use crate::endpoint::Endpoint;
+use crate::gate::Standing;
 use crate::grant::Grant;
 use crate::node::Permit;
 use crate::stream::Crated;
@@ -55,6 +56,10 @@ pub(crate) struct Ticket {
 pub(crate) struct Lease {
     pub(crate) ticket: Ticket,
     pub(crate) reply: oneshot::Sender<Result<Grant, Refusal>>,
+    /// When the session began to wait, if it has.
+    pub(crate) since: Option<Instant>,
+    /// It is counted among those who wait.
+    pub(crate) standing: Option<Standing>,
 }
 
 /// In what state a connection rests.

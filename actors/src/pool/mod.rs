@@ -131,7 +131,8 @@ impl PoolShard {
         self.crew.is(id).then_some((id.slot, resting))
     }
 
-    fn lend(&mut self, slot: u32, found: Found, lease: Lease) {
+    fn lend(&mut self, slot: u32, found: Found, mut lease: Lease) {
+        lease.standing = None;
         self.untake(slot);
         let Some(member) = self.crew.at(slot) else { return };
         member.doing = Doing::Lent;

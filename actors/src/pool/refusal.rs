@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use greenroom_protocol::error::SqlError;
 
+use crate::gate::Gate;
+
 /// The default database is gone, or the account's right to it.
 pub(crate) const DATABASE_REFUSED: [u16; 2] = [1049, 1044];
 
@@ -29,6 +31,9 @@ pub(crate) enum Refusal {
     /// No node has become a primary in time.
     #[error("endpoint '{endpoint}' had no primary for {waited:?}")]
     NoPrimary { endpoint: String, waited: Duration },
+    /// As many wait as may.
+    #[error("as many sessions of {} wait as may", .0.name())]
+    Crowded(Arc<Gate>),
     /// The process is stopping.
     #[error("greenroom is shutting down")]
     Draining,

@@ -13,6 +13,17 @@ use crate::endpoint::Choice;
 use crate::node::Node;
 use crate::settings::Access;
 
+/// Counts a lease among those of its endpoint that wait. Where there is room for a connection more, one is as good as opened,
+/// and nobody is turned away.
+fn stand(lease: &mut Lease, room: bool) -> Result<(), Refusal> {
+    if lease.standing.is_none() {
+        let gate = &lease.ticket.endpoint.gate;
+        let standing = if room { Some(gate.stand_by()) } else { gate.stand() };
+        lease.standing = Some(standing.ok_or_else(|| Refusal::Crowded(Arc::clone(gate)))?);
+    }
+    Ok(())
+}
+
 impl PoolShard {
     /// Finds a lease, asked for at `since`, its place.
     pub(super) fn route(&mut self, mut lease: Lease, since: Instant, ctx: &Context<Self>) {
@@ -21,6 +32,9 @@ impl PoolShard {
         let node = match lease.ticket.endpoint.pick() {
             Choice::Node(node) => Arc::clone(node),
             Choice::NoPrimary => {
+                if let Err(refusal) = stand(&mut lease, false) {
+                    return refuse(lease, refusal);
+                }
                 return self.homeless.push(Waiter { key: 0, since, deadline, request: lease });
             }
             Choice::Nowhere => return refuse(lease, Refusal::NoNode(settings.name.clone())),
@@ -38,6 +52,9 @@ impl PoolShard {
         {
             self.grow(key, found, &lease.ticket, &node, ctx);
             return self.lend(slot, found, lease);
+        }
+        if let Err(refusal) = stand(&mut lease, node.has_room()) {
+            return refuse(lease, refusal);
         }
         let key = self.keys.enter(&lease.ticket.key);
         self.desk(&node).line.join(Waiter { key, since, deadline, request: lease });

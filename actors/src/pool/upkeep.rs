@@ -41,6 +41,16 @@ impl PoolShard {
         }
     }
 
+    /// Says where a server has fewer connections for us than is configured.
+    pub(super) fn tell_limit(&self, node: &Node) {
+        if let Some(theirs) = node.tell_server_limit() {
+            let settings = node.settings();
+            slog::warn!(self.stage.log, "max_connections of the node is more than its server leaves: fewer are opened";
+                "node" => &settings.name, "configured" => settings.max_connections, "used" => node.limit(),
+                "max_connections of the server" => theirs, "reserve" => settings.reserve);
+        }
+    }
+
     /// An idle connection that the most urgent want of another shard could take as it is.
     pub(super) fn preferred(&mut self, node: &Arc<Node>) -> Option<u32> {
         let want = self.desk(node).wants.front()?;

@@ -35,6 +35,7 @@ use crate::buffer::Buffer;
 use crate::end::SessionEnd;
 use crate::endpoint::Endpoint;
 use crate::grant::Grant;
+use crate::limits::Counted;
 use crate::local::Local;
 use crate::pool::BackendId;
 use crate::settings::{Pinning, PoolMode};
@@ -120,6 +121,8 @@ pub(super) struct Conversation {
     /// The virtual connection id.
     pub(super) id: u32,
     pub(super) account: Option<Arc<Account>>,
+    /// By which limits it is counted, if by any.
+    pub(super) counted: Option<Box<Counted>>,
     pub(super) flavor: Flavor,
     pub(super) version: u32,
     pub(super) collation: u16,
@@ -223,6 +226,7 @@ impl Conversation {
             },
             id: attendance.id(),
             account: None,
+            counted: None,
             flavor: Flavor::MySql,
             version: 0,
             collation: 0,

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::command::Incoming;
 use super::conversation::Conversation;
+use super::gates::too_many_wait;
 use crate::account::{Account, PoolKey};
 use crate::backend::exchange::Batch;
 use crate::backend::{Pin, Unpin, kill};
@@ -117,6 +118,21 @@ impl Conversation {
 
     /// `None` where the connection ended while it was being lent; its shard knows that by now.
     async fn lease(&mut self, account: &Arc<Account>, fresh: bool) -> Result<Option<Grant>, NoLease> {
+        self.gauge.set(ClientState::Waiting);
+        self.control.wait(Some(self.clock));
+        let granted = self.stand_in_line(account, fresh).await;
+        self.control.wait(None);
+        self.gauge.set(ClientState::Active);
+        if let (Err(NoLease::Refused(error)), Some(main)) = (&granted, self.stage.main())
+            && ACCOUNT_REFUSED.contains(&error.code)
+        {
+            main.credentials.forget(account);
+        }
+        granted
+    }
+
+    async fn stand_in_line(&mut self, account: &Arc<Account>, fresh: bool) -> Result<Option<Grant>, NoLease> {
+        let (passes, since) = self.pass_gates().await?;
         self.name_charset();
         let ticket = Ticket {
             endpoint: Arc::clone(&self.endpoint),
@@ -131,23 +147,17 @@ impl Conversation {
         };
         let (reply, answer) = oneshot::channel();
         let Some(shard) = self.stage.shard(self.worker()) else { return Err(SessionEnd::Drained.into()) };
-        shard.do_send(Lease { ticket, reply });
-        self.gauge.set(ClientState::Waiting);
-        self.control.wait(Some(self.clock));
-        let granted = match self.await_grant(answer).await {
+        shard.do_send(Lease { ticket, reply, since, standing: None });
+        match self.await_grant(answer).await {
             Ok(None) if !self.stage.shard(self.worker()).is_some_and(Addr::connected) => {
                 Err(SessionEnd::Drained.into())
             }
+            Ok(Some(mut grant)) => {
+                grant.hold(passes);
+                Ok(Some(grant))
+            }
             granted => granted,
-        };
-        self.control.wait(None);
-        self.gauge.set(ClientState::Active);
-        if let (Err(NoLease::Refused(error)), Some(main)) = (&granted, self.stage.main())
-            && ACCOUNT_REFUSED.contains(&error.code)
-        {
-            main.credentials.forget(account);
         }
-        granted
     }
 
     /// Waits for the shard's answer, unless the client vanishes or is killed meanwhile: then the place in the line is given up.
@@ -387,6 +397,7 @@ pub(super) fn explain(refusal: Refusal, endpoint: &str) -> SqlError {
         Refusal::NoPrimary { endpoint, waited } => {
             SqlError::node_down(&endpoint, &format!("none of its servers takes writes, for {waited:.1?} so far"))
         }
+        Refusal::Crowded(gate) => too_many_wait(&gate),
         Refusal::Draining => SqlError::shutting_down(),
     }
 }

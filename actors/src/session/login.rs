@@ -220,6 +220,8 @@ impl Conversation {
         if !learned {
             self.stage.throttle.succeeded(self.suspect(&wish));
         }
+        let counted = self.count_in(&wish.user, wish.database.as_deref()).map_err(NoLease::Refused);
+        self.or_deny(&wish, seq, counted).await?;
         let account = main.credentials.settle(&wish.user, self.shown_client(), proof);
         self.control.set_account(&account);
         self.account = Some(Arc::clone(&account));

@@ -14,6 +14,7 @@ mod digest;
 mod enquiry;
 mod entrance;
 mod foreign;
+mod gates;
 mod hearing;
 mod hold;
 mod insight;

@@ -11,7 +11,8 @@ use slog::Logger;
 use super::doors::Doors;
 use super::{Drain, Expiries, HandOver, House, Reload, ShardLost, Sockets, Supervisor, watch};
 use crate::credentials::Credentials;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{self, Endpoint};
+use crate::gate::Gate;
 use crate::inherited::{Handed, Inherited};
 use crate::listener::{self, Listener, Peers, Rearm};
 use crate::local::Local;
@@ -141,12 +142,14 @@ pub fn start(settings: Settings, inherited: &mut Inherited, log: Logger) -> Resu
         made_nodes: u16::try_from(all.len()).unwrap_or(u16::MAX),
         nodes: all.clone(),
         houses: Vec::new(),
+        gates: FxHashMap::default(),
         workers: arbiters,
         backoffs: FxHashMap::default(),
         drain_timeout: settings.server.drain_timeout,
         expiries: Expiries::default(),
     };
     supervisor.expiries.watch(&settings.endpoints, &settings.nodes);
+    stage.limits.resettle(&settings.limits);
     // Everybody must be known before the first client is let in.
     let ctx = Context::new();
     let main = Main { supervisor: ctx.address(), credentials: Credentials::new(settings.users, rsa) };
@@ -183,12 +186,21 @@ impl Supervisor {
         node.watch(NodeMonitor::new(Arc::clone(node), Arc::clone(&self.stage)).start());
     }
 
-    fn endpoint(&self, settings: &Arc<EndpointSettings>) -> Arc<Endpoint> {
+    fn endpoint(&mut self, settings: &Arc<EndpointSettings>) -> Arc<Endpoint> {
         let node = |wanted: &Arc<NodeSettings>| {
             self.nodes.iter().rev().find(|node| node.settings().name == wanted.name).cloned()
         };
         let nodes = settings.nodes.iter().filter_map(node).collect();
-        Arc::new(Endpoint { settings: Arc::clone(settings), nodes })
+        let gate = self.gate(settings);
+        Arc::new(Endpoint { settings: Arc::clone(settings), nodes, gate })
+    }
+
+    /// The gate of an endpoint, which goes on counting whom it counts under another address, too.
+    fn gate(&mut self, settings: &EndpointSettings) -> Arc<Gate> {
+        let new = || Arc::new(Gate::new(format!("endpoint '{}'", settings.name), endpoint::bounds(settings)));
+        let gate = self.gates.entry(settings.name.clone()).or_insert_with(new);
+        gate.resettle(endpoint::bounds(settings));
+        Arc::clone(gate)
     }
 
     /// Starts an endpoint's listeners, one a worker.
@@ -216,6 +228,7 @@ impl Supervisor {
     pub(super) fn apply(&mut self, settings: Settings) {
         self.stage.resettle(&settings.server);
         self.stage.set_watch(Watch::new(&settings.monitor));
+        self.stage.limits.resettle(&settings.limits);
         self.drain_timeout = settings.server.drain_timeout;
         self.expiries.watch(&settings.endpoints, &settings.nodes);
         if let Some(main) = self.stage.main() {

@@ -24,6 +24,7 @@ use self::backoff::{Backoff, Decision};
 pub use self::cast::{Running, StartError, start};
 use self::expiry::Expiries;
 use crate::end::BackendEnd;
+use crate::gate::Gate;
 use crate::inherited::Handed;
 use crate::listener::{self, Listener};
 use crate::metrics::RESTARTS;
@@ -51,6 +52,8 @@ pub(crate) struct Supervisor {
     /// All that there ever were: sessions may still be with those of an earlier configuration.
     nodes: Vec<Arc<Node>>,
     houses: Vec<House>,
+    /// Endpoints' limits, by name.
+    gates: FxHashMap<String, Arc<Gate>>,
     workers: Vec<Arbiter>,
     backoffs: FxHashMap<u16, Backoff>,
     drain_timeout: Duration,

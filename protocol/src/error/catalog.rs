@@ -14,10 +14,35 @@ use crate::flavor::Flavor;
 const LINK: [u8; 5] = *b"08S01";
 
 impl SqlError {
-    /// 1040: no place for another client. Sent instead of the greeting.
+    /// 1040: no place for another client of `whose` (`[server]`, an endpoint, a limit). Sent instead of the greeting, or at the
+    /// end of a login. `key`: the limit, as the configuration names it.
     #[must_use]
-    pub fn too_many_connections() -> Self {
-        Self::new(1040, *b"08004", "Too many connections")
+    pub fn no_place(whose: &str, key: &str, limit: usize) -> Self {
+        let whose = cut(whose, 128);
+        let text = format!(
+            "Too many connections: all {limit} places for clients of {whose} are taken; close some, or raise its {key}"
+        );
+        Self::new(1040, *b"08004", text)
+    }
+
+    /// 1040 for a session that waited for one of the `limit` server connections that `whose` sessions may use at once in vain.
+    #[must_use]
+    pub fn gate_timeout(whose: &str, limit: usize, waited: Duration) -> Self {
+        let text = format!(
+            "Too many connections: all {limit} of {whose} were in use for {waited:.1?}; try again, or raise its max_connections or lease_timeout",
+            whose = cut(whose, 128)
+        );
+        Self::new(1040, GENERAL, text)
+    }
+
+    /// 1040 for a session that would have to wait where `limit` wait already.
+    #[must_use]
+    pub fn too_many_wait(whose: &str, limit: usize) -> Self {
+        let text = format!(
+            "Too many connections: {limit} sessions of {whose} wait for a server connection already; try again, or raise its max_waiters",
+            whose = cut(whose, 128)
+        );
+        Self::new(1040, GENERAL, text)
     }
 
     /// 1040 for a session that waited `waited` for one of the pool's `limit` connections in vain.

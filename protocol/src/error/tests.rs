@@ -40,7 +40,8 @@ fn worded_as_the_servers_word_them() {
 #[test]
 fn instead_of_a_greeting_there_is_no_state() {
     let recorded = b"\xff\x10\x04Too many connections";
-    assert_eq!(SqlError::too_many_connections().encode(Flags::empty()), recorded);
+    // The servers' words, and then ours.
+    assert!(SqlError::no_place("[server]", "max_clients", 5).encode(Flags::empty()).starts_with(recorded));
     assert_eq!(SqlError::parse(recorded), Ok(SqlError::new(1040, GENERAL, "Too many connections")));
 }
 

@@ -44,6 +44,9 @@ impl Checker<'_> {
         let query_user = self.query_user(raw, users);
         let proxy_protocol_networks = self.networks(&raw.proxy_protocol_networks);
         let tls = self.endpoint_tls(raw);
+        let max_clients = self.at_most(&raw.max_clients);
+        let max_connections = self.at_most(&raw.max_connections);
+        let max_waiters = self.at_most(&raw.max_waiters);
         let settings = EndpointSettings {
             name: name?,
             listen: listen?,
@@ -54,6 +57,9 @@ impl Checker<'_> {
             fallback_to_primary: raw.fallback_to_primary.value?,
             idle_timeout: raw.idle_timeout.value?,
             lease_timeout: lease_timeout?,
+            max_clients: max_clients?,
+            max_connections: max_connections?,
+            max_waiters: max_waiters?,
             client_idle_timeout: raw.client_idle_timeout.value?.0,
             client_idle_in_transaction_timeout: raw.client_idle_in_transaction_timeout.value?.0,
             pool_by_client_ip: raw.pool_by_client_ip.value?,

@@ -4,6 +4,7 @@
 
 mod admin;
 mod endpoint;
+mod limit;
 mod listeners;
 mod monitor;
 mod names;
@@ -47,13 +48,15 @@ impl<'s> Checker<'s> {
         let endpoints = self.endpoints(raw, nodes.as_deref());
         let users = self.users(&raw.users);
         self.warn_of_subjects(raw);
+        let limits = self.limits(&raw.limits);
         let monitor = self.monitor(&raw.monitor);
         self.admin(&raw.admin);
         self.listeners(raw);
         let log = LogSettings { level: raw.log.level.value?, format: raw.log.format.value? };
         let http = raw.http.listen.value?.0;
         let (server, nodes, endpoints) = (server?, nodes?, endpoints?);
-        Some((Settings { server, nodes, endpoints, users: users?, monitor: monitor?, http }, log))
+        let (users, limits, monitor) = (users?, limits?, monitor?);
+        Some((Settings { server, nodes, endpoints, users, limits, monitor, http }, log))
     }
 
     fn wrong(&mut self, place: &Place, what: impl Into<String>, expected: impl Into<String>) {

@@ -45,6 +45,7 @@ impl Checker<'_> {
             weight: weight?,
             max_lag: raw.max_lag.value?.0,
             max_connections: max_connections?,
+            reserve: raw.reserve.value?,
             min_idle: min_idle?,
             max_lifetime: raw.max_lifetime.value?.0,
             connect_timeout: connect_timeout?,

@@ -93,6 +93,36 @@ fn commands_and_rows_around_the_longest_packet_arrive_whole() {
     });
 }
 
+/// The types were said with an earlier execution, on another connection.
+#[test]
+fn an_execution_without_types_is_as_long_as_it_likes() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "types");
+        tenant.administer(&["SET GLOBAL max_allowed_packet = 67108864".into()]);
+        let setup = Setup::new(server.address()).first_node(server.address(), &["max_connections = 2"]);
+        let proxy = setup.user(&tenant.name, &tenant.password).start();
+        let mut wire = tenant.connect(proxy.address());
+        let statement = wire.prepare("SELECT CONCAT(LENGTH(?), '')").unwrap();
+        assert_eq!(one(wire.execute(&statement, &[Param::Text("said")]).unwrap()).as_deref(), Some("4"));
+        for length in [LONGEST - 2, LONGEST - 1, LONGEST, LONGEST + 1, 2 * LONGEST] {
+            // Somebody else keeps the connection that knows them, or another one.
+            let mut other = tenant.connect(proxy.address());
+            other.ok("BEGIN");
+            other.rows("SELECT 1");
+            let (mut body, text) = with_text(statement.id, length - 1);
+            body[10] = 0;
+            body.drain(11..13);
+            wire.send(Command::COM_STMT_EXECUTE, &body).unwrap();
+            assert_eq!(one(wire.executed().unwrap()), Some(text.to_string()), "{length}");
+            other.ok("COMMIT");
+            // A connection that was reset has forgotten them.
+            wire.ok("SET @a = CONCAT('x', RAND())");
+            other.ok("SET @b = 7");
+            assert_eq!(wire.scalar("SELECT 'after'").as_deref(), Some("after"));
+        }
+    });
+}
+
 #[test]
 fn long_data_of_several_packets_arrives_whole() {
     everywhere("long", |tenant, proxy, _| {

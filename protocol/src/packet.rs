@@ -3,8 +3,11 @@
 //! What does not fit goes on in the next packet; a payload of exactly a multiple of the maximum is
 //! closed by an empty one (MySQL protocol documentation, "MySQL Packets").
 
+mod repack;
+
 use std::ops::Range;
 
+pub use repack::Repack;
 use thiserror::Error;
 
 /// Bytes before each payload: its length in three, least significant first, and the sequence id.

@@ -7,7 +7,7 @@ use greenroom_protocol::command::Command;
 use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
-use greenroom_protocol::packet::{self, HEADER, MAX_PAYLOAD};
+use greenroom_protocol::packet::{self, HEADER, MAX_PAYLOAD, Repack};
 use greenroom_protocol::sql::PinReason;
 use greenroom_protocol::state::{Restore, SessionState, restore};
 use greenroom_protocol::statement::bindings::Bindings;
@@ -40,7 +40,7 @@ enum Types {
 impl Conversation {
     /// The statement that a command is about is on the connection at hand, and the command names it as the server does.
     pub(super) async fn make_ready(&mut self, turn: &mut Turn, own: u32) -> Result<(), Fault> {
-        turn.rewritten = None;
+        (turn.rewritten, turn.repack) = (None, None);
         let types = self.types(turn, own);
         if executes(turn.command) && turn.command != Command::StmtFetch {
             self.set_stand_in(turn, own);
@@ -91,7 +91,10 @@ impl Conversation {
             _ => {}
         }
         self.name_statement(turn, id);
-        insert.map_or(Ok(()), |(bindings, types)| self.insert_types(turn, &bindings, &types))
+        if let Some((bindings, types)) = insert {
+            self.insert_types(turn, &bindings, &types);
+        }
+        Ok(())
     }
 
     /// The client means a statement that it does not have, and so must the server.
@@ -284,19 +287,19 @@ impl Conversation {
     }
 
     /// The server at hand has not seen the types: they are put into the first packet.
-    fn insert_types(&self, turn: &mut Turn, bindings: &Bindings, types: &[u8]) -> Result<(), Fault> {
+    fn insert_types(&self, turn: &mut Turn, bindings: &Bindings, types: &[u8]) {
         let filled = self.client.inlet.as_ref().map_or(&[][..], Buffer::filled);
         let head = filled.get(..turn.incoming.scanned.used).unwrap_or_default();
-        let (Some(header), Some(argument)) = (packet::header(head), head.get(HEADER + 1..)) else { return Ok(()) };
-        let length = header.len + types.len();
-        if length >= MAX_PAYLOAD {
-            return Err(Fault::Refused(SqlError::needs_prepare()));
+        let (Some(header), Some(argument)) = (packet::header(head), head.get(HEADER + 1..)) else { return };
+        let mut put_in = vec![turn.command.byte()];
+        bindings.insert(argument, types, &mut put_in);
+        let mut bytes = Vec::with_capacity(put_in.len() + HEADER);
+        if header.len + types.len() < MAX_PAYLOAD {
+            bytes.extend_from_slice(&packet::header_bytes(header.len + types.len(), header.seq));
+            bytes.extend_from_slice(&put_in);
+        } else {
+            turn.repack = Some(Box::new(Repack::new(header.len, &put_in, argument.len() + 1, &mut bytes)));
         }
-        let mut bytes = Vec::with_capacity(head.len() + types.len());
-        bytes.extend_from_slice(&packet::header_bytes(length, header.seq));
-        bytes.push(turn.command.byte());
-        bindings.insert(argument, types, &mut bytes);
         turn.rewritten = Some(bytes);
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use greenroom_protocol::command::{Command, Expect};
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
-use greenroom_protocol::packet::{self, HEADER};
+use greenroom_protocol::packet::{self, HEADER, Repack};
 use greenroom_protocol::reply::{Boundary, Legs, Reply, ServerError};
 use greenroom_protocol::sql::named::Named;
 use greenroom_protocol::sql::{Facts, FoundRows, Kind, PinReason, PinSet, Reading, Verdict};
@@ -46,6 +46,8 @@ pub(super) struct Turn {
     pub(super) incoming: Incoming,
     /// What to send in place of what the client sent.
     pub(super) rewritten: Option<Vec<u8>>,
+    /// Puts what comes behind that into packets, where it does not stay in its own.
+    pub(super) repack: Option<Box<Repack>>,
     /// The previous statement of the connection that it gets is, or may be, somebody else's.
     pub(super) elsewhere: bool,
     /// Reads a statement that is longer than the inlet, as it passes.
@@ -300,6 +302,9 @@ impl Conversation {
         let statement = turn.draft.as_ref().map(|draft| draft.id);
         let mut reply =
             Reply::new(turn.command.expect(), legs, turn.incoming.seq(), self.status).with_statement(statement);
+        if let Some(repack) = &turn.repack {
+            reply = reply.with_server_seq(repack.next_seq());
+        }
         let mut read = None;
         if Self::lists_processes(turn) {
             read = Box::pin(self.processes(turn)).await?;
@@ -326,7 +331,7 @@ impl Conversation {
         let mut body = Body::default();
         // The reader has had the first part.
         let mut fed = true;
-        let mut first = true;
+        let (mut first, mut packets) = (true, Vec::new());
         loop {
             let filled = self.client.inlet.as_ref().map_or(&[][..], Buffer::filled);
             let part = filled.get(..turn.incoming.scanned.used).unwrap_or_default();
@@ -349,7 +354,14 @@ impl Conversation {
                     return Err(Fault::Unanswerable);
                 }
             }
-            let bytes = turn.rewritten.as_deref().filter(|_| first).unwrap_or(part);
+            let bytes = match turn.repack.as_mut().filter(|_| !first) {
+                Some(repack) => {
+                    packets.clear();
+                    repack.feed(part, &mut packets);
+                    &packets
+                }
+                None => turn.rewritten.as_deref().filter(|_| first).unwrap_or(part),
+            };
             let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
                 return Err(Fault::Backend { begun: false, reason: "there is no connection".to_owned() });
             };
@@ -440,6 +452,7 @@ impl Turn {
             unsure: false,
             incoming,
             rewritten: None,
+            repack: None,
             elsewhere: false,
             reader: None,
             change: Vec::new(),

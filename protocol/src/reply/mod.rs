@@ -253,6 +253,13 @@ impl Reply {
         self.phase == Phase::Done && self.skip == 0
     }
 
+    /// The command came in other packets to the server than from the client: the reply's first packet has this id there.
+    #[must_use]
+    pub fn with_server_seq(mut self, seq: u8) -> Self {
+        (self.shift, self.seq) = (self.seq.wrapping_sub(seq), seq);
+        self
+    }
+
     /// The sequence id that the client expects next: that of an ERR of our own, should the server be lost.
     #[must_use]
     pub fn client_seq(&self) -> u8 {

@@ -26,6 +26,8 @@ mod node;
 mod subject;
 #[path = "tls/traffic.rs"]
 mod traffic;
+#[path = "tls/voucher.rs"]
+mod voucher;
 
 use std::path::Path;
 use std::sync::OnceLock;

@@ -11,6 +11,7 @@ use greenroom_protocol::constants::{CapabilityFlags, MariadbCapabilities, Status
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::login::attributes::Attributes;
+use greenroom_protocol::login::plugin::Plugin;
 use greenroom_protocol::login::scramble::{SCRAMBLE_LENGTH, Scramble};
 use greenroom_protocol::packet;
 use greenroom_protocol::proxy_header::Route;
@@ -67,6 +68,8 @@ pub(super) struct Client {
     pub(super) attributes: Option<Arc<Attributes>>,
     /// What its last login was challenged with.
     pub(super) scramble: Scramble,
+    /// By which it has logged in.
+    pub(super) plugin: Plugin,
     /// What it wants to hear of its session's state.
     pub(super) trackers: Arc<ClientTrackers>,
     /// No server has said yet what that is for who has not asked.
@@ -218,6 +221,7 @@ impl Conversation {
                 more: false,
                 closing: None,
                 scramble: [0; SCRAMBLE_LENGTH],
+                plugin: Plugin::Native,
                 capabilities: CapabilityFlags::empty(),
                 further: MariadbCapabilities::empty(),
                 attributes: None,
@@ -301,8 +305,17 @@ impl Conversation {
 
     /// Sends an OK of Greenroom's own: nothing changed, nothing to warn of.
     pub(super) async fn send_ok(&mut self, seq: u8) -> Result<(), SessionEnd> {
+        self.send_ok_saying(seq, &[]).await
+    }
+
+    /// The same with up to 250 bytes for people to read.
+    pub(super) async fn send_ok_saying(&mut self, seq: u8, info: &[u8]) -> Result<(), SessionEnd> {
         let [low, high] = (self.status & LASTING).bits().to_le_bytes();
-        self.send(seq, &[0, 0, 0, low, high, 0, 0]).await
+        let head = [0, 0, 0, low, high, 0, 0];
+        if info.is_empty() {
+            return self.send(seq, &head).await;
+        }
+        self.send(seq, &[&head[..], &[info.len() as u8], info].concat()).await
     }
 }
 

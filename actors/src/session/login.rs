@@ -7,6 +7,7 @@ use std::time::Instant;
 use greenroom_protocol::capability::{self, Capabilities};
 use greenroom_protocol::constants::{CapabilityFlags, StatusFlags};
 use greenroom_protocol::error::SqlError;
+use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::login::PAYLOAD_LIMIT;
 use greenroom_protocol::login::change_user::ChangeUser;
 use greenroom_protocol::login::charset;
@@ -14,6 +15,7 @@ use greenroom_protocol::login::greeting::Greeting;
 use greenroom_protocol::login::plugin::Plugin;
 use greenroom_protocol::login::scramble::{self, Scramble};
 use greenroom_protocol::login::server::{Answer, ClientLogin, Known, Proof, Step, Terms};
+use greenroom_protocol::login::voucher::voucher;
 use greenroom_protocol::secret::Secret;
 use greenroom_protocol::sql::PinSet;
 use greenroom_protocol::state::Charset;
@@ -222,6 +224,7 @@ impl Conversation {
         }
         let counted = self.count_in(&wish.user, wish.database.as_deref()).map_err(NoLease::Refused);
         self.or_deny(&wish, seq, counted).await?;
+        let voucher = self.voucher(&wish, &proof);
         let account = main.credentials.settle(&wish.user, self.shown_client(), proof);
         self.control.set_account(&account);
         self.account = Some(Arc::clone(&account));
@@ -237,18 +240,32 @@ impl Conversation {
             };
         self.prove(&wish, unproven, main, seq).await?;
         self.tally.login(LoginResult::Ok);
-        self.welcome(wish.database.as_deref(), seq).await
+        self.welcome(wish.database.as_deref(), &voucher, seq).await
+    }
+
+    /// What the OK of a login in TLS says, where the client may take the server for a MariaDB that proves its certificate so.
+    fn voucher(&self, wish: &Wish, proof: &Proof) -> Vec<u8> {
+        let certificate = self.endpoint.settings.tls.acceptor().and_then(|acceptor| acceptor.fingerprint());
+        let told = match certificate {
+            Some(certificate)
+                if self.flavor == Flavor::MariaDb && self.client.stream.agreed().is_some() && !wish.renew =>
+            {
+                voucher(self.client.plugin, proof, &wish.scramble, certificate)
+            }
+            _ => None,
+        };
+        told.unwrap_or_default()
     }
 
     /// The OK of a login, which names the database to those who want to hear of it, as both servers do (measured).
-    async fn welcome(&mut self, database: Option<&[u8]>, seq: u8) -> Result<(), SessionEnd> {
+    async fn welcome(&mut self, database: Option<&[u8]>, voucher: &[u8], seq: u8) -> Result<(), SessionEnd> {
         let tracks = self.client.capabilities.contains(CapabilityFlags::CLIENT_SESSION_TRACK);
         self.learn_trackers();
         let Some(name) = database.filter(|_| tracks && self.client.trackers.schema) else {
-            return self.send_ok(seq).await;
+            return self.send_ok_saying(seq, voucher).await;
         };
         let status = self.status | StatusFlags::SERVER_SESSION_STATE_CHANGED;
-        self.send(seq, &track::schema_ok(status, name)).await
+        self.send(seq, &track::schema_ok(status, name, voucher)).await
     }
 
     /// The client's address, where the servers are told it.
@@ -302,7 +319,7 @@ impl Conversation {
                     step = machine.step(last.expose());
                 }
                 Step::Accept { prelude, proof } => {
-                    self.client.scramble = *machine.scramble();
+                    (self.client.scramble, self.client.plugin) = (*machine.scramble(), machine.plugin());
                     self.hesitate(suspect).await;
                     if let Some(prelude) = prelude {
                         self.send(seq, &prelude).await?;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use greenroom_protocol::login::voucher::Fingerprint;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
@@ -34,6 +35,7 @@ pub struct EndpointTls {
 /// What a client's handshake needs.
 pub(crate) struct Acceptor {
     config: Arc<ServerConfig>,
+    fingerprint: Option<Fingerprint>,
     made_here: bool,
     until: i64,
 }
@@ -64,13 +66,17 @@ impl EndpointTls {
             None => Arc::new(NoClientAuth),
         };
         let (until, made_here) = (identity.until(), identity.is_made_here());
+        let fingerprint = identity.certified.cert.first().map(|certificate| Fingerprint::of(certificate));
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&VERSIONS)?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified)));
         // Of this configuration alone: a ticket that was given under other authorities must not do here.
         config.ticketer = Ticketer::new()?;
-        Ok(Self { mode, acceptor: Some(Arc::new(Acceptor { config: Arc::new(config), made_here, until })) })
+        Ok(Self {
+            mode,
+            acceptor: Some(Arc::new(Acceptor { config: Arc::new(config), fingerprint, made_here, until })),
+        })
     }
 
     /// What is wanted.
@@ -93,6 +99,11 @@ impl EndpointTls {
 impl Acceptor {
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
         &self.config
+    }
+
+    /// Of the certificate that clients are shown.
+    pub(crate) fn fingerprint(&self) -> Option<&Fingerprint> {
+        self.fingerprint.as_ref()
     }
 }
 

@@ -22,6 +22,7 @@ pub mod signature;
 pub mod switch;
 #[cfg(test)]
 mod tests;
+pub mod voucher;
 #[cfg(test)]
 mod wires;
 

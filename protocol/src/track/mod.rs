@@ -53,16 +53,17 @@ pub struct Malformed {
 }
 
 /// An OK packet that tells of nothing but the default database, for a client with `CLIENT_SESSION_TRACK`.
-/// `status` must say that there is session state.
+/// `status` must say that there is session state. `info` is text for people, or empty.
 #[must_use]
-pub fn schema_ok(status: StatusFlags, database: &[u8]) -> Vec<u8> {
+pub fn schema_ok(status: StatusFlags, database: &[u8], info: &[u8]) -> Vec<u8> {
     let (mut name, mut state) = (Vec::new(), vec![SessionStateType::SESSION_TRACK_SCHEMA as u8]);
     name.put_lenenc_str(database);
     state.put_lenenc_str(&name);
-    // No rows, no id; two bytes of warnings, one for "no info".
+    // No rows, no id; two bytes of warnings.
     let mut payload = vec![0, 0, 0];
     payload.extend(status.bits().to_le_bytes());
-    payload.extend([0; 3]);
+    payload.extend([0; 2]);
+    payload.put_lenenc_str(info);
     payload.put_lenenc_str(&state);
     payload
 }

@@ -43,6 +43,7 @@ pub struct ClientLogin {
     password_wanted: bool,
     can_switch: bool,
     renew: bool,
+    plugin: Plugin,
     phase: Phase,
 }
 
@@ -70,8 +71,20 @@ impl ClientLogin {
         let plugin = known.plugin(named, offered, secure);
         let phase = Phase::Switched(plugin);
         let can_switch = answer.plugin.is_some();
-        let mut login =
-            Self { known, secure, scramble, fresh, nonce, salt, rsa, password_wanted, can_switch, renew, phase };
+        let mut login = Self {
+            known,
+            secure,
+            scramble,
+            fresh,
+            nonce,
+            salt,
+            rsa,
+            password_wanted,
+            can_switch,
+            renew,
+            plugin,
+            phase,
+        };
         // A client whose plugin is not the one offered may have sent nothing yet rather than an empty password.
         let unsure = !plugin.answers_greeting() || plugin != offered && answer.auth.is_empty();
         let step = if named != Some(plugin) || (can_switch && (renew || unsure)) {
@@ -94,6 +107,12 @@ impl ClientLogin {
         }
     }
 
+    /// The plugin that the client is judged by.
+    #[must_use]
+    pub fn plugin(&self) -> Plugin {
+        self.plugin
+    }
+
     /// The scramble that the client has last answered.
     #[must_use]
     pub fn scramble(&self) -> &Scramble {
@@ -113,7 +132,7 @@ impl ClientLogin {
         if self.renew && plugin != Plugin::Native {
             self.scramble = self.fresh;
         }
-        self.phase = Phase::Switched(plugin);
+        (self.plugin, self.phase) = (plugin, Phase::Switched(plugin));
         Step::Send(match plugin {
             Plugin::Native | Plugin::CachingSha2 | Plugin::Sha256 => switch_to(plugin, &self.scramble),
             Plugin::Ed25519 | Plugin::Parsec => switch_with(plugin, &self.nonce),

@@ -146,3 +146,57 @@ fn two_users_who_compete_for_one_connection_both_get_it() {
         });
     });
 }
+
+#[test]
+fn a_user_who_floods_the_line_leaves_others_their_share() {
+    share_between_users(1);
+}
+
+#[test]
+fn nor_does_he_take_it_over_several_workers() {
+    share_between_users(2);
+}
+
+fn share_between_users(count: usize) {
+    each_server(|server| {
+        let (many, few) = (Tenant::new(server, "many"), Tenant::new(server, "few"));
+        let mut root = Root::on(server);
+        let proxy = workers(server, &many, count)
+            .user(&few.name, &few.password)
+            .first_node(server.address(), &["max_connections = 6"])
+            .endpoint("lease_timeout = \"60s\"")
+            .start();
+        let (stop, counts) = (AtomicBool::new(false), [(); 2].map(|()| AtomicUsize::new(0)));
+        thread::scope(|scope| {
+            for number in 0..72 {
+                let of = usize::from(number % 6 == 5);
+                let (tenant, proxy, stop, count) = ([&many, &few][of], &proxy, &stop, &counts[of]);
+                scope.spawn(move || {
+                    let mut wire = tenant.connect(proxy.address());
+                    while !stop.load(Ordering::Relaxed) {
+                        assert_eq!(wire.scalar("SELECT SLEEP(0.02)").as_deref(), Some("0"));
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            let total = || counts.iter().map(|count| count.load(Ordering::Relaxed)).sum::<usize>();
+            until("it is under way", || total() > 300);
+            counts.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+            // In one look: a connection of the one goes while one of the other comes.
+            let both = format!(
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE user IN ('{}', '{}') AND command <> 'Quit'",
+                many.name, few.name
+            );
+            let mut most = 0;
+            until("many statements", || {
+                most = most.max(root.0.scalar(&both).unwrap().parse().unwrap());
+                total() > 900
+            });
+            stop.store(true, Ordering::Relaxed);
+            assert_eq!(most, 6);
+        });
+        let [many, few] = counts.map(AtomicUsize::into_inner);
+        // By the number of their sessions it would be a fifth.
+        assert!(few * 2 >= many, "{few} of the few, {many} of the many");
+    });
+}

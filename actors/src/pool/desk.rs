@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::Addr;
+use rustc_hash::FxHashMap;
 
-use super::line::Line;
+use super::keys::Keys;
+use super::line::{Line, PATIENCE};
 use super::{Lease, PoolShard, Transfer};
 use crate::account::PoolKey;
 use crate::backend::Blueprint;
@@ -45,6 +47,10 @@ pub(crate) struct Desk {
     pub(crate) wants: VecDeque<Transfer>,
     /// Who is to be told when the next connection is gone.
     pub(crate) creditors: VecDeque<Addr<PoolShard>>,
+    /// Keys for whose waiters connections of others are being closed.
+    pub(crate) promised: VecDeque<u32>,
+    /// Connections of each user's, but for those that make way.
+    pub(crate) held: FxHashMap<u32, usize>,
     /// Idle connections.
     pub(crate) idle: usize,
     /// What was opened last: what is kept warm is of this kind.
@@ -65,6 +71,8 @@ impl Desk {
             begging: false,
             wants: VecDeque::new(),
             creditors: VecDeque::new(),
+            promised: VecDeque::new(),
+            held: FxHashMap::default(),
             idle: 0,
             favourite: None,
         }
@@ -90,12 +98,43 @@ impl Desk {
         }
     }
 
-    /// The want to be met before our own waiters: its shard still has a line, and its head came well before ours.
-    pub(crate) fn claim(&mut self) -> Option<Transfer> {
+    /// The want to be met by a connection of this user's before our own waiters: its shard still has a line, and its head came
+    /// well before ours. Where there are several users, it is whose turn it has been for longest.
+    pub(crate) fn claim(&mut self, user: u32) -> Option<Transfer> {
         let node = &self.node;
         self.wants.retain(|want| node.waiting(want.from) > 0);
         let want = self.wants.front()?;
-        let first = self.line.oldest().is_none_or(|ours| ours > want.since + SLACK);
+        let first = if want.key.account == user && self.line.is_all_of(user) {
+            self.line.oldest().is_none_or(|ours| ours > want.since + SLACK)
+        } else {
+            self.line.due().is_none_or(|ours| ours > want.due + PATIENCE)
+        };
         if first { self.wants.pop_front() } else { None }
+    }
+
+    /// The key that the next connection is promised to. A promise that nobody waits for any more is none.
+    pub(crate) fn heir(&mut self, keys: &Keys) -> Option<u32> {
+        while let Some(key) = self.promised.front().copied() {
+            if self.line.unmet_of(key, keys.opening(key)).is_some() {
+                return Some(key);
+            }
+            self.promised.pop_front();
+        }
+        None
+    }
+
+    /// A connection of a user's is here, or on its way.
+    pub(crate) fn gain(&mut self, user: u32) {
+        *self.held.entry(user).or_default() += 1;
+    }
+
+    /// A connection of a user's goes.
+    pub(crate) fn lose(&mut self, user: u32) {
+        if let Some(held) = self.held.get_mut(&user) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&user);
+            }
+        }
     }
 }

@@ -77,6 +77,10 @@ impl Handler<Gone> for PoolShard {
         if member.doing == Doing::Opening {
             self.opened(member.key, &node);
         }
+        if !member.evicted {
+            let user = self.keys.user(member.key);
+            self.desk(&node).lose(user);
+        }
         self.keys.leave(member.key);
         // Nobody misses it, and what there is may go on: a server that has no room for more is not down.
         if member.spare && matches!(gone.end, BackendEnd::ConnectFailed | BackendEnd::Refused) {

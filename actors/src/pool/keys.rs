@@ -104,6 +104,11 @@ impl Keys {
         self.get(number).map(|known| known.key.node)
     }
 
+    /// Whose a key is: an account's id, which there is no 0 of.
+    pub(crate) fn user(&self, number: u32) -> u32 {
+        self.get(number).map_or(0, |known| known.key.account)
+    }
+
     /// How many connections are being opened for a key.
     pub(crate) fn opening(&self, number: u32) -> usize {
         self.get(number).map_or(0, |known| known.opening)

@@ -1,13 +1,20 @@
-//! The waiting line of one node in one shard: first come, first served. Pure: time is an argument.
+//! The waiting line of one node in one shard: first come, first served among the sessions of a user; users in turn, each with
+//! a share. Pure: time is an argument.
 //!
-//! A connection that comes free goes to the longest waiter that it can serve as it is. Where somebody who needs
-//! another key has waited longer by more than [`PATIENCE`], the connection is given up for him instead:
-//! strict order over keys would close a connection and open another for every lease while two users queue.
+//! A connection that comes free goes to the longest waiter that it can serve as it is. It is given up for somebody who needs
+//! another key only where
+//!
+//! - he is of the same user, and has waited longer by more than [`PATIENCE`];
+//! - his user has two connections fewer than this one's, and he has waited for [`PATIENCE`];
+//! - or it is longer by that much that his user was served, or came.
+//!
+//! Strict order would close a connection and open another for every lease while two users queue, and let a user who sends a
+//! thousand sessions push everybody else aside.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// How much longer a waiter of another key may have waited before a connection is closed for him.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
@@ -17,6 +24,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 pub(crate) struct Waiter<T> {
     /// The interned pool key that he needs.
     pub(crate) key: u32,
+    /// Whose he is: waiters of one user share what there is of it.
+    pub(crate) user: u32,
     /// When he came.
     pub(crate) since: Instant,
     /// When he gives up.
@@ -30,8 +39,8 @@ pub(crate) struct Waiter<T> {
 pub(crate) enum Turn {
     /// The longest waiter of the connection's own key.
     Same,
-    /// Somebody of another key has waited too long: close it and open one for him.
-    Other,
+    /// It is the turn of somebody with this key: close it and open one for him.
+    Other(u32),
     /// Nobody waits.
     Nobody,
 }
@@ -42,11 +51,22 @@ pub(crate) struct Line<T> {
     next: u64,
     by_key: FxHashMap<u32, VecDeque<(u64, Waiter<T>)>>,
     order: BTreeMap<u64, u32>,
+    /// When users were served last, of those who have waited lately.
+    served: FxHashMap<u32, Instant>,
+}
+
+/// What a line has to know of connections.
+pub(crate) trait Shares {
+    /// How many there are for a user, or will be.
+    fn held(&self, user: u32) -> usize;
+
+    /// How many are on their way for a key.
+    fn coming(&self, key: u32) -> usize;
 }
 
 impl<T> Default for Line<T> {
     fn default() -> Self {
-        Self { next: 0, by_key: FxHashMap::default(), order: BTreeMap::new() }
+        Self { next: 0, by_key: FxHashMap::default(), order: BTreeMap::new(), served: FxHashMap::default() }
     }
 }
 
@@ -74,18 +94,53 @@ impl<T> Line<T> {
         beyond.min_by_key(|(number, _)| *number).map(|(_, waiter)| waiter)
     }
 
+    /// The longest waiter of a key for whom nothing is on its way, where so many are.
+    pub(crate) fn unmet_of(&self, key: u32, coming: usize) -> Option<&Waiter<T>> {
+        self.by_key.get(&key)?.get(coming).map(|(_, waiter)| waiter)
+    }
+
+    /// Whether all who wait are of one user.
+    pub(crate) fn is_all_of(&self, user: u32) -> bool {
+        self.heads().all(|waiter| waiter.user == user)
+    }
+
+    /// For how long it has been the turn of somebody: since he came, or since his user was served.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.heads().map(|waiter| self.turn_of(waiter)).min()
+    }
+
     /// When the longest waiter came.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.head().map(|(_, waiter)| waiter.since)
     }
 
-    /// Who should get a free connection of this key.
-    pub(crate) fn turn(&self, key: u32) -> Turn {
-        let Some((_, first)) = self.head() else { return Turn::Nobody };
-        match self.by_key.get(&key).and_then(VecDeque::front) {
-            Some((_, own)) if own.since.saturating_duration_since(first.since) <= PATIENCE => Turn::Same,
-            _ => Turn::Other,
+    /// Who should get a free connection of this key and user.
+    pub(crate) fn turn(&self, key: u32, user: u32, now: Instant, shares: &impl Shares) -> Turn {
+        let own = self.by_key.get(&key).and_then(VecDeque::front).map(|(_, waiter)| waiter);
+        let others = self.heads().filter(|waiter| waiter.key != key);
+        let unmet = others.filter(|waiter| self.waiting_for(waiter.key) > shares.coming(waiter.key));
+        let next = unmet.filter(|other| own.is_none_or(|own| self.precedes(other, own, user, now, shares)));
+        match (next.min_by_key(|waiter| self.turn_of(waiter)), own) {
+            (Some(other), _) => Turn::Other(other.key),
+            (None, Some(_)) => Turn::Same,
+            (None, None) => Turn::Nobody,
         }
+    }
+
+    /// Whether a connection is given up for somebody though one of its own waits.
+    fn precedes(&self, other: &Waiter<T>, own: &Waiter<T>, user: u32, now: Instant, shares: &impl Shares) -> bool {
+        let (mine, theirs) = if other.user == user {
+            (own.since, other.since)
+        } else if shares.held(other.user) + 1 < shares.held(user) {
+            (now, other.since)
+        } else {
+            (self.turn_of(own), self.turn_of(other))
+        };
+        mine.saturating_duration_since(theirs) > PATIENCE
+    }
+
+    fn turn_of(&self, waiter: &Waiter<T>) -> Instant {
+        self.served.get(&waiter.user).map_or(waiter.since, |served| waiter.since.max(*served))
     }
 
     /// Takes the longest waiter of this key whom the connection `fits` out of the line. `None` where nobody fits,
@@ -102,7 +157,14 @@ impl<T> Line<T> {
             self.by_key.remove(&key);
         }
         self.order.remove(&number);
+        self.served.insert(waiter.user, now);
         Some(waiter)
+    }
+
+    /// Forgets when users were served who have not been for so long that it says nothing, where nobody of theirs waits.
+    pub(crate) fn forget(&mut self, now: Instant) {
+        let waiting: FxHashSet<u32> = self.heads().map(|waiter| waiter.user).collect();
+        self.served.retain(|user, at| now.saturating_duration_since(*at) <= PATIENCE || waiting.contains(user));
     }
 
     /// Takes out everybody whom `leaves` names: those past their deadline, those who went away.
@@ -125,69 +187,15 @@ impl<T> Line<T> {
         gone
     }
 
+    /// The longest waiter of each key.
+    fn heads(&self) -> impl Iterator<Item = &Waiter<T>> {
+        self.by_key.values().filter_map(|queue| queue.front().map(|(_, waiter)| waiter))
+    }
+
     fn head(&self) -> Option<&(u64, Waiter<T>)> {
         self.order.first_key_value().and_then(|(_, key)| self.by_key.get(key)).and_then(VecDeque::front)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use super::{Line, PATIENCE, Turn, Waiter};
-
-    fn line(waiters: &[(u32, u64)]) -> (Line<usize>, Instant) {
-        let (mut line, now) = (Line::default(), Instant::now());
-        for (request, (key, millis)) in waiters.iter().enumerate() {
-            let since = now + Duration::from_millis(*millis);
-            line.join(Waiter { key: *key, since, deadline: since + Duration::from_secs(1), request });
-        }
-        (line, now)
-    }
-
-    #[test]
-    fn first_come_first_served() {
-        let (mut line, now) = line(&[(1, 0), (1, 5), (2, 6), (1, 7)]);
-        assert_eq!(line.turn(1), Turn::Same);
-        let order: Vec<_> = std::iter::from_fn(|| line.serve(1, now, |_| true)).map(|waiter| waiter.request).collect();
-        assert_eq!(order, [0, 1, 3]);
-        assert_eq!((line.len(), line.waiting_for(2), line.waiting_for(1)), (1, 1, 0));
-    }
-
-    #[test]
-    fn another_key_waits_for_patience_and_no_longer() {
-        let patience = u64::try_from(PATIENCE.as_millis()).unwrap();
-        assert_eq!(line(&[(2, 0), (1, patience)]).0.turn(1), Turn::Same);
-        assert_eq!(line(&[(2, 0), (1, patience + 1)]).0.turn(1), Turn::Other);
-        assert_eq!(line(&[(2, 0)]).0.turn(1), Turn::Other);
-        assert_eq!(line(&[]).0.turn(1), Turn::Nobody);
-    }
-
-    #[test]
-    fn who_does_not_fit_is_passed_over_for_patience_only() {
-        let (mut waiters, now) = line(&[(1, 0), (1, 5)]);
-        assert!(waiters.serve(1, now + PATIENCE + PATIENCE, |request| *request == 1).is_none());
-        assert_eq!(waiters.serve(1, now + PATIENCE, |request| *request == 1).map(|waiter| waiter.request), Some(1));
-        assert!(waiters.serve(1, now, |request| *request == 1).is_none());
-    }
-
-    #[test]
-    fn who_is_unmet_is_the_first_beyond_what_is_coming() {
-        let (line, _) = line(&[(1, 0), (2, 1), (1, 2)]);
-        let unmet = |one, two| line.unmet(|key| if key == 1 { one } else { two }).map(|waiter| waiter.request);
-        assert_eq!((unmet(0, 0), unmet(1, 0), unmet(1, 1), unmet(2, 1)), (Some(0), Some(1), Some(2), None));
-    }
-
-    #[test]
-    fn those_past_their_deadline_leave() {
-        let (mut line, now) = line(&[(1, 0), (2, 100), (1, 200)]);
-        let at = now + Duration::from_millis(1150);
-        let mut gone: Vec<_> =
-            line.remove(|waiter| waiter.deadline <= at).iter().map(|waiter| waiter.request).collect();
-        gone.sort_unstable();
-        assert_eq!(gone, [0, 1]);
-        assert_eq!((line.len(), line.oldest()), (1, Some(now + Duration::from_millis(200))));
-        assert_eq!(line.serve(1, at, |_| true).map(|waiter| waiter.request), Some(2));
-        assert!(line.oldest().is_none() && line.serve(1, at, |_| true).is_none());
-    }
-}
+mod tests;

@@ -169,6 +169,8 @@ pub(crate) struct Transfer {
     pub(crate) from: usize,
     /// When its longest waiter came.
     pub(crate) since: Instant,
+    /// Since when it is somebody's turn there ([`super::line::Line::due`]).
+    pub(crate) due: Instant,
     pub(crate) key: PoolKey,
     pub(crate) has_database: bool,
 }

@@ -24,7 +24,7 @@ use self::crew::{Crew, Doing, Member};
 use self::desk::Desk;
 use self::idle::{Idle, Resting};
 use self::keys::Keys;
-use self::line::{Turn, Waiter};
+use self::line::{Shares, Turn, Waiter};
 pub(crate) use self::messages::{
     Adopt, BackendId, Drain, Gone, Health, Lease, NodeChanged, Pinned, Ready, Release, Rest, Room, ShardView, Snapshot,
     Tick, Ticket, Transfer, Unpinned,
@@ -37,6 +37,23 @@ use crate::local::Local;
 use crate::node::{Node, Permit};
 use crate::stage::Stage;
 use crate::supervisor::watch;
+
+/// What a desk's line has to know of connections.
+struct Held<'s> {
+    desk: &'s Desk,
+    keys: &'s Keys,
+}
+
+impl Shares for Held<'_> {
+    fn held(&self, user: u32) -> usize {
+        let promised = self.desk.promised.iter().filter(|key| self.keys.user(**key) == user).count();
+        self.desk.held.get(&user).copied().unwrap_or(0) + promised
+    }
+
+    fn coming(&self, key: u32) -> usize {
+        self.keys.opening(key) + self.desk.promised.iter().filter(|promised| **promised == key).count()
+    }
+}
 
 /// The pool of one worker.
 pub(crate) struct PoolShard {
@@ -154,11 +171,25 @@ impl PoolShard {
         if self.give_away(slot, key, rest, &node) {
             return;
         }
-        match self.desk(&node).line.turn(key) {
+        match self.turn(key, &node) {
             Turn::Same => self.serve(slot, key, rest, opened, &node),
-            Turn::Other => self.evict(slot),
+            Turn::Other(other) => {
+                self.desk(&node).promised.push_back(other);
+                self.evict(slot);
+            }
             Turn::Nobody => self.rest(slot, key, rest, now),
         }
+    }
+
+    /// Whose turn it is to have a connection of this key.
+    fn turn(&mut self, key: u32, node: &Arc<Node>) -> Turn {
+        let (keys, user) = (&self.keys, self.keys.user(key));
+        let Some(desk) = self.desks.iter().find(|desk| Arc::ptr_eq(&desk.node, node)) else { return Turn::Nobody };
+        // The usual case, for which no clock need be asked.
+        if desk.line.len() == 0 {
+            return Turn::Nobody;
+        }
+        desk.line.turn(key, user, Instant::now(), &Held { desk, keys })
     }
 
     fn serve(&mut self, slot: u32, key: u32, rest: Rest, opened: Option<u16>, node: &Arc<Node>) {
@@ -210,10 +241,18 @@ impl PoolShard {
             if !desk.may_open() {
                 return;
             }
-            let Some(waiter) = desk.line.unmet(|key| keys.opening(key)) else { return };
+            let promised = desk.heir(keys);
+            let waiter = match promised {
+                Some(key) => desk.line.unmet_of(key, keys.opening(key)),
+                None => desk.line.unmet(|key| keys.opening(key)),
+            };
+            let Some(waiter) = waiter else { return };
             let (key, blueprint) = (waiter.key, Blueprint::of(&waiter.request.ticket));
             match permit.take().filter(Permit::is_within_limit).or_else(|| node.admit()) {
                 Some(permit) => {
+                    if promised.is_some() {
+                        desk.promised.pop_front();
+                    }
                     self.open(key, permit, blueprint, me);
                 }
                 None => return self.make_room(key, blueprint.database.is_some(), node, me),
@@ -235,6 +274,8 @@ impl PoolShard {
 
     fn enlist(&mut self, key: u32, node: Arc<Node>, doing: Doing, start: Start, me: &Addr<Self>) -> BackendId {
         self.keys.again(key);
+        let user = self.keys.user(key);
+        self.desk(&node).gain(user);
         let (local, stage) = (Rc::clone(&self.local), Arc::clone(&self.stage));
         let database = start.database().map(Box::from);
         self.crew.add(|id| {
@@ -267,18 +308,19 @@ impl PoolShard {
     fn beg(&mut self, key: crate::account::PoolKey, has_database: bool, node: &Arc<Node>, me: &Addr<Self>) {
         let (from, stage) = (self.index, Arc::clone(&self.stage));
         let desk = self.desk(node);
-        let Some(since) = desk.line.oldest().filter(|_| !desk.begging) else { return };
+        let Some((since, due)) = desk.line.oldest().zip(desk.line.due()).filter(|_| !desk.begging) else { return };
         desk.begging = true;
         for other in node.richest_first(from) {
             if let Some(shard) = stage.shard(other) {
-                shard.do_send(Transfer { to: me.clone(), from, since, key: key.clone(), has_database });
+                shard.do_send(Transfer { to: me.clone(), from, since, due, key: key.clone(), has_database });
             }
         }
     }
 
     /// Gives a free connection to another shard whose longest waiter came well before ours.
     fn give_away(&mut self, slot: u32, key: u32, rest: Rest, node: &Arc<Node>) -> bool {
-        let Some(want) = self.desk(node).claim() else { return false };
+        let user = self.keys.user(key);
+        let Some(want) = self.desk(node).claim(user) else { return false };
         let same = self.keys.get(key).is_some_and(|known| known.key == want.key);
         if same && (want.has_database || !rest.has_database) {
             self.send_away(slot, want);
@@ -300,8 +342,11 @@ impl PoolShard {
     fn evict(&mut self, slot: u32) {
         let Some(member) = self.crew.at(slot) else { return };
         member.evicted = true;
-        let node = Arc::clone(&member.node);
-        self.desk(&node).evicting += 1;
+        let (node, key) = (Arc::clone(&member.node), member.key);
+        let user = self.keys.user(key);
+        let desk = self.desk(&node);
+        desk.evicting += 1;
+        desk.lose(user);
         self.expire(slot, BackendEnd::Evicted);
     }
 

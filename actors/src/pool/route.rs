@@ -35,7 +35,7 @@ impl PoolShard {
                 if let Err(refusal) = stand(&mut lease, false) {
                     return refuse(lease, refusal);
                 }
-                return self.homeless.push(Waiter { key: 0, since, deadline, request: lease });
+                return self.homeless.push(Waiter { key: 0, user: 0, since, deadline, request: lease });
             }
             Choice::Nowhere => return refuse(lease, Refusal::NoNode(settings.name.clone())),
         };
@@ -57,7 +57,8 @@ impl PoolShard {
             return refuse(lease, refusal);
         }
         let key = self.keys.enter(&lease.ticket.key);
-        self.desk(&node).line.join(Waiter { key, since, deadline, request: lease });
+        let user = lease.ticket.key.account;
+        self.desk(&node).line.join(Waiter { key, user, since, deadline, request: lease });
         self.stock(&node, None, &ctx.address());
     }
 

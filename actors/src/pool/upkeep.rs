@@ -89,6 +89,7 @@ impl PoolShard {
         for node in self.nodes() {
             let gone =
                 self.desk(&node).line.remove(|waiter| waiter.deadline <= now || waiter.request.reply.is_closed());
+            self.desk(&node).line.forget(now);
             self.desk(&node).post();
             for waiter in gone {
                 self.keys.leave(waiter.key);

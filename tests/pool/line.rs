@@ -35,8 +35,9 @@ fn ten_waiters_are_served_in_the_order_of_their_coming() {
         for (number, waiter) in waiters.iter_mut().enumerate() {
             let sql = format!("INSERT INTO line (who) VALUES ({number})");
             waiter.send(Command::COM_QUERY, sql.as_bytes()).unwrap();
-            // Each is seen to wait, on whichever worker it is, before the next comes.
+            // Each is seen to wait, on whichever worker it is, before the next comes: later by more than workers heed.
             proxy.wait_for_waiters(number as u32 + 1);
+            thread::sleep(Duration::from_millis(30));
         }
         holder.ok("COMMIT");
         for waiter in &mut waiters {

@@ -132,7 +132,8 @@ impl Field {
         let own = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port().unwrap())));
         let setup =
             Setup::new(server.address()).server("login_failure_delay = \"0s\"").endpoint("credentials = \"static\"");
-        let setup = setup.endpoint(&certificate()).extra(READER).extra(&users(&names[0]));
+        let setup =
+            setup.extra("[log]\nlevel = \"trace\"").endpoint(&certificate()).extra(READER).extra(&users(&names[0]));
         let proxy = setup.extra(&endpoints(sockets.path(), &own)).start();
         Self { kind: *kind, server, proxy, sockets, own, name, given: Cell::new(0), made: fresh }
     }
@@ -165,6 +166,20 @@ impl Field {
         match SOURCES.iter().position(|one| *one == source) {
             Some(number) if !OWN.contains(&source) => format!("user{number}"),
             _ => self.fresh(),
+        }
+    }
+
+    /// Whatever was logged, at the level that says most, it was no password, nor a hash of one.
+    pub(super) fn kept_secrets(&self) {
+        let log = self.proxy.log();
+        assert!(log.contains("TRCE") || log.contains("DEBG"), "the log says little:\n{}", &log[..log.len().min(1000)]);
+        let secret = Secret::new(PASSWORD);
+        let (one, two) = (native::stage1(&secret), sha2::stage1(&secret));
+        let hashes = [one.expose().to_vec(), native::stage2(&one).expose().to_vec(), two.expose().to_vec()];
+        let hashes = [&hashes[..], &[sha2::stage2(&two).expose().to_vec(), PASSWORD.into()]].concat();
+        let digits = hashes.iter().flat_map(|hash| [hex::encode(hash), hex::encode_upper(hash)]);
+        for form in digits.chain([PASSWORD.to_owned()]) {
+            assert!(!log.contains(&form), "the log of the proxy before {} has {form}", self.title());
         }
     }
 

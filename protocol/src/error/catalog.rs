@@ -189,6 +189,29 @@ impl SqlError {
         Self::new(1105, GENERAL, text)
     }
 
+    /// 1792, as servers say it of a write in a transaction that only reads.
+    #[must_use]
+    pub fn read_only_transaction(flavor: Flavor) -> Self {
+        let end = if flavor == Flavor::MySql { "." } else { "" };
+        Self::new(1792, *b"25006", format!("Cannot execute statement in a READ ONLY transaction{end}"))
+    }
+
+    /// 1235: what must not run on a replica, in a transaction that is open there and stays open.
+    #[must_use]
+    pub fn not_on_replica() -> Self {
+        let text = "Greenroom runs this READ ONLY transaction on a replica, where this statement cannot run; put \
+            /* greenroom: primary */ before START TRANSACTION, or leave READ ONLY out";
+        Self::new(1235, *b"42000", text)
+    }
+
+    /// 1105: a statement for the primary, of a session that has on a replica what can be had nowhere else.
+    #[must_use]
+    pub fn bound_to_replica() -> Self {
+        let text = "Greenroom cannot run this on the primary: the session is bound to a replica by what it has there, \
+            an open cursor for one, and ends";
+        Self::new(1105, GENERAL, text)
+    }
+
     /// 1231: a client asks for a character set that none may have.
     #[must_use]
     pub fn charset_refused(name: &str) -> Self {

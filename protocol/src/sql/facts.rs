@@ -5,7 +5,7 @@ use std::ops::{BitOr, BitOrAssign};
 
 /// A set of facts about one command's text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Facts(u32);
+pub struct Facts(u64);
 
 macro_rules! facts {
     ($($(#[$doc:meta])* $name:ident = $bit:literal;)*) => {
@@ -84,6 +84,10 @@ facts! {
     COUNTS_UNTOLD = 30;
     /// Asks for `ROW_COUNT()` or `FOUND_ROWS()` otherwise than in its own text: through a view, or in a text that it prepares.
     MAY_ASK = 31;
+    /// Asks what hangs on the server that is asked: system variables, tables of the server itself, a few functions.
+    READS_SERVER = 32;
+    /// START TRANSACTION … READ ONLY.
+    BEGINS_READ_ONLY = 33;
 }
 
 impl Facts {

@@ -22,6 +22,7 @@ mod plain;
 pub mod read_back;
 pub mod reading;
 mod reported;
+pub mod route;
 pub mod substitute;
 pub mod token;
 
@@ -32,4 +33,5 @@ pub use hidden::{Catalog, Hidden, Stored, Watch};
 pub use mode::{ClientCharset, Flavor, Mode};
 pub use pin::{PinReason, PinSet};
 pub use reading::{Doubt, Reading, read, substitute_in_doubt, substitute_several_in_doubt};
+pub use route::Wish;
 pub use substitute::{FoundRows, Known, Several, may_ask, substitute, substitute_several, with_literal};

@@ -5,6 +5,7 @@
 //! `1`, for a length-encoded string.
 
 mod entry;
+mod position;
 mod wants;
 
 use entry::{Entry, string};
@@ -14,6 +15,7 @@ use mysql_common::{
 };
 use thiserror::Error;
 
+pub use position::{Position, Unreadable};
 pub use wants::{ClientTrackers, Names, Transaction};
 
 /// What changed during one command, gathered over all its OK packets.

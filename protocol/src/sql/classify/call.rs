@@ -7,6 +7,7 @@ use crate::sql::builtin::is_builtin;
 use crate::sql::facts::Facts;
 use crate::sql::keyword::Kw;
 use crate::sql::pin::PinReason;
+use crate::sql::route::{asks_for_locks, asks_server};
 
 impl Scan {
     /// An opening parenthesis follows the last name. Quoted names call functions, too (measured:
@@ -26,6 +27,10 @@ impl Scan {
         let whole = self.statement.name.whole && !self.statement.beside_high;
         if quoted || self.statement.name.qualified || !whole || !is_builtin(name, &self.mode) {
             self.statement.fact(Facts::MAY_RUN_ROUTINE);
+        } else if asks_for_locks(name) {
+            self.statement.writes = true;
+        } else if asks_server(name) {
+            self.statement.fact(Facts::READS_SERVER);
         }
     }
 

@@ -7,6 +7,7 @@ use super::statement::{Into, Last, Phase, without_high_end};
 use crate::sql::facts::Facts;
 use crate::sql::keyword::Kw;
 use crate::sql::pin::PinReason;
+use crate::sql::route::is_own_schema;
 use crate::sql::token::Token;
 
 const TRACKER_PREFIX: &[u8] = b"session_track_";
@@ -26,7 +27,10 @@ impl Scan {
             Token::Word(word) | Token::Quoted(word) => self.name(word, token, kw),
             Token::Punct(byte) => self.punct(byte),
             Token::UserVar => self.user_var(),
-            Token::SysVar => self.statement.in_sysvar = true,
+            Token::SysVar => {
+                self.statement.in_sysvar = true;
+                self.statement.fact(Facts::READS_SERVER);
+            }
             Token::Assign if self.statement.last == Last::UserVar => self.statement.pin(PinReason::UserVariable),
             _ => {}
         }
@@ -96,6 +100,9 @@ impl Scan {
         }
         if word.len() > TRACKER_PREFIX.len() {
             self.names_tracker(token);
+        }
+        if is_own_schema(word) {
+            self.statement.fact(Facts::READS_SERVER);
         }
         if kw != Kw::None {
             self.keyword_anywhere(kw);

@@ -17,6 +17,7 @@ impl Scan {
             Phase::With(depth) => self.with(depth, kw),
             Phase::Begin => self.begin(kw),
             Phase::StartOf => self.start_of(kw),
+            Phase::Starting => self.starting(token, kw),
             Phase::Ending => self.ending(kw),
             Phase::Lock => self.lock(kw),
             Phase::Unlock => self.unlock(kw),
@@ -141,8 +142,23 @@ impl Scan {
         if kw == Kw::Transaction {
             self.statement.kind = Kind::Begin;
             self.statement.fact(Facts::IS_TRANSACTION_START | Facts::BEGINS_OR_ENDS_TRANSACTION);
+            self.statement.phase = Phase::Starting;
+            return;
         }
         self.body();
+    }
+
+    /// What follows START TRANSACTION. The server refuses READ ONLY beside READ WRITE.
+    fn starting(&mut self, token: Token<'_>, kw: Kw) {
+        let is = |name: &[u8]| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case(name));
+        // A read-only MariaDB refuses to commit one with a savepoint in it (measured).
+        if is(b"snapshot") && self.mode.is_mariadb() {
+            self.statement.fact(Facts::READS_SERVER);
+        }
+        let only = is(b"only");
+        if only && kw == Kw::None && self.statement.last_kw == Kw::Read {
+            self.statement.fact(Facts::BEGINS_READ_ONLY);
+        }
     }
 
     fn ending(&mut self, kw: Kw) {

@@ -171,7 +171,8 @@ impl Scan {
 
     fn take(&mut self, token: Token<'_>) {
         match token {
-            Token::VersionMark => return,
+            // Servers of other versions read something else there.
+            Token::VersionMark => return self.statement.fact(Facts::READS_SERVER),
             Token::Comment => return self.more(),
             Token::Hint { set_var } => return self.hint(set_var),
             Token::Uncertain => return self.statement.pin(PinReason::UntrackedState),

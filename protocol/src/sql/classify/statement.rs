@@ -60,6 +60,8 @@ pub(super) enum Phase {
     Begin,
     /// What START starts.
     StartOf,
+    /// What kind of transaction.
+    Starting,
     Ending,
     Lock,
     Unlock,

@@ -177,6 +177,34 @@ fn read_only_endpoints_take_replicas_auto_nodes_or_the_fallback() {
 }
 
 #[test]
+fn endpoints_split_over_both_sides_in_a_transaction_pool() {
+    let nodes = "[[nodes]]\nname='p'\naddress='h:1'\n[[nodes]]\nname='r'\naddress='h:2'\nrole='replica'\n";
+    let split = format!("{nodes}[[endpoints]]\nname='e'\nlisten='127.0.0.1:1'\naccess='split'\n");
+    let timeout = |case: &Case| case.loads().settings.endpoints[0].causal_timeout;
+    assert_eq!(timeout(&file(&split)), Some(Duration::from_secs(1)));
+    assert_eq!(timeout(&file(&format!("{split}causal_timeout='200ms'"))), Some(Duration::from_millis(200)));
+    assert_eq!(timeout(&file(&format!("{split}causal_reads='off'"))), None);
+    let expected = "two nodes at least: one with role primary or auto, one with replica or auto";
+    for (from, to, what) in [
+        ("'replica'", "'primary'", "no node behind it is a replica"),
+        ("'h:1'", "'h:1'\nrole='replica'", "no node behind it takes writes"),
+    ] {
+        let errors = file(&split.replacen(from, to, 1)).errors();
+        let line = split.replacen(from, to, 1).lines().position(|line| line.starts_with("access")).unwrap() + 1;
+        assert_eq!(errors, [format!("a.toml:{line}: endpoints[0].access: {what}; expected {expected}")]);
+    }
+    let errors = file(&format!("{split}pool='session'\npinning='strict'\ncausal_timeout='0s'")).errors();
+    assert_eq!(
+        errors,
+        [
+            "a.toml:12: endpoints[0].pool: a session with a connection of its own cannot be split; expected \"transaction\" with access = \"split\"",
+            "a.toml:13: endpoints[0].pinning: a session that stays where it was cannot be split; expected \"tracked\" with access = \"split\"",
+            "a.toml:14: endpoints[0].causal_timeout: it is no time at all; expected more than 0s",
+        ]
+    );
+}
+
+#[test]
 fn passwords_come_from_text_file_environment_or_hash() {
     let secret = |case: &Case| case.loads().settings.users[0].secret.clone();
     let clear = |case: &Case| match secret(case) {

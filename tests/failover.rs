@@ -4,8 +4,6 @@
 
 #[path = "failover/lag.rs"]
 mod lag;
-#[path = "failover/pair.rs"]
-mod pair;
 mod support;
 
 use std::{
@@ -15,8 +13,11 @@ use std::{
 };
 
 use greenroom::demo::server::APP;
-use pair::{each_pair, login, monitor};
-use support::{observe::until, wire::Reply, wire::Wire};
+use support::{
+    observe::until,
+    pair::{each_pair, login, monitor},
+    wire::{Reply, Wire},
+};
 
 /// Sessions that write all the while.
 const WRITERS: usize = 6;

@@ -89,6 +89,8 @@ pub(crate) struct PoolKey {
     pub(crate) client: Option<IpAddr>,
     /// The database, in session mode.
     pub(crate) database: Option<Arc<[u8]>>,
+    /// The server tells the GTIDs of its writes.
+    pub(crate) gtids: bool,
     /// How long such a connection may lie idle.
     pub(crate) idle_timeout: Duration,
 }

@@ -17,7 +17,7 @@ use slog::{Discard, Logger, o};
 use tokio::sync::oneshot;
 
 use crate::account::{Account, PoolKey, Proven};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Side};
 use crate::gate::{Bounds, Gate};
 use crate::grant::Condition;
 use crate::local::Local;
@@ -92,6 +92,7 @@ impl Pool {
         system.block_on(async {
             for _ in 0..times {
                 let ticket = Ticket {
+                    side: Side::Primary,
                     endpoint: Arc::clone(endpoint),
                     account: Arc::clone(account),
                     key: key.clone(),
@@ -163,6 +164,7 @@ fn endpoint(connections: usize) -> (Arc<Node>, Arc<Endpoint>) {
         pinning: Pinning::Tracked,
         nodes: vec![settings],
         fallback_to_primary: false,
+        causal_timeout: None,
         idle_timeout: LONG,
         lease_timeout: LONG,
         max_clients: None,
@@ -216,6 +218,7 @@ fn key() -> PoolKey {
         capabilities: Capabilities::NONE,
         client: None,
         database: None,
+        gtids: false,
         idle_timeout: LONG,
     }
 }
@@ -245,6 +248,7 @@ fn card(permit: Permit, state: &Arc<SessionState>) -> Card {
         last_insert_id: 0,
         statements: Cache::default(),
         tracked: true,
+        gtids: false,
         triggers: 0,
         tainted: false,
         retire: None,

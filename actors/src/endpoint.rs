@@ -19,6 +19,15 @@ pub(crate) fn bounds(settings: &EndpointSettings) -> Bounds {
     Bounds { clients: settings.max_clients, connections: settings.max_connections, waiters: settings.max_waiters }
 }
 
+/// What a lease is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Anything.
+    Primary,
+    /// Reading.
+    Replica,
+}
+
 /// Where the next lease goes.
 #[derive(Debug)]
 pub(crate) enum Choice<'e> {
@@ -45,19 +54,33 @@ impl Endpoint {
         self.nodes.iter().filter(move |node| fallback || self.suits(node))
     }
 
-    /// Where the next lease goes: for writes, the primary that has been one for longest and is up; for reads, of the
+    /// What its leases are for, unless somebody knows better.
+    pub(crate) fn side(&self) -> Side {
+        match self.settings.access {
+            Access::ReadWrite | Access::Split => Side::Primary,
+            Access::ReadOnly => Side::Replica,
+        }
+    }
+
+    /// Whether each statement goes where it belongs.
+    pub(crate) fn splits(&self) -> bool {
+        self.settings.access == Access::Split
+    }
+
+    /// Where the next lease for that goes: for writes, the primary that has been one for longest and is up; for reads, of the
     /// replicas that are up and not too far behind the least burdened. Where none is, the first, whose fault the client
     /// is told.
-    pub(crate) fn pick(&self) -> Choice<'_> {
-        match self.settings.access {
-            Access::ReadWrite => self.primary(),
-            Access::ReadOnly => self.reader(),
+    pub(crate) fn pick(&self, side: Side) -> Choice<'_> {
+        match (side, self.settings.access) {
+            (Side::Primary, _) => self.primary(),
+            (Side::Replica, Access::Split) => self.replica().map_or_else(|| self.primary(), Choice::Node),
+            (Side::Replica, _) => self.reader(),
         }
     }
 
     /// The node for the next lease, or the one that the next would go to if it could.
     pub(crate) fn choose(&self) -> Option<&Arc<Node>> {
-        match self.pick() {
+        match self.pick(self.side()) {
             Choice::Node(node) => Some(node),
             Choice::NoPrimary | Choice::Nowhere => self.nodes.iter().find(|node| node.is_up()).or(self.nodes.first()),
         }
@@ -66,14 +89,15 @@ impl Endpoint {
     /// Whether its statements may run there.
     pub(crate) fn suits(&self, node: &Node) -> bool {
         match self.settings.access {
-            Access::ReadWrite => node.role() != Role::Replica,
+            Access::ReadWrite | Access::Split => node.role() != Role::Replica,
             Access::ReadOnly => node.role() != Role::Primary,
         }
     }
 
-    /// Whether a lease that was sent there may be served there.
-    pub(crate) fn admits(&self, node: &Node) -> bool {
-        self.suits(node) || self.settings.access == Access::ReadOnly && self.settings.fallback_to_primary
+    /// Whether a lease for that which was sent there may be served there.
+    pub(crate) fn admits(&self, node: &Node, side: Side) -> bool {
+        let reads = self.splits() && side == Side::Replica && node.role() == Role::Replica;
+        self.suits(node) || reads || self.settings.access == Access::ReadOnly && self.settings.fallback_to_primary
     }
 
     fn primary(&self) -> Choice<'_> {
@@ -86,6 +110,12 @@ impl Endpoint {
         }
         let fallen = self.nodes.iter().find(|node| self.suits(node)).or(self.nodes.first());
         fallen.map_or(Choice::Nowhere, Choice::Node)
+    }
+
+    /// The least burdened replica that is up and not too far behind.
+    fn replica(&self) -> Option<&Arc<Node>> {
+        let able = |node: &&Arc<Node>| node.role() == Role::Replica && node.is_up() && !node.is_lagging();
+        self.nodes.iter().filter(able).min_by_key(|node| node.burden())
     }
 
     fn reader(&self) -> Choice<'_> {

@@ -86,6 +86,8 @@ pub(crate) struct Node {
     promoted: AtomicU64,
     /// It is further behind than its `max_lag`.
     lagging: AtomicBool,
+    /// Every write of a session has a GTID.
+    gtids: AtomicBool,
     weight: AtomicUsize,
     /// Who has logged in to it last.
     account: RwLock<Option<Arc<Account>>>,
@@ -141,6 +143,7 @@ impl Node {
             role: AtomicU8::new(settings.role as u8),
             promoted: AtomicU64::new(0),
             lagging: AtomicBool::new(false),
+            gtids: AtomicBool::new(false),
             weight: AtomicUsize::new(settings.weight),
             settings: RwLock::new(settings),
             account: RwLock::new(None),

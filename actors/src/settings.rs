@@ -186,6 +186,8 @@ pub struct EndpointSettings {
     pub nodes: Vec<Arc<NodeSettings>>,
     /// A read-only endpoint may use the primary when no replica is healthy.
     pub fallback_to_primary: bool,
+    /// Where reads go to replicas: how long they may wait there for the session's own writes; `None`: they need not see them.
+    pub causal_timeout: Option<Duration>,
     /// How long a pooled connection may lie idle after its return.
     pub idle_timeout: Duration,
     /// How long a session waits for a backend connection.
@@ -241,6 +243,8 @@ pub enum Access {
     ReadWrite,
     /// The replicas.
     ReadOnly,
+    /// The primary, and the replicas for what only reads.
+    Split,
 }
 
 /// Who has a backend connection, and how long.

@@ -41,6 +41,8 @@ pub(crate) struct EndpointTally {
     pub(crate) to_clients: Cell<u64>,
     pub(crate) query_time: Spread,
     logins: [Cell<u64>; 3],
+    /// Statements of an endpoint that splits, by whether they ran on a replica and by [`Why`].
+    routed: [[Cell<u64>; 9]; 2],
     /// Sessions by [`ClientState`]; a gauge, never reset.
     clients: [Cell<i64>; 4],
     shown: [Cell<i64>; 4],
@@ -54,6 +56,32 @@ pub(crate) enum ClientState {
     Active,
     Waiting,
 }
+
+/// Why a statement of an endpoint that splits ran where it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// A plain read.
+    Read,
+    /// A transaction that only reads.
+    Transaction,
+    /// The client asked for it.
+    Asked,
+    /// It is no plain read.
+    Write,
+    /// The session had a connection to the primary.
+    Held,
+    /// The session's state: autocommit is off, say.
+    Session,
+    /// Where the session's own writes stand is not known.
+    Unknown,
+    /// The replica did not have them in time, or not long ago.
+    Behind,
+    /// There was no replica.
+    NoReplica,
+}
+
+const WHYS: [&str; 9] =
+    ["read", "transaction", "asked", "write", "held", "session", "unknown_position", "behind", "no_replica"];
 
 /// How a login went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +113,11 @@ impl EndpointTally {
         self.query_time.add(time);
     }
 
+    /// Counts a statement on a replica, or on the primary.
+    pub(crate) fn routed(&self, replica: bool, why: Why) {
+        add(&self.routed[usize::from(replica)][why as usize], 1);
+    }
+
     fn shift(&self, state: ClientState, by: i64) {
         let cell = &self.clients[state as usize];
         cell.set(cell.get() + by);
@@ -98,6 +131,12 @@ impl EndpointTally {
         self.query_time.flush(&histogram!(names::QUERY_SECONDS, "endpoint" => name()));
         for (cell, result) in self.logins.iter().zip(["ok", "denied", "failed"]) {
             counter!(names::LOGINS, "endpoint" => name(), "result" => result).increment(cell.take());
+        }
+        for (cells, side) in self.routed.iter().zip(["primary", "replica"]) {
+            for (cell, why) in cells.iter().zip(WHYS).filter(|(cell, _)| cell.get() > 0) {
+                let counter = counter!(names::ROUTED, "endpoint" => name(), "side" => side, "reason" => why);
+                counter.increment(cell.take());
+            }
         }
         for ((cell, shown), state) in self.clients.iter().zip(&self.shown).zip(["login", "idle", "active", "waiting"]) {
             let change = cell.get() - shown.replace(cell.get());

@@ -41,6 +41,8 @@ pub(crate) struct Card {
     pub(crate) statements: Cache,
     /// The trackers are on: it serves transaction mode.
     pub(crate) tracked: bool,
+    /// So is MySQL's tracker of GTIDs.
+    pub(crate) gtids: bool,
     /// MariaDB's count of triggers that ran, when it was last read.
     pub(crate) triggers: u64,
     /// A role or an option (`COM_SET_OPTION`) was set, which outlive every reset (measured), or a `KILL QUERY` may still

@@ -23,6 +23,15 @@ pub(super) enum Credentials {
     Query,
 }
 
+/// Which writes the reads of an endpoint that splits must see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CausalReads {
+    /// Those of the session itself.
+    Session,
+    /// None.
+    Off,
+}
+
 /// Whether a node is told for whom a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProxyProtocol(pub(super) Option<Version>);
@@ -47,7 +56,9 @@ macro_rules! choices {
 
 choices! {
     Role, "a role": "primary" => Self::Primary, "replica" => Self::Replica, "auto" => Self::Auto;
-    Access, "a kind of access": "read_write" => Self::ReadWrite, "read_only" => Self::ReadOnly;
+    Access, "a kind of access": "read_write" => Self::ReadWrite, "read_only" => Self::ReadOnly,
+        "split" => Self::Split;
+    CausalReads, "a kind of causal reads": "session" => Self::Session, "off" => Self::Off;
     PoolMode, "a pool mode": "none" => Self::None, "session" => Self::Session, "transaction" => Self::Transaction;
     Pinning, "a way to pin": "tracked" => Self::Tracked, "strict" => Self::Strict;
     Credentials, "a source of credentials":

@@ -10,7 +10,7 @@ use greenroom_actors::settings::{Access, Address, Pinning, PoolMode, Role};
 use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 use greenroom_protocol::secret::Secret;
 
-use super::choice::{Credentials, ProxyProtocol};
+use super::choice::{CausalReads, Credentials, ProxyProtocol};
 use super::inventory::{Effect, Item, Show};
 use super::reader::{Field, Reader, Table};
 use super::value::{Listed, OrOff, Size};
@@ -124,6 +124,10 @@ sections! {
         nodes: Vec<Listed>,
         /// The primary for reads, where no replica is healthy.
         fallback_to_primary: bool,
+        /// Which writes reads must see.
+        causal_reads: CausalReads,
+        /// How long a replica may take to have them.
+        causal_timeout: Duration,
         /// Of a pooled connection.
         idle_timeout: Duration,
         /// Waiting for a server connection.

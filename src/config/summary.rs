@@ -74,6 +74,9 @@ fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Resu
     let nodes: Vec<_> = it.nodes.iter().map(|node| node.name.as_str()).collect();
     write!(f, "endpoint {:?} on {} to {}", it.name, it.listen, nodes.join(", "))?;
     write!(f, ", access {}, pool {}, pinning {}", access(it.access), pool(it.pool), pinning(it.pinning))?;
+    if it.access == Access::Split {
+        write!(f, ", causal_timeout {}", or_off(it.causal_timeout))?;
+    }
     write!(f, ", credentials {}", credentials(it.credentials))?;
     if let Some(user) = &it.query_user {
         write!(f, ", query_user {user:?}")?;
@@ -132,6 +135,7 @@ fn access(it: Access) -> &'static str {
     match it {
         Access::ReadWrite => "read_write",
         Access::ReadOnly => "read_only",
+        Access::Split => "split",
     }
 }
 

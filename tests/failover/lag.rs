@@ -2,45 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use greenroom::demo::server::{APP, Flavor, ROOT};
+use greenroom::demo::server::{APP, Flavor};
 
 use super::{
     insert,
-    pair::{Pair, each_pair, login, monitor},
-    support::{observe::until, proxy::Proxy, wire::Wire},
+    support::{
+        observe::until,
+        pair::{Pair, each_pair, login, monitor},
+        proxy::Proxy,
+        wire::Wire,
+    },
 };
-
-/// Makes the second server a replica of the first, which only its administrator may write to.
-fn follow(pair: &Pair) {
-    let port = pair.address(0).port();
-    let (user, password) = (ROOT.user, ROOT.password);
-    let mut source = pair.root(0).0;
-    let mut replica = pair.root(1).0;
-    match pair.servers[0].flavor() {
-        Flavor::MySql => {
-            source.ok("RESET BINARY LOGS AND GTIDS");
-            replica.ok(&format!(
-                "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={port}, SOURCE_USER='{user}', \
-                 SOURCE_PASSWORD='{password}', GET_SOURCE_PUBLIC_KEY=1, SOURCE_SSL=0, SOURCE_CONNECT_RETRY=1"
-            ));
-            replica.ok("START REPLICA");
-        }
-        Flavor::MariaDb => {
-            source.ok("RESET MASTER");
-            replica.ok(&format!(
-                "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, MASTER_USER='{user}', \
-                 MASTER_PASSWORD='{password}', MASTER_CONNECT_RETRY=1"
-            ));
-            replica.ok("START SLAVE");
-        }
-    }
-}
-
-/// Stops or lets go on what applies the source's changes.
-fn applier(pair: &Pair, verb: &str) {
-    let word = if pair.servers[0].flavor() == Flavor::MySql { "REPLICA" } else { "SLAVE" };
-    pair.root(1).0.ok(&format!("{verb} {word} SQL_THREAD"));
-}
 
 fn lag(proxy: &Proxy) -> Option<f64> {
     proxy.metrics().get("greenroom_node_lag_seconds{node=\"db2\"}")
@@ -55,7 +27,7 @@ fn grant(pair: &Pair) {
 fn a_replica_that_is_too_far_behind_serves_only_while_nobody_else_does() {
     each_pair(|mut pair| {
         grant(&pair);
-        follow(&pair);
+        pair.follow();
         let reads = ["access = \"read_only\"", "fallback_to_primary = true"];
         let auto = ["role = \"auto\"", "max_connections = 20", "max_lag = \"1s\""];
         let setup = pair.before(&monitor(), &reads).first_node(pair.address(0), &auto);
@@ -66,7 +38,7 @@ fn a_replica_that_is_too_far_behind_serves_only_while_nobody_else_does() {
         source.ok(&insert("one"));
         until("it follows", || pair.rows(1) == 1 && lag(&proxy) == Some(0.0));
         assert_eq!(session.scalar("SELECT @@port"), replica);
-        applier(&pair, "STOP");
+        pair.applier("STOP");
         source.ok(&insert("two"));
         until("it is behind", || lag(&proxy).is_some_and(|lag| lag > 1.0));
         until("the primary serves", || session.scalar("SELECT @@port") == primary);
@@ -78,7 +50,7 @@ fn a_replica_that_is_too_far_behind_serves_only_while_nobody_else_does() {
             || matches!(session.query("SELECT @@port").as_deref(), Ok([super::Reply::Rows(rows)]) if rows.rows[0][0] == replica),
         );
         pair.servers[0].restart().unwrap();
-        applier(&pair, "START");
+        pair.applier("START");
         until("it has caught up", || pair.rows(1) == 2 && lag(&proxy) == Some(0.0));
         until("it serves", || session.scalar("SELECT @@port") == replica);
     });
@@ -87,7 +59,7 @@ fn a_replica_that_is_too_far_behind_serves_only_while_nobody_else_does() {
 #[test]
 fn a_lag_that_may_not_be_seen_is_said_to_be_unknown() {
     each_pair(|pair| {
-        follow(&pair);
+        pair.follow();
         let replica = ["role = \"replica\"", "max_lag = \"1s\""];
         let setup = pair.fixed(&monitor()).first_node(pair.address(0), &["role = \"primary\""]);
         let proxy = setup.node("db2", pair.address(1), &replica).endpoint("access = \"read_only\"").start();

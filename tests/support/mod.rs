@@ -17,6 +17,7 @@ pub(crate) mod disturb;
 pub(crate) mod driver;
 pub(crate) mod installed;
 pub(crate) mod observe;
+pub(crate) mod pair;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod script;

@@ -57,6 +57,7 @@ async fn open(permit: Permit, account: Arc<Account>) -> Result<Box<Wire>, Refusa
         collation: 0,
         capabilities: Capabilities::NONE,
         attributes: None,
+        gtids: false,
         mode: PoolMode::None,
     };
     let start = Start::Open { permit, blueprint: Box::new(blueprint) };

@@ -40,6 +40,9 @@ pub(crate) const TRACKERS: &[u8] = b"SET @@SESSION.session_track_system_variable
     @@SESSION.session_track_schema=ON, @@SESSION.session_track_state_change=ON, \
     @@SESSION.session_track_transaction_info='CHARACTERISTICS'";
 
+/// The tracker of the GTIDs of a session's writes, which only MySQL has.
+pub(crate) const GTIDS: &[u8] = b"SET @@SESSION.session_track_gtids='OWN_GTID'";
+
 /// What a connection answered to [`WHOAMI`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Whoami {
@@ -114,6 +117,9 @@ fn batch(birth: &Birth, card: &Card) -> Batch {
     }
     if card.tracked {
         batch.add(Command::Query, TRACKERS);
+    }
+    if card.gtids {
+        batch.add(Command::Query, GTIDS);
     }
     batch.add(Command::Query, WHOAMI);
     batch

@@ -20,7 +20,7 @@ use greenroom_protocol::state::{Charset, SessionState, Variable};
 use greenroom_protocol::statement::Cache;
 use tokio::time::timeout;
 
-use super::clean::{TRACKERS, WHOAMI, Whoami};
+use super::clean::{GTIDS, TRACKERS, WHOAMI, Whoami};
 use super::defaults;
 use super::encrypt::encrypt;
 use super::exchange::Batch;
@@ -45,6 +45,8 @@ pub(crate) struct Blueprint {
     /// Those of the client that the server fixes at login.
     pub(crate) capabilities: Capabilities,
     pub(crate) mode: PoolMode,
+    /// It is to tell the GTIDs of its writes.
+    pub(crate) gtids: bool,
     /// The connection attributes of the client, where the connection is its own to the end.
     pub(crate) attributes: Option<Arc<Attributes>>,
     /// From where the client comes, where the server is told it.
@@ -56,10 +58,12 @@ impl Blueprint {
     pub(crate) fn of(ticket: &Ticket) -> Self {
         Self {
             account: Arc::clone(&ticket.account),
-            database: ticket.state.database().map(Box::from),
+            // A replica may lack it yet.
+            database: ticket.state.database().map(Box::from).filter(|_| !ticket.may_be_behind()),
             collation: ticket.collation,
             capabilities: ticket.key.capabilities,
             mode: ticket.key.mode,
+            gtids: ticket.key.gtids,
             attributes: ticket.attributes.clone(),
             route: ticket.route,
         }
@@ -186,6 +190,7 @@ struct Draft {
     defaults: Box<[Variable]>,
     collation: u16,
     tracked: bool,
+    gtids: bool,
     retire: Option<Instant>,
     account: u32,
 }
@@ -217,11 +222,17 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
     blueprint.account.proven.note();
     let tracked = blueprint.mode == PoolMode::Transaction;
     let flavor = Facts::of(&greeting).flavor;
-    let (whoami, defaults) = look(&mut stream, capabilities.flags, tracked, flavor, permit.node()).await?;
+    let gtids = blueprint.gtids && flavor == Flavor::MySql;
+    let trackers: &[&[u8]] = match (tracked, gtids) {
+        (false, _) => &[],
+        (true, false) => &[TRACKERS],
+        (true, true) => &[TRACKERS, GTIDS],
+    };
+    let (whoami, defaults) = look(&mut stream, capabilities.flags, trackers, flavor, permit.node()).await?;
     let retire = settings.max_lifetime.map(|age| Instant::now() + spread(age, greeting.thread_id));
     let (collation, account) = (blueprint.collation, blueprint.account.id);
     let capabilities = capabilities.flags;
-    Ok((stream, Draft { greeting, capabilities, whoami, defaults, collation, tracked, retire, account }))
+    Ok((stream, Draft { greeting, capabilities, whoami, defaults, collation, tracked, gtids, retire, account }))
 }
 
 /// Up to a tenth less, so that connections opened together do not all go at once.
@@ -287,14 +298,12 @@ async fn login(packets: &mut Packets<'_>, begun: (NodeLogin, Vec<u8>), node: &No
 async fn look(
     stream: &mut Stream,
     agreed: CapabilityFlags,
-    tracked: bool,
+    trackers: &[&[u8]],
     flavor: Flavor,
     node: &Node,
 ) -> Result<(Whoami, Box<[Variable]>), Failure> {
     let mut batch = Batch::new(agreed);
-    if tracked {
-        batch.add(Command::Query, TRACKERS);
-    }
+    trackers.iter().for_each(|set| batch.add(Command::Query, set));
     batch.add(Command::Query, defaults::query(flavor).as_bytes());
     batch.add(Command::Query, WHOAMI);
     let outcome = batch.run(stream).await.map_err(|error| failed(error.to_string()))?;
@@ -311,6 +320,9 @@ async fn look(
     if let Some(writable) = defaults::is_writable(values) {
         node.note_writable(writable);
     }
+    if let Some(tells) = defaults::tells_gtids(values, flavor) {
+        node.note_gtids(tells);
+    }
     if let Some(trackers) = defaults::trackers(values, flavor) {
         node.keep_trackers(trackers);
     }
@@ -325,7 +337,7 @@ async fn look(
 }
 
 fn finish(stream: Stream, draft: Draft, permit: Permit) -> Result<Box<Wire>, Failure> {
-    let Draft { greeting, capabilities, whoami, defaults, collation, tracked, retire, account } = draft;
+    let Draft { greeting, capabilities, whoami, defaults, collation, tracked, gtids, retire, account } = draft;
     let state = SessionState::new(whoami.database.as_deref(), Charset::Named(whoami.names));
     let birth =
         Birth { state: state.clone(), collation, defaults, role: whoami.role, init_connect: whoami.init_connect };
@@ -340,6 +352,7 @@ fn finish(stream: Stream, draft: Draft, permit: Permit) -> Result<Box<Wire>, Fai
         last_insert_id: 0,
         statements: Cache::default(),
         tracked,
+        gtids,
         triggers: 0,
         tainted: false,
         retire,

@@ -29,9 +29,12 @@ pub(super) fn query(flavor: Flavor) -> String {
     let names: String = names(flavor).map(|name| format!("@@SESSION.{name},")).collect();
     let trackers: String = TRACKERS.iter().map(|name| format!("@@GLOBAL.session_track_{name},")).collect();
     // MariaDB has no such tracker.
-    let gtids = if flavor == Flavor::MySql { "@@GLOBAL.session_track_gtids" } else { "NULL" };
+    let (gtids, tells) = match flavor {
+        Flavor::MySql => ("@@GLOBAL.session_track_gtids", "@@GLOBAL.log_bin AND @@GLOBAL.gtid_mode LIKE 'ON%'"),
+        Flavor::MariaDb => ("NULL", "@@GLOBAL.log_bin"),
+    };
     format!(
-        "SELECT {names}{trackers}{gtids},@@GLOBAL.read_only,@@GLOBAL.innodb_read_only,@@GLOBAL.max_connections,\
+        "SELECT {names}{trackers}{gtids},{tells},@@GLOBAL.read_only,@@GLOBAL.innodb_read_only,@@GLOBAL.max_connections,\
          @@GLOBAL.max_prepared_stmt_count"
     )
 }
@@ -42,6 +45,13 @@ pub(super) fn trackers(answer: Option<&Answer>, flavor: Flavor) -> Option<Client
     let mut cells = rows.first()?.iter().skip(names(flavor).count()).map(Option::as_deref);
     let values = [cells.next()?, cells.next()?, cells.next()?, cells.next()?, cells.next()?];
     Some(ClientTrackers::of_globals(flavor, values))
+}
+
+/// Whether every write of a session has a GTID, from the same answer.
+pub(super) fn tells_gtids(answer: Option<&Answer>, flavor: Flavor) -> Option<bool> {
+    let Some(Answer::Rows(rows)) = answer else { return None };
+    let at = names(flavor).count() + TRACKERS.len() + 1;
+    Some(rows.first()?.get(at)?.as_deref() == Some(b"1"))
 }
 
 /// Whether the server takes writes, from the same answer.

@@ -48,6 +48,8 @@ pub(crate) struct Batch {
     rows: Option<usize>,
     /// Which of them prepares a statement.
     prepare: Option<usize>,
+    /// How much longer it may take than an exchange should.
+    patience: Duration,
 }
 
 /// What came of a batch.
@@ -61,7 +63,7 @@ impl Batch {
     /// For a connection whose login agreed on these capabilities.
     pub(crate) fn new(agreed: CapabilityFlags) -> Self {
         let attributes = agreed.contains(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES);
-        Self { attributes, bytes: Vec::new(), count: 0, rows: None, prepare: None }
+        Self { attributes, bytes: Vec::new(), count: 0, rows: None, prepare: None, patience: Duration::ZERO }
     }
 
     /// Adds a command.
@@ -90,10 +92,16 @@ impl Batch {
         self
     }
 
+    /// Lets the server take so much longer: it is asked to wait.
+    pub(crate) fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Sends all of it in one write and reads every reply.
     pub(crate) async fn run(self, stream: &mut Stream) -> Result<Outcome, ExchangeError> {
         // On the heap for as long as it takes: in the futures of those who ask it would take up their memory for good.
-        timeout(LIMIT, Box::pin(self.exchange(stream))).await.unwrap_or(Err(ExchangeError::Silent))
+        timeout(LIMIT + self.patience, Box::pin(self.exchange(stream))).await.unwrap_or(Err(ExchangeError::Silent))
     }
 
     async fn exchange(self, stream: &mut Stream) -> Result<Outcome, ExchangeError> {

@@ -71,6 +71,7 @@ pub(crate) async fn ask(node: Arc<Node>, account: Arc<Account>, line: Option<Box
         attributes: None,
         // Greenroom speaks for itself.
         route: None,
+        gtids: false,
         mode: PoolMode::None,
     };
     let start = Start::Open { permit: node.beside(), blueprint: Box::new(blueprint) };

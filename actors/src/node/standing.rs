@@ -59,6 +59,16 @@ impl Node {
         self.lagging.swap(lagging, Ordering::Relaxed) != lagging
     }
 
+    /// Whether every write of a session has a GTID, of which the session is told.
+    pub(crate) fn tells_gtids(&self) -> bool {
+        self.gtids.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether it has, as a login found it.
+    pub(crate) fn note_gtids(&self, tells: bool) {
+        self.gtids.store(tells, Ordering::Relaxed);
+    }
+
     /// Leases outstanding by its weight, one more included: the node with the least gets the next.
     pub(crate) fn burden(&self) -> usize {
         const FINENESS: usize = 1 << 20;

@@ -126,6 +126,7 @@ mod tests {
 
     fn key(account: u32) -> PoolKey {
         PoolKey {
+            gtids: false,
             node: 0,
             mode: PoolMode::Transaction,
             account,

@@ -14,7 +14,7 @@ use super::idle::Shelf;
 use super::{PoolShard, Refusal};
 use crate::account::{Account, PoolKey};
 use crate::end::BackendEnd;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Side};
 use crate::gate::Standing;
 use crate::grant::Grant;
 use crate::node::Permit;
@@ -34,6 +34,8 @@ pub(crate) struct BackendId {
 pub(crate) struct Ticket {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) account: Arc<Account>,
+    /// What it is for.
+    pub(crate) side: Side,
     /// The key, but for the node, which the shard chooses.
     pub(crate) key: PoolKey,
     /// The state that the session is in.
@@ -214,6 +216,11 @@ pub(crate) struct ShardView {
 }
 
 impl Ticket {
+    /// Whether it may get a connection to a server that has not yet what the session has written.
+    pub(crate) fn may_be_behind(&self) -> bool {
+        self.key.gtids && self.side == Side::Replica
+    }
+
     /// Whether a connection will do that rests so, or was `opened` just now with this collation. `is_named`: whether
     /// some login has shown what the server makes of a collation.
     pub(crate) fn suits(&self, rest: Rest, opened: Option<u16>, is_named: impl Fn(u16) -> bool) -> bool {

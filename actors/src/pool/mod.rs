@@ -197,7 +197,9 @@ impl PoolShard {
         let local = Rc::clone(&self.local);
         let is_named = |id| local.charset(node.index, id).is_some();
         // By its login the node may just have shown that it is not what it was taken for.
-        let fits = |lease: &Lease| lease.ticket.endpoint.admits(node) && lease.ticket.suits(rest, opened, is_named);
+        let fits = |lease: &Lease| {
+            lease.ticket.endpoint.admits(node, lease.ticket.side) && lease.ticket.suits(rest, opened, is_named)
+        };
         while let Some(waiter) = self.desk(node).line.serve(key, now, fits) {
             self.keys.leave(key);
             self.desk(node).post();

@@ -9,7 +9,7 @@ use greenroom_protocol::state::Charset;
 use super::handlers::{down, refuse};
 use super::line::Waiter;
 use super::{Lease, PoolShard, Refusal, Ticket};
-use crate::endpoint::Choice;
+use crate::endpoint::{Choice, Side};
 use crate::node::Node;
 use crate::settings::Access;
 
@@ -29,7 +29,7 @@ impl PoolShard {
     pub(super) fn route(&mut self, mut lease: Lease, since: Instant, ctx: &Context<Self>) {
         let settings = Arc::clone(&lease.ticket.endpoint.settings);
         let deadline = since + settings.lease_timeout;
-        let node = match lease.ticket.endpoint.pick() {
+        let node = match lease.ticket.endpoint.pick(lease.ticket.side) {
             Choice::Node(node) => Arc::clone(node),
             Choice::NoPrimary => {
                 if let Err(refusal) = stand(&mut lease, false) {
@@ -77,7 +77,8 @@ impl PoolShard {
         let mut moved = std::mem::take(&mut self.homeless);
         if let Some(desk) = self.desk_of(node) {
             let known = Arc::clone(&desk.node);
-            let astray = desk.line.remove(|waiter| !waiter.request.ticket.endpoint.admits(&known));
+            let astray =
+                desk.line.remove(|waiter| !waiter.request.ticket.endpoint.admits(&known, waiter.request.ticket.side));
             desk.post();
             for waiter in astray {
                 self.keys.leave(waiter.key);
@@ -97,9 +98,13 @@ impl PoolShard {
         let node = Arc::clone(&desk.node);
         for waiter in desk.line.remove(|_| true) {
             self.keys.leave(waiter.key);
-            let endpoint = &waiter.request.ticket.endpoint;
-            let elsewhere =
-                endpoint.settings.access == Access::ReadWrite && endpoint.nodes.iter().any(|node| node.is_auto());
+            let Ticket { endpoint, side, .. } = &waiter.request.ticket;
+            let another = || endpoint.nodes.iter().any(|node| node.is_auto());
+            let elsewhere = match (endpoint.settings.access, side) {
+                (Access::Split, Side::Replica) => true,
+                (Access::ReadWrite | Access::Split, _) => another(),
+                (Access::ReadOnly, _) => false,
+            };
             match elsewhere {
                 true => self.route(waiter.request, waiter.since, ctx),
                 false => refuse(waiter.request, down(&node)),

@@ -28,6 +28,7 @@ use super::hold::Hold;
 use super::insight::Insight;
 use super::introduction;
 use super::previous::Previous;
+use super::split::Split;
 use super::statements::Statements;
 use super::work::work;
 use super::{Arrival, ClientSession};
@@ -103,6 +104,8 @@ pub(super) struct Debts {
     pub(super) triggers: bool,
     /// User variables whose values no text tells.
     pub(super) user_variables: bool,
+    /// A statement failed that may have written: no server tells where.
+    pub(super) position: bool,
 }
 
 impl Debts {
@@ -162,6 +165,8 @@ pub(super) struct Conversation {
     /// When the present command arrived, or its reply had come to its end.
     pub(super) clock: Instant,
     pub(super) last: Option<BackendId>,
+    /// On an endpoint that splits.
+    pub(super) split: Option<Box<Split>>,
     pub(super) summary: Summary,
     pub(super) seat: Seat,
     pub(super) attendance: Attendance,
@@ -255,6 +260,7 @@ impl Conversation {
             leased_at: None,
             clock: Instant::now(),
             last: None,
+            split: Split::of(&endpoint),
             summary: Summary::default(),
             endpoint,
             stage,

@@ -95,7 +95,7 @@ impl Conversation {
     /// A text in quotes may be a name in another way to read it.
     pub(super) fn add_hidden(&self, effects: &mut Effects, text: &[u8], (mode, doubt): (Mode, Doubt)) {
         let ways = || doubt.others(text, mode).chain([mode]);
-        for survey in self.insight.surveys() {
+        for survey in self.surveys_at_hand() {
             match survey {
                 Some(survey) => ways().for_each(|mode| survey.hidden.add_to(effects, text, mode)),
                 None => Hidden::unknown().add_to(effects, text, mode),
@@ -103,9 +103,34 @@ impl Conversation {
         }
         let vouched = |hidden: &Hidden| ways().all(|mode| hidden.vouches(effects, text, mode));
         if effects.facts.contains(Facts::MAY_RUN_ROUTINE)
-            && self.insight.surveys().all(|survey| survey.as_ref().is_some_and(|known| vouched(&known.hidden)))
+            && self.surveys_at_hand().all(|survey| survey.as_ref().is_some_and(|known| vouched(&known.hidden)))
         {
             effects.facts.insert(Facts::ROUTINES_ARE_KNOWN);
+        }
+    }
+
+    /// What may be true of the statement's server: every node's, or where the endpoint splits that of the one at hand.
+    fn surveys_at_hand(&self) -> impl Iterator<Item = &Option<Arc<Survey>>> {
+        let node = self.grant.as_ref().filter(|_| self.split.is_some()).and_then(|grant| grant.card());
+        let only = node.map(|card| card.permit.node().index);
+        let nodes = self.endpoint.nodes.iter().zip(&self.insight.nodes);
+        nodes.filter(move |(node, _)| only.is_none_or(|only| node.index == only)).map(|(_, (_, survey))| survey)
+    }
+
+    /// The same as one node's survey alone has it, by its place in the endpoint.
+    pub(super) fn add_hidden_of(
+        &self,
+        node: Option<usize>,
+        effects: &mut Effects,
+        text: &[u8],
+        (mode, doubt): (Mode, Doubt),
+    ) {
+        let survey = node.and_then(|at| self.insight.nodes.get(at)).and_then(|(_, survey)| survey.as_ref());
+        match survey {
+            Some(survey) => {
+                doubt.others(text, mode).chain([mode]).for_each(|mode| survey.hidden.add_to(effects, text, mode))
+            }
+            None => Hidden::unknown().add_to(effects, text, mode),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 use greenroom_protocol::answer::Answer;
@@ -25,8 +25,8 @@ use crate::backend::{Pin, Unpin, kill};
 use crate::end::SessionEnd;
 use crate::grant::{Condition, Grant};
 use crate::pool::{DATABASE_REFUSED, Lease, Refusal, Ticket};
-use crate::settings::PoolMode;
-use crate::tally::ClientState;
+use crate::settings::{Access, PoolMode};
+use crate::tally::{ClientState, Why};
 use crate::wire::Wire;
 
 /// Connections tried before a client is told that they die faster than they can be used.
@@ -59,23 +59,36 @@ impl Conversation {
         let Some(account) = self.account.clone() else { return Err(SessionEnd::Refused.into()) };
         let mut fresh = fresh;
         for _ in 0..ATTEMPTS {
-            let Some(mut grant) = self.lease(&account, fresh).await? else { continue };
+            let mut grant = match self.lease(&account, fresh).await {
+                Err(NoLease::Refused(_)) if self.turn_to_primary(Why::NoReplica) => continue,
+                granted => match granted? {
+                    Some(grant) => grant,
+                    None => continue,
+                },
+            };
             match self.adapt(&mut grant).await {
                 Adapted::Fits => {
                     self.leased_at = Some(Instant::now());
-                    self.last = Some(grant.backend());
+                    let backend = grant.backend();
                     self.control.set_leased(grant.card().map(|card| (card.permit.node().index, card.thread_id)));
                     self.grant = Some(grant);
+                    self.note_side(backend);
                     self.learn_trackers();
                     return Ok(());
                 }
+                Adapted::Behind => {
+                    grant.release(Condition::Used, self.clock);
+                    self.turn_to_primary(Why::Behind);
+                }
                 Adapted::Refused(error) => {
                     grant.release(Condition::Used, self.clock);
-                    return Err(NoLease::Refused(error));
+                    if !self.turn_to_primary(Why::NoReplica) {
+                        return Err(NoLease::Refused(error));
+                    }
                 }
                 // Another one, as good as new, needs only what the session itself has set.
                 Adapted::Unfit => {
-                    fresh = true;
+                    fresh = !self.turn_to_primary(Why::NoReplica);
                     grant.release(Condition::Used, self.clock);
                 }
                 Adapted::Dead => drop(grant),
@@ -125,6 +138,7 @@ impl Conversation {
         self.gauge.set(ClientState::Active);
         if let (Err(NoLease::Refused(error)), Some(main)) = (&granted, self.stage.main())
             && ACCOUNT_REFUSED.contains(&error.code)
+            && self.side() == self.endpoint.side()
         {
             main.credentials.forget(account);
         }
@@ -140,7 +154,8 @@ impl Conversation {
             key: self.key(account),
             state: Arc::clone(&self.state),
             collation: self.collation,
-            last: self.last,
+            side: self.side(),
+            last: self.last_there(),
             fresh: fresh || self.mode() == PoolMode::None,
             attributes: self.client.attributes.clone(),
             route: self.client.route.filter(|_| account.client.is_some()),
@@ -199,6 +214,7 @@ impl Conversation {
             }),
             client: self.client.peer.filter(|_| session || settings.pool_by_client_ip),
             database: self.state.database().filter(|_| session).map(Arc::from),
+            gtids: settings.access == Access::Split && settings.causal_timeout.is_some(),
             idle_timeout: settings.idle_timeout,
         }
     }
@@ -233,8 +249,10 @@ impl Conversation {
         let Some(card) = card else { return Adapted::Dead };
         let same = Arc::ptr_eq(&self.state, &card.state) || *self.state == *card.state;
         let insert_id = Some(self.last_insert_id).filter(|id| *id != card.last_insert_id);
+        let question = self.question_of(card.permit.node());
         if same && insert_id.is_none() {
-            return Adapted::Fits;
+            let Some(question) = question else { return Adapted::Fits };
+            return self.carry_out_there(Restore::default(), Some(question), grant).await;
         }
         // With init_connect, "what it was before" is not the server's default.
         if card.birth.init_connect && self.state.variable_count() < card.state.variable_count() {
@@ -244,11 +262,21 @@ impl Conversation {
             return Adapted::Unfit;
         };
         self.local.tally.adapted();
+        self.carry_out_there(plan, question, grant).await
+    }
+
+    async fn carry_out_there(&mut self, plan: Restore, question: Option<Vec<u8>>, grant: &mut Grant) -> Adapted {
         let Some(wire) = grant.wire() else { return Adapted::Dead };
-        let adapted = carry_out(plan, wire).await;
+        let patience = self.endpoint.settings.causal_timeout.unwrap_or_default();
+        let asks = question.is_some();
+        let adapted = carry_out(plan, question.map(|question| (question, patience)), wire).await;
         if matches!(adapted, Adapted::Fits) {
             wire.card.state = Arc::clone(&self.state);
             wire.card.last_insert_id = self.last_insert_id;
+            let node = wire.card.permit.node().index;
+            if asks {
+                self.note_arrived(node);
+            }
         }
         adapted
     }
@@ -271,6 +299,7 @@ impl Conversation {
             self.control.set_leased(None);
             grant.release(condition, self.clock);
         }
+        self.stop_reading();
         self.soiled = false;
         if let Some(since) = self.leased_at.take() {
             self.local.tally.lease_ended(self.clock.saturating_duration_since(since));
@@ -280,12 +309,16 @@ impl Conversation {
 
     /// The connection is lost, or must not be used again; what was on it is gone.
     pub(super) fn lose(&mut self) {
+        if self.debts.position {
+            self.lose_track();
+        }
         let before = self.hold.pins;
         self.hold = super::hold::Hold::default();
         self.status -= StatusFlags::SERVER_STATUS_IN_TRANS | StatusFlags::SERVER_STATUS_IN_TRANS_READONLY;
         self.tell_pins(before);
         self.control.set_leased(None);
         self.grant = None;
+        self.stop_reading();
         self.leased_at = None;
         if !self.shares() {
             self.statements.clear();
@@ -344,6 +377,8 @@ impl Conversation {
 /// What came of making a connection fit.
 pub(super) enum Adapted {
     Fits,
+    /// It is a replica's, and has not yet what the session has written.
+    Behind,
     /// The server refuses the session's state: its database is gone, say.
     Refused(SqlError),
     /// No statement makes it fit.
@@ -352,9 +387,15 @@ pub(super) enum Adapted {
     Dead,
 }
 
-/// Nothing of the client's has been sent yet, so a connection that fails here costs nobody anything.
-pub(super) async fn carry_out(plan: Restore, wire: &mut Wire) -> Adapted {
+/// Nothing of the client's has been sent yet, so a connection that fails here costs nobody anything. `question`: whether the
+/// server has what the session has written, and how long it may take to say so. It goes first: the database may be new.
+pub(super) async fn carry_out(plan: Restore, question: Option<(Vec<u8>, Duration)>, wire: &mut Wire) -> Adapted {
     let mut batch = Batch::new(wire.card.capabilities);
+    let asks = question.is_some();
+    if let Some((question, patience)) = question {
+        batch.add(Command::Query, &question);
+        batch = batch.patient(patience);
+    }
     let selects = plan.database.is_some();
     if let Some(database) = &plan.database {
         batch.add(Command::InitDb, database);
@@ -363,12 +404,16 @@ pub(super) async fn carry_out(plan: Restore, wire: &mut Wire) -> Adapted {
         batch.add(Command::Query, set);
     }
     let Ok(outcome) = batch.run(&mut wire.stream).await else { return Adapted::Dead };
+    let mut answers = outcome.answers.into_iter();
+    if asks && !answers.next().is_some_and(|answer| says_zero(&answer)) {
+        return Adapted::Behind;
+    }
     if plan.set.as_deref().is_some_and(gives_back_sql_mode)
         && let Some((_, value)) = outcome.changes.variables.iter().rev().find(|(name, _)| **name == *b"sql_mode")
     {
         wire.card.permit.node().sql_modes().note(value);
     }
-    for (index, answer) in outcome.answers.into_iter().enumerate() {
+    for (index, answer) in answers.enumerate() {
         match answer {
             Answer::Failed(error) if selects && index == 0 => return Adapted::Refused(error),
             Answer::Failed(_) => return Adapted::Unfit,
@@ -376,6 +421,10 @@ pub(super) async fn carry_out(plan: Restore, wire: &mut Wire) -> Adapted {
         }
     }
     Adapted::Fits
+}
+
+fn says_zero(answer: &Answer) -> bool {
+    matches!(answer, Answer::Rows(rows) if matches!(&**rows, [row] if matches!(&**row, [Some(value)] if **value == *b"0")))
 }
 
 /// What the connection has then is the server's own, which may be another by now than at its login.

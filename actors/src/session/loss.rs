@@ -39,13 +39,17 @@ impl Conversation {
         begun: bool,
         reason: &str,
     ) -> Result<(), SessionEnd> {
-        let node = self.endpoint.choose().map(|node| node.settings().name.clone()).unwrap_or_default();
+        let held = self.grant.as_ref().and_then(|grant| grant.card()).map(|card| card.permit.node());
+        let node = held.or_else(|| self.endpoint.choose()).map(|node| node.settings().name.clone()).unwrap_or_default();
         slog::info!(self.stage.log, "backend connection lost during a command"; "session" => self.id, "reason" => reason);
         if let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) {
             card.permit.node().suspect();
         }
         let open = !bare && self.hold.is_open();
         let survives = self.survives(open) && !begun;
+        if open || turn.effects.may_write() {
+            self.lose_track();
+        }
         self.lose();
         self.skip(&mut turn.incoming).await?;
         let transaction = open || turn.effects.kind == Kind::Begin;
@@ -82,7 +86,12 @@ impl Conversation {
     /// Whether it writes, and holds a connection to a server that is a replica by now.
     pub(super) fn has_left_its_primary(&self) -> bool {
         let node = self.grant.as_ref().and_then(|grant| grant.card()).map(|card| card.permit.node());
-        self.endpoint.settings.access == Access::ReadWrite && node.is_some_and(|node| !self.endpoint.suits(node))
+        self.writes() && !self.is_reading() && node.is_some_and(|node| !self.endpoint.suits(node))
+    }
+
+    /// Whether its statements may be writes.
+    fn writes(&self) -> bool {
+        self.endpoint.settings.access != Access::ReadOnly
     }
 
     /// Its server takes no writes any more: what it has there is given up before anything is sent.
@@ -110,7 +119,7 @@ impl Conversation {
         let hidden = Facts::MAY_RUN_ROUTINE.union(Facts::COMPOUND);
         statement
             && self.shares()
-            && self.endpoint.settings.access == Access::ReadWrite
+            && self.writes()
             && turn.incoming.scanned.complete
             && turn.reader.is_none()
             && turn.effects.pins.is_empty()
@@ -127,7 +136,7 @@ impl Conversation {
             _ => false,
         };
         let node = self.grant.as_ref().and_then(|grant| grant.card()).map(|card| card.permit.node());
-        let Some(node) = node.filter(|node| says && node.is_auto()) else { return false };
+        let Some(node) = node.filter(|node| says && (node.is_auto() || self.is_reading())) else { return false };
         node.note_writable(false);
         self.movable
     }
@@ -143,7 +152,7 @@ impl Conversation {
         let Some(ServerError { code, .. }) = self.summary.error else { return };
         if READ_ONLY.contains(&code) || code == NOT_READY {
             let node = self.grant.as_ref().and_then(|grant| grant.card()).map(|card| card.permit.node());
-            if let Some(node) = node.filter(|_| self.endpoint.settings.access == Access::ReadWrite) {
+            if let Some(node) = node.filter(|_| self.writes() && !self.is_reading()) {
                 node.suspect();
             }
         }

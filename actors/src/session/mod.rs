@@ -35,6 +35,7 @@ mod ready;
 mod replication;
 mod reset;
 mod rewrite;
+mod split;
 mod stand_in;
 mod statements;
 mod statistics;
@@ -42,6 +43,7 @@ mod turn;
 mod variables;
 mod wait;
 mod work;
+mod written;
 
 use std::net::SocketAddr;
 use std::rc::Rc;

@@ -45,6 +45,14 @@ const SET_HERE: &[u8] = b"SELECT CAST(LOWER(VARIABLE_NAME) AS BINARY), CAST(SESS
 const TRIGGERS: &[u8] = b"SELECT CAST(VARIABLE_VALUE AS BINARY) FROM information_schema.SESSION_STATUS \
     WHERE VARIABLE_NAME='EXECUTED_TRIGGERS' LIMIT 1";
 
+/// What a connection has written last; MySQL tells of it only with all that the server has.
+const fn position(flavor: Flavor) -> &'static [u8] {
+    match flavor {
+        Flavor::MySql => b"SELECT CAST(@@GLOBAL.gtid_executed AS BINARY) LIMIT 1",
+        Flavor::MariaDb => b"SELECT CAST(@@last_gtid AS BINARY) LIMIT 1",
+    }
+}
+
 impl Conversation {
     /// Gives the connection back if nothing holds it.
     ///
@@ -87,6 +95,9 @@ impl Conversation {
 
     /// What was owed will never be known.
     fn write_off(&mut self, debts: Debts) -> Result<(), SessionEnd> {
+        if debts.position {
+            self.lose_track();
+        }
         self.lose();
         if debts.insert_id || debts.hide_state() { Err(SessionEnd::BackendLost) } else { Ok(()) }
     }
@@ -117,7 +128,7 @@ impl Conversation {
         // Without autocommit a failed statement may have begun a transaction, of which an error says nothing; and a failed
         // change of rows may have changed the insert id.
         let begun = !self.status.contains(StatusFlags::SERVER_STATUS_AUTOCOMMIT);
-        let changed = self.debts.insert_id || self.debts.failed_dml || self.debts.triggers;
+        let changed = self.debts.insert_id || self.debts.failed_dml || self.debts.triggers || self.debts.position;
         if !only_warnings || !replaces || begun || changed || self.debts.hide_state() {
             return;
         }
@@ -149,6 +160,9 @@ impl Conversation {
         }
         if debts.user_variables {
             batch.add(Command::Query, &question(&self.computed, self.flavor));
+        }
+        if debts.position {
+            batch.add(Command::Query, position(self.flavor));
         }
         match batch.run(&mut wire.stream).await {
             Ok(outcome) => {
@@ -214,6 +228,8 @@ impl Conversation {
         if debts.user_variables {
             self.note_computed(answers.next());
         }
+        let last = answers.next().filter(|_| debts.position);
+        self.note_told(&outcome.changes, last.and_then(text));
         if let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) {
             wire.card.state = Arc::clone(&self.state);
         }
@@ -269,6 +285,11 @@ fn number(row: &Row) -> Option<u64> {
 
 fn number_in(cell: &[u8]) -> Option<u64> {
     std::str::from_utf8(cell).ok()?.parse().ok()
+}
+
+fn text(answer: &Answer) -> Option<&[u8]> {
+    let Answer::Rows(rows) = answer else { return None };
+    rows.first()?.first()?.as_deref()
 }
 
 fn triggers(answer: Option<&Answer>) -> Option<u64> {

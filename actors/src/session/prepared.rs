@@ -269,7 +269,12 @@ impl Conversation {
     pub(super) fn reveal_statement(&mut self, turn: &mut Turn) {
         let Some(own) = turn.statement.filter(|_| executes(turn.command)) else { return };
         let stamp = self.insight.stamp();
-        let Some(statement) = self.statements.get_mut(own).filter(|statement| statement.stamp != stamp) else { return };
+        // What was known of another server says nothing of this one.
+        let splits = self.split.is_some();
+        let Some(statement) = self.statements.get_mut(own).filter(|statement| splits || statement.stamp != stamp)
+        else {
+            return;
+        };
         statement.forget_hidden(stamp);
         let (way, source, mut effects) = (statement.way, statement.source.clone(), statement.effects);
         match &source {

@@ -27,6 +27,10 @@ enum Event {
 impl Conversation {
     /// `COM_REGISTER_SLAVE`, `COM_BINLOG_DUMP`, `COM_BINLOG_DUMP_GTID`.
     pub(super) async fn replicate(&mut self, command: Command, mut incoming: Incoming) -> Result<(), SessionEnd> {
+        if self.is_reading() {
+            let Some(still) = Box::pin(self.may_stay(command, incoming)).await? else { return Ok(()) };
+            incoming = still;
+        }
         if !self.acquire_or_refuse(&mut incoming).await? {
             return Ok(());
         }

@@ -38,6 +38,9 @@ impl Conversation {
         self.state = first_state(self.state.database(), self.collation);
         self.last_insert_id = 0;
         self.previous.reset();
+        if self.debts.position {
+            self.lose_track();
+        }
         self.debts = Debts::default();
         self.computed.clear();
         self.statements.clear();
@@ -87,7 +90,7 @@ impl Conversation {
         let own = names.map(|names| SessionState::new(None, Charset::Named(names)));
         let plan = own.map(|own| restore(&own, &first_state(None, opened), &[], wire.card.capabilities, None));
         if let Some(Ok(plan)) = plan
-            && matches!(carry_out(plan, wire).await, Adapted::Fits)
+            && matches!(carry_out(plan, None, wire).await, Adapted::Fits)
         {
             return Ok(());
         }

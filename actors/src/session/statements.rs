@@ -66,6 +66,11 @@ impl Statement {
         }
     }
 
+    /// What it does by its text alone.
+    pub(super) fn plain(&self) -> Effects {
+        self.plain
+    }
+
     /// What its text names, where that was kept: tables of the database in which it was prepared (measured).
     pub(super) fn named(&self) -> Option<Named> {
         let source = self.source.as_ref()?;

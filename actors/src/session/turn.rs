@@ -32,6 +32,9 @@ const HAND_OVER: &[u8] =
     b"SET @@SESSION.session_track_system_variables=DEFAULT, @@SESSION.session_track_schema=DEFAULT, \
     @@SESSION.session_track_state_change=DEFAULT, @@SESSION.session_track_transaction_info=DEFAULT";
 
+/// The same of the tracker that only MySQL has.
+const HAND_OVER_GTIDS: &[u8] = b"SET @@SESSION.session_track_gtids=DEFAULT";
+
 /// Empties the list of warnings. On MariaDB only a statement with a table does (measured).
 const CLEAR: &[u8] = b"SELECT 0 FROM (SELECT 0) nothing";
 
@@ -70,8 +73,11 @@ impl Conversation {
     /// Runs a command that a server must answer.
     pub(super) async fn statement(&mut self, command: Command, mut incoming: Incoming) -> Result<(), SessionEnd> {
         self.look_after_warnings(command);
+        if self.is_reading() || command == Command::Query && !incoming.scanned.complete {
+            let Some(still) = Box::pin(self.look_ahead(command, incoming)).await? else { return Ok(()) };
+            incoming = still;
+        }
         match command {
-            Command::Query if !incoming.scanned.complete => incoming = Box::pin(self.gather_asking(incoming)).await?,
             Command::Query | Command::StmtPrepare => {}
             Command::StmtExecute
             | Command::StmtBulkExecute
@@ -144,7 +150,7 @@ impl Conversation {
         if self.has_left_its_primary() {
             return Box::pin(self.demoted(&mut turn)).await;
         }
-        let bare = self.grant.is_none();
+        let bare = self.choose_side(&turn);
         turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, FoundRows::Server);
         if bare {
             self.previous.lose_sight();
@@ -157,8 +163,9 @@ impl Conversation {
                 Err(NoLease::Ended(end)) => return Err(end),
                 Err(NoLease::Refused(error)) => return self.refuse_lease(&mut turn, &error).await,
             }
-            self.note_running();
-            self.reveal(&mut turn);
+            if !self.reveal_here(&mut turn) {
+                continue;
+            }
             if turn.elsewhere && self.may_ask(&turn) {
                 return Box::pin(self.leave_unanswered(&mut turn)).await;
             }
@@ -212,6 +219,7 @@ impl Conversation {
             self.note_option(&turn.incoming);
         }
         self.consume_turn(turn);
+        self.count_side(turn.command);
         self.control.set_running(None);
         if let Some(claim) = self.control.take_claim()
             && !claim.close().await
@@ -236,6 +244,7 @@ impl Conversation {
         // MySQL warns of a field list without telling so in its reply (measured).
         let untold = turn.command == Command::FieldList && self.flavor == Flavor::MySql;
         let warned = untold || self.hold.pins.contains(PinReason::Diagnostics);
+        self.note_written(turn.command, effects);
         self.digest(effects, turn.named.as_deref());
         // What is no statement leaves the warnings of the last one where they are (measured).
         if warned && self.shares() && !is_statement(turn.command) {
@@ -433,6 +442,10 @@ impl Conversation {
             return Ok(());
         }
         self.ask_beforehand(HAND_OVER).await?;
+        if self.grant.as_ref().and_then(|grant| grant.card()).is_some_and(|card| card.gtids) {
+            self.ask_beforehand(HAND_OVER_GTIDS).await?;
+            self.lose_track();
+        }
         let before = self.hold.pins;
         self.hold.pins.insert(PinReason::TrackerSettings);
         self.tell_pins(before);
@@ -474,6 +487,7 @@ impl Turn {
     fn may_run_again(&self) -> bool {
         let runs = matches!(self.command, Command::Query | Command::StmtExecute);
         let read_only = runs && self.effects.facts.contains(Facts::READ_ONLY);
+        let read_only = read_only || runs && self.effects.begins_reading();
         self.incoming.scanned.complete && (read_only || matches!(self.command, Command::InitDb | Command::StmtPrepare))
     }
 }

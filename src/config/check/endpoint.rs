@@ -1,11 +1,13 @@
 //! `[[endpoints]]`: the addresses for applications, and what stands behind them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use greenroom_actors::settings::{Access, Address, CredentialSource, EndpointSettings, NodeSettings, Role};
+use greenroom_actors::settings::{Access, Address, CredentialSource, EndpointSettings, NodeSettings};
+use greenroom_actors::settings::{Pinning, PoolMode, Role};
 
 use super::Checker;
-use crate::config::choice::Credentials;
+use crate::config::choice::{CausalReads, Credentials};
 use crate::config::problem::Place;
 use crate::config::raw::{Raw, RawEndpoint, RawUser};
 use crate::config::reader::Field;
@@ -39,6 +41,8 @@ impl Checker<'_> {
         let listen = self.endpoint_listen(&raw.listen);
         let nodes = nodes.and_then(|nodes| self.behind(&raw.nodes, nodes));
         let nodes = nodes.and_then(|nodes| self.serving(raw, nodes));
+        let can_split = self.can_split(raw);
+        let causal_timeout = self.causal_timeout(raw).filter(|_| can_split);
         let lease_timeout = self.some_time(&raw.lease_timeout);
         let credentials = self.credential_source(&raw.credentials, users.is_empty());
         let query_user = self.query_user(raw, users);
@@ -55,6 +59,7 @@ impl Checker<'_> {
             pinning: raw.pinning.value?,
             nodes: nodes?,
             fallback_to_primary: raw.fallback_to_primary.value?,
+            causal_timeout: causal_timeout?,
             idle_timeout: raw.idle_timeout.value?,
             lease_timeout: lease_timeout?,
             max_clients: max_clients?,
@@ -126,12 +131,57 @@ impl Checker<'_> {
                 "a node with role replica or auto, or fallback_to_primary = true",
             ),
             Access::ReadOnly => return Some(nodes),
+            Access::Split => return self.both_sides(raw, nodes),
         };
         if nodes.iter().any(|node| serves(node.role)) {
             return Some(nodes);
         }
         self.wrong(&Place::new(&raw.access.place.source, &raw.access.place.key), what, expected);
         None
+    }
+
+    /// An endpoint that splits needs who takes writes, and who does not.
+    fn both_sides(&mut self, raw: &RawEndpoint, nodes: Vec<Arc<NodeSettings>>) -> Option<Vec<Arc<NodeSettings>>> {
+        let primary = nodes.iter().any(|node| node.role != Role::Replica);
+        let replica = nodes.iter().any(|node| node.role != Role::Primary);
+        if primary && replica && nodes.len() > 1 {
+            return Some(nodes);
+        }
+        let what = if primary { "no node behind it is a replica" } else { "no node behind it takes writes" };
+        self.wrong(
+            &raw.access.place,
+            what,
+            "two nodes at least: one with role primary or auto, one with replica or auto",
+        );
+        None
+    }
+
+    /// Whether sessions may have a connection here for one statement, and there for the next.
+    fn can_split(&mut self, raw: &RawEndpoint) -> bool {
+        if raw.access.value != Some(Access::Split) {
+            return true;
+        }
+        let expected = "with access = \"split\"";
+        let pooled = raw.pool.value == Some(PoolMode::Transaction);
+        if !pooled {
+            let what = "a session with a connection of its own cannot be split";
+            self.wrong(&raw.pool.place, what, format!("\"transaction\" {expected}"));
+        }
+        let tracked = raw.pinning.value == Some(Pinning::Tracked);
+        if !tracked {
+            let what = "a session that stays where it was cannot be split";
+            self.wrong(&raw.pinning.place, what, format!("\"tracked\" {expected}"));
+        }
+        pooled && tracked
+    }
+
+    /// How long reads may wait for the session's own writes; within: `None` where they need not see them.
+    fn causal_timeout(&mut self, raw: &RawEndpoint) -> Option<Option<Duration>> {
+        let timeout = self.some_time(&raw.causal_timeout);
+        match raw.causal_reads.value? {
+            CausalReads::Off => Some(None),
+            CausalReads::Session => timeout.map(Some),
+        }
     }
 
     fn credential_source(&mut self, field: &Field<Credentials>, no_users: bool) -> Option<CredentialSource> {

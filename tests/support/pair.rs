@@ -5,9 +5,9 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use greenroom::demo::server::{APP, Options, Server};
+use greenroom::demo::server::{APP, Flavor, Options, ROOT, Server};
 
-use super::support::{
+use super::{
     observe::{Root, until},
     proxy::{Proxy, Setup},
     servers::each_private_server,
@@ -37,8 +37,37 @@ fn options() -> Options {
     Options { extra_args: vec![id.into()], binary_log: true }
 }
 
+/// Of MySQL servers that give transactions GTIDs; MariaDB always does.
+pub(crate) fn with_gtids() -> Options {
+    let mut options = options();
+    options.extra_args.extend(["--loose-gtid-mode=ON", "--loose-enforce-gtid-consistency=ON"].map(Into::into));
+    options
+}
+
 /// Pairs of both kinds in turn; the first of each takes writes.
 pub(crate) fn each_pair(test: impl Fn(Pair)) {
+    pairs(options, test);
+}
+
+/// The same, with GTIDs; the second of each follows the first, and what is in `app.here` says which of them was asked.
+pub(crate) fn each_replicating_pair(test: impl Fn(Pair)) {
+    pairs(with_gtids, |pair| {
+        pair.mark();
+        pair.follow();
+        test(pair);
+    });
+}
+
+/// Of servers without a binary log, of which none follows the other; they say which they are, too.
+pub(crate) fn each_pair_without_log(test: impl Fn(Pair)) {
+    let without = || Options { binary_log: false, ..options() };
+    pairs(without, |pair| {
+        pair.mark();
+        test(pair);
+    });
+}
+
+fn pairs(options: impl Fn() -> Options, test: impl Fn(Pair)) {
     each_private_server(&options(), |server| {
         let other = Server::start(server.flavor(), &options()).unwrap();
         let mut pair = Pair { servers: [server, other], primary: 0 };
@@ -50,6 +79,43 @@ pub(crate) fn each_pair(test: impl Fn(Pair)) {
     });
 }
 
+/// Makes one server a replica of the other, from now on.
+pub(crate) fn follow(source: &Server, replica: &Server) {
+    let port = source.address().port();
+    let (user, password) = (ROOT.user, ROOT.password);
+    let [mut from, mut to] = [source, replica].map(|server| Root::on(server).0);
+    match source.flavor() {
+        Flavor::MySql => {
+            from.ok("RESET BINARY LOGS AND GTIDS");
+            to.ok("RESET BINARY LOGS AND GTIDS");
+            to.ok(&format!(
+                "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={port}, SOURCE_USER='{user}', \
+                 SOURCE_PASSWORD='{password}', GET_SOURCE_PUBLIC_KEY=1, SOURCE_SSL=0, SOURCE_CONNECT_RETRY=1"
+            ));
+            to.ok("START REPLICA");
+        }
+        Flavor::MariaDb => {
+            from.ok("RESET MASTER");
+            to.ok(&format!(
+                "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, MASTER_USER='{user}', \
+                 MASTER_PASSWORD='{password}', MASTER_CONNECT_RETRY=1"
+            ));
+            to.ok("START SLAVE");
+        }
+    }
+}
+
+/// Waits until a replica has all that its source has.
+pub(crate) fn catch_up(source: &Server, replica: &Server) {
+    let [mut from, mut to] = [source, replica].map(|server| Root::on(server).0);
+    let (position, wait) = match source.flavor() {
+        Flavor::MySql => ("SELECT REPLACE(@@GLOBAL.gtid_executed, '\n', '')", "WAIT_FOR_EXECUTED_GTID_SET"),
+        Flavor::MariaDb => ("SELECT @@GLOBAL.gtid_binlog_pos", "MASTER_GTID_WAIT"),
+    };
+    let position = from.scalar(position).unwrap();
+    assert_eq!(to.scalar(&format!("SELECT {wait}('{position}', 60)")).as_deref(), Some("0"), "{position}");
+}
+
 impl Pair {
     pub(crate) fn root(&self, at: usize) -> Root {
         Root::on(&self.servers[at])
@@ -57,6 +123,30 @@ impl Pair {
 
     pub(crate) fn address(&self, at: usize) -> SocketAddr {
         self.servers[at].address()
+    }
+
+    /// Lets each say which it is.
+    pub(crate) fn mark(&self) {
+        for (at, side) in ["primary", "replica"].into_iter().enumerate() {
+            let mut root = self.root(at).0;
+            root.ok("CREATE TABLE app.here (side VARCHAR(10)) ENGINE = InnoDB");
+            root.ok(&format!("INSERT INTO app.here VALUES ('{side}')"));
+        }
+    }
+
+    /// Makes the second server a replica of the first, which only its administrator may write to.
+    pub(crate) fn follow(&self) {
+        follow(&self.servers[0], &self.servers[1]);
+    }
+
+    /// Stops or lets go on what applies the source's changes.
+    pub(crate) fn applier(&self, verb: &str) {
+        self.root(1).0.ok(&format!("{verb} {} SQL_THREAD", self.replica()));
+    }
+
+    /// How this kind of server calls a replica.
+    pub(crate) fn replica(&self) -> &'static str {
+        if self.servers[0].flavor() == Flavor::MySql { "REPLICA" } else { "SLAVE" }
     }
 
     /// A proxy before both, which judges by what they say.

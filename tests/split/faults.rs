@@ -1,0 +1,69 @@
+//! Replicas that go.
+
+use std::thread;
+
+use super::{
+    SIDE, connect, side, splitting,
+    support::{
+        observe::until,
+        pair::{each_replicating_pair, login},
+        wire::Wire,
+    },
+};
+
+#[test]
+fn a_read_whose_replica_dies_runs_on_the_primary() {
+    each_replicating_pair(|mut pair| {
+        let proxy = splitting(&pair, &[]).start();
+        let mut session = connect(&proxy);
+        let mut idle = connect(&proxy);
+        let mut open = connect(&proxy);
+        open.ok("START TRANSACTION READ ONLY");
+        assert_eq!(side(&mut open, SIDE), "replica");
+        thread::scope(|scope| {
+            let reading = scope.spawn(|| side(&mut session, "SELECT side, SLEEP(3) FROM app.here"));
+            let mut root = pair.root(1);
+            until("it reads there", || {
+                let listed = root
+                    .0
+                    .rows("SELECT info FROM information_schema.processlist WHERE info LIKE 'SELECT side, SLEEP%'");
+                !listed.is_empty()
+            });
+            pair.servers[1].kill().unwrap();
+            assert_eq!(reading.join().unwrap(), "primary");
+        });
+        let error = open.err(SIDE);
+        assert_eq!(error.code, 1180, "{error:?}");
+        // Whoever comes while there is none is served by the primary.
+        for _ in 0..5 {
+            assert_eq!(side(&mut idle, SIDE), "primary");
+            assert_eq!(side(&mut open, SIDE), "primary");
+            idle.ok("INSERT INTO app.w (tag) VALUES ('written')");
+        }
+        pair.servers[1].restart().unwrap();
+        let mut session = Wire::connect(proxy.address(), &login()).unwrap();
+        until("the replica serves again", || side(&mut session, SIDE) == "replica");
+        assert_eq!(pair.rows(0), 5);
+    });
+}
+
+#[test]
+fn a_replica_that_lets_nobody_in_is_done_without() {
+    each_replicating_pair(|pair| {
+        let mut root = pair.root(1).0;
+        let alter = |password: &str| format!("ALTER USER app@'%' IDENTIFIED BY '{password}'");
+        let log = if pair.replica() == "SLAVE" { "SET sql_log_bin = 0" } else { "SET SESSION sql_log_bin = 0" };
+        root.ok(log);
+        root.ok(&alter("another"));
+        let proxy = splitting(&pair, &[]).start();
+        let mut session = Wire::connect(proxy.address(), &login()).unwrap();
+        for _ in 0..20 {
+            assert_eq!(side(&mut session, SIDE), "primary");
+        }
+        until("a read was meant for it", || {
+            side(&mut session, SIDE);
+            proxy.metrics().sum("greenroom_routed_statements_total", &["reason=\"no_replica\""]) > 0.0
+        });
+        assert_eq!(side(&mut session, SIDE), "primary");
+    });
+}

@@ -69,7 +69,7 @@ use generate::Script;
 use greenroom::demo::server::{Flavor, Options, Server};
 use moves::{GROUPS, READS};
 use stage::Stage;
-use support::servers::each_private_server;
+use support::{pair::with_gtids, servers::each_private_server};
 
 /// Sessions that keep the pool busy.
 const OTHERS: usize = 30;
@@ -114,17 +114,16 @@ fn script(seed: u64, server: &Server) -> Script {
 }
 
 /// Runs every seed, several at a time, among the others; gives what those that failed have to say.
-fn play(server: &Server, seeds: &[u64]) -> Vec<String> {
-    let stage = Stage::new(server);
+fn play(stage: &Stage<'_>, seeds: &[u64]) -> Vec<String> {
     let stop = AtomicBool::new(false);
     let reports = Mutex::new(Vec::new());
     let waiting = Mutex::new(seeds.to_vec());
     thread::scope(|scope| {
-        noise::start(scope, &stage, OTHERS, &stop);
+        noise::start(scope, stage, OTHERS, &stop);
         let players: Vec<_> = (0..AT_A_TIME.min(seeds.len()))
             .map(|number| {
                 scope.spawn({
-                    let (stage, reports, waiting) = (&stage, &reports, &waiting);
+                    let (reports, waiting) = (&reports, &waiting);
                     move || player(stage, number, waiting, reports)
                 })
             })
@@ -164,8 +163,33 @@ fn every_session_is_answered_as_if_it_were_alone() {
     let options = Options { extra_args: vec!["--lock-wait-timeout=100".into()], ..Options::default() };
     each_private_server(&options, |server| {
         let begun = std::time::Instant::now();
-        reports.borrow_mut().extend(play(&server, &seeds));
+        reports.borrow_mut().extend(play(&Stage::new(&server), &seeds));
         println!("{} took {:?}", server.flavor(), begun.elapsed());
+    });
+    let reports = reports.into_inner();
+    assert!(reports.is_empty(), "\n{}", reports.join("\n"));
+}
+
+#[test]
+fn on_an_endpoint_that_splits_too() {
+    let seeds = seeds();
+    let reports = RefCell::new(Vec::new());
+    let options = || {
+        let mut options = with_gtids();
+        options.extra_args.extend(
+            ["--lock-wait-timeout=100", "--loose-binlog-format=ROW", "--log-bin-trust-function-creators=1"]
+                .map(Into::into),
+        );
+        options
+    };
+    each_private_server(&options(), |server| {
+        let begun = std::time::Instant::now();
+        let replica = Server::start(server.flavor(), &options()).unwrap();
+        let stage = Stage::splitting(&server, &replica);
+        reports.borrow_mut().extend(play(&stage, &seeds));
+        let read = stage.proxy.metrics().sum("greenroom_routed_statements_total", &["side=\"replica\""]);
+        println!("{}, split, {read} statements on the replica, took {:?}", server.flavor(), begun.elapsed());
+        assert!(read > 20.0, "{read} statements went to the replica");
     });
     let reports = reports.into_inner();
     assert!(reports.is_empty(), "\n{}", reports.join("\n"));

@@ -4,9 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::support::wire::{ErrPacket, OkPacket, Tracked};
 
-/// Rows of SHOW VARIABLES about the connection or the moment, not the session.
-const OWN_VARIABLES: [&str; 8] = [
+/// Rows of SHOW VARIABLES about the connection, the server or the moment, not the session.
+const OWN_VARIABLES: [&str; 13] = [
     "error_count",
+    "gtid_binlog_pos",
+    "gtid_binlog_state",
+    "gtid_current_pos",
+    "gtid_executed",
+    "gtid_owned",
     "last_gtid",
     "pseudo_thread_id",
     "rand_seed1",

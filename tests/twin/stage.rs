@@ -10,6 +10,7 @@ use mysql_common::constants::CapabilityFlags;
 use super::{client::Client, mask::Collations, run::Runner};
 use crate::support::{
     observe::until,
+    pair::{catch_up, follow},
     proxy::{Proxy, Setup},
     wire::{Login, Wire, WireError},
 };
@@ -70,6 +71,8 @@ const ROUTINES: &[&str] = &[
 pub(crate) struct Stage<'a> {
     pub(crate) server: &'a Server,
     pub(crate) proxy: Proxy,
+    /// Where the proxy sends what only reads, if it does.
+    replica: Option<&'a Server>,
     offered: CapabilityFlags,
     collations: Collations,
 }
@@ -83,17 +86,42 @@ pub(crate) struct Place {
 
 impl<'a> Stage<'a> {
     pub(crate) fn new(server: &'a Server) -> Self {
+        Self::with(server, None)
+    }
+
+    /// The same with a replica, before which the proxy splits.
+    pub(crate) fn splitting(server: &'a Server, replica: &'a Server) -> Self {
+        follow(server, replica);
+        Self::with(server, Some(replica))
+    }
+
+    fn with(server: &'a Server, replica: Option<&'a Server>) -> Self {
         let mut root = root(server);
         COMMON.iter().for_each(|sql| {
             root.ok(sql);
         });
-        let proxy = Setup::new(server.address())
-            .first_node(server.address(), &[&format!("max_connections = {CONNECTIONS}")])
+        let limit = format!("max_connections = {CONNECTIONS}");
+        let setup = Setup::new(server.address())
+            .first_node(server.address(), &[&limit])
             .endpoint("lease_timeout = \"2m\"")
-            .user(USER, PASSWORD)
-            .start();
+            .user(USER, PASSWORD);
+        let proxy = match replica {
+            None => setup.start(),
+            Some(replica) => setup
+                .node("db2", replica.address(), &[&limit, "role = \"replica\""])
+                .endpoint("access = \"split\"")
+                .endpoint("causal_timeout = \"1m\"")
+                .start(),
+        };
         let offered = Wire::open(proxy.address()).expect("the proxy greets").greeting.capabilities;
-        Self { server, proxy, offered, collations: collations(&mut root) }
+        Self { server, proxy, replica, offered, collations: collations(&mut root) }
+    }
+
+    /// Whether a session is told that it has come to where an endpoint that splits cannot answer as one server does
+    /// (docs/splitting.md): what follows hangs on that.
+    pub(crate) fn is_told_apart(&self, answer: &[String]) -> bool {
+        let tells = ["error 1235 (42000) Greenroom runs this READ ONLY", "error 1105 (HY000) Warnings lost: "];
+        self.replica.is_some() && answer.iter().any(|line| tells.iter().any(|told| line.starts_with(told)))
     }
 
     /// A new database, filled.
@@ -110,6 +138,9 @@ impl<'a> Stage<'a> {
 
     /// A session through the proxy.
     pub(crate) fn proxied(&self, place: &Place, client: Client) -> Runner {
+        if let Some(replica) = self.replica {
+            catch_up(self.server, replica);
+        }
         self.session(place, client, self.proxy.address())
     }
 

@@ -1,17 +1,22 @@
-//! Metrics and health over HTTP.
+//! Metrics, health and the status page over HTTP.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::dev::Server;
 use actix_web::web::{Data, ServiceConfig, get};
 use actix_web::{App, HttpResponse, HttpServer};
+use greenroom_actors::Status;
 use greenroom_actors::inherited::{self, Handed, Inherited};
 use greenroom_actors::settings::Address;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::status::document;
 use crate::telemetry::prometheus;
 
 /// How long a request under way may take after a stop, in seconds: scrapes are short.
@@ -23,14 +28,40 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The media type of the other answers.
 const TEXT: &str = "text/plain; charset=utf-8";
 
+/// The status page: one file, with nothing from elsewhere.
+const PAGE: &str = include_str!("http/page.html");
+
+/// What a browser may do for that page: its own style and script, and ask where it is from.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
+    img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// Says whether clients can be served; if not, why.
 pub type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// Says how things stand.
+pub type Shown = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Status>>> + Send + Sync>;
+
+/// Whom the pages ask.
+#[derive(Clone)]
+pub struct Pages {
+    /// Whether clients can be served.
+    pub ready: Ready,
+    /// How things stand.
+    pub status: Shown,
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pages")
+    }
+}
 
 /// What the pages are made from.
 #[derive(Clone)]
 struct Sources {
     metrics: PrometheusHandle,
-    ready: Ready,
+    pages: Pages,
+    begun: Instant,
 }
 
 impl fmt::Debug for Sources {
@@ -82,22 +113,42 @@ impl Bound {
 ///
 /// # Errors
 /// When the socket cannot be listened on.
-pub fn serve(bound: Bound, metrics: PrometheusHandle, ready: Ready) -> io::Result<Server> {
-    let sources = Sources { metrics, ready };
+pub fn serve(bound: Bound, metrics: PrometheusHandle, pages: Pages) -> io::Result<Server> {
+    let sources = Sources { metrics, pages, begun: Instant::now() };
     let server = HttpServer::new(move || {
         let sources = sources.clone();
-        App::new().configure(|config| pages(config, sources))
+        App::new().configure(|config| routes(config, sources))
     });
     let server = server.workers(1).disable_signals().shutdown_timeout(SHUTDOWN_SECONDS);
     Ok(bound.sockets.into_iter().try_fold(server, HttpServer::listen)?.run())
 }
 
-fn pages(config: &mut ServiceConfig, sources: Sources) {
+fn routes(config: &mut ServiceConfig, sources: Sources) {
     config
         .app_data(Data::new(sources))
+        .route("/", get().to(page))
+        .route("/api/v1/status", get().to(status))
         .route("/metrics", get().to(metrics))
         .route("/healthz", get().to(healthz))
         .route("/readyz", get().to(readyz));
+}
+
+async fn page() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header(("content-security-policy", POLICY))
+        .insert_header(("x-content-type-options", "nosniff"))
+        .body(PAGE)
+}
+
+async fn status(sources: Data<Sources>) -> HttpResponse {
+    let status = (sources.pages.status)().await;
+    let samples = prometheus::samples(&prometheus::render(&sources.metrics));
+    let document = document(&status, &samples, sources.begun.elapsed());
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(("cache-control", "no-store"))
+        .body(document.to_string())
 }
 
 async fn metrics(sources: Data<Sources>) -> HttpResponse {
@@ -110,7 +161,7 @@ async fn healthz() -> HttpResponse {
 }
 
 async fn readyz(sources: Data<Sources>) -> HttpResponse {
-    match (sources.ready)() {
+    match (sources.pages.ready)() {
         Ok(()) => HttpResponse::Ok().content_type(TEXT).body("ready\n"),
         Err(reason) => HttpResponse::ServiceUnavailable().content_type(TEXT).body(format!("{reason}\n")),
     }

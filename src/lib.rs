@@ -6,6 +6,8 @@ pub mod demo;
 pub mod handover;
 pub mod http;
 pub mod manager;
+pub mod office;
 pub mod service;
 pub mod signals;
+pub mod status;
 pub mod telemetry;

@@ -50,7 +50,8 @@ fn run(loaded: Loaded, sources: Sources) -> ExitCode {
     for warning in &loaded.warnings {
         warn!(log.logger, "configuration: {warning}");
     }
-    match inherited.and_then(|inherited| service::run(loaded, sources, inherited, log.logger.clone())) {
+    let threshold = log.threshold.clone();
+    match inherited.and_then(|inherited| service::run(loaded, sources, inherited, log.logger.clone(), threshold)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             error!(log.logger, "greenroom failed"; "reason" => format!("{failure:#}"));

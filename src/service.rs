@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context;
-use greenroom_actors::Running;
 use greenroom_actors::inherited::{Handed, Inherited};
 use greenroom_actors::settings::Settings;
+use greenroom_actors::{Office, Running};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use slog::{Logger, error, info, warn};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::config::{Effect, Inventory, Loaded, Sources, load};
 use crate::handover::{self, Successor};
-use crate::http;
+use crate::http::{self, Pages};
 use crate::manager::Manager;
+use crate::office::{Process, Request};
 use crate::signals::{Signal, Signals};
+use crate::telemetry::log::Threshold;
 use crate::telemetry::prometheus;
 
 /// How often it is looked whether the last client has left, or the process that took over has ended.
@@ -30,6 +33,9 @@ struct Service {
     inventory: Inventory,
     upgrade_timeout: Option<Duration>,
     page: Option<Page>,
+    process: Arc<Process>,
+    /// From administrators.
+    requests: UnboundedReceiver<Request>,
     logger: Logger,
 }
 
@@ -41,8 +47,8 @@ struct Page {
 
 /// Why the service ends.
 enum End {
-    /// It was told to.
-    Stopped,
+    /// It was told to; `true`: however long open transactions take.
+    Stopped(bool),
     /// A new process has taken over.
     Succeeded(Successor),
 }
@@ -51,26 +57,40 @@ enum End {
 ///
 /// # Errors
 /// When something cannot be started.
-pub fn run(loaded: Loaded, sources: Sources, inherited: Inherited, logger: Logger) -> anyhow::Result<()> {
+pub fn run(
+    loaded: Loaded,
+    sources: Sources,
+    inherited: Inherited,
+    logger: Logger,
+    threshold: Threshold,
+) -> anyhow::Result<()> {
     let system = actix_rt::System::new();
     system.block_on(async {
         let mut signals = Signals::new().context("signals cannot be handled")?;
-        let mut service = Service::start(loaded, sources, inherited, logger)?;
+        let mut service = Service::start(loaded, sources, inherited, logger, threshold)?;
+        let mut patient = false;
         match service.serve(&mut signals).await? {
-            End::Stopped => {
+            End::Stopped(long) => {
+                patient = long;
                 info!(service.logger, "stopping"; "clients" => service.running.clients());
                 service.manager.stopping();
             }
             End::Succeeded(successor) => service.see_off(&mut signals, successor).await,
         }
-        service.drain(&mut signals).await;
+        service.drain(&mut signals, patient).await;
         Ok(())
     })
 }
 
 impl Service {
-    fn start(loaded: Loaded, sources: Sources, mut inherited: Inherited, logger: Logger) -> anyhow::Result<Self> {
-        let Loaded { settings, inventory, .. } = loaded;
+    fn start(
+        loaded: Loaded,
+        sources: Sources,
+        mut inherited: Inherited,
+        logger: Logger,
+        threshold: Threshold,
+    ) -> anyhow::Result<Self> {
+        let Loaded { settings, inventory, effective, .. } = loaded;
         let metrics = prometheus::install().context("metrics cannot be recorded")?;
         greenroom_actors::metrics::describe();
         crate::telemetry::log::report_panics(&logger);
@@ -82,14 +102,17 @@ impl Service {
             Some(listen) => Some((listen, bind(listen, &mut inherited)?)),
             None => None,
         };
-        let running = greenroom_actors::start(settings, &mut inherited, logger.clone())?;
+        let (process, requests) = Process::new(effective, threshold, metrics.clone());
+        let process = Arc::new(process);
+        let office: Arc<dyn Office> = Arc::clone(&process) as _;
+        let running = greenroom_actors::start(settings, &mut inherited, logger.clone(), Some(office))?;
         for (name, place) in inherited.unclaimed() {
             warn!(logger, "a socket that was handed over is nobody's, and closed"; "name" => name, "address" => place);
         }
         let mut page = None;
         if let Some((listen, bound)) = bound {
-            let (cast, sockets) = (running.clone(), bound.share()?);
-            let server = http::serve(bound, metrics, Arc::new(move || cast.ready()));
+            let sockets = bound.share()?;
+            let server = http::serve(bound, metrics, pages(&running));
             let server = server.with_context(|| format!("http cannot listen on {listen}"))?;
             page = Some(Page { sockets, server: server.handle() });
             actix_rt::spawn(server);
@@ -100,7 +123,7 @@ impl Service {
         if let Err(error) = handover::announce() {
             warn!(logger, "the process before this one could not be told that this one is ready"; "reason" => %error);
         }
-        Ok(Self { running, manager, sources, inventory, upgrade_timeout, page, logger })
+        Ok(Self { running, manager, sources, inventory, upgrade_timeout, page, process, requests, logger })
     }
 
     /// Serves clients and heeds signals.
@@ -112,6 +135,14 @@ impl Service {
         loop {
             let signal = tokio::select! {
                 signal = signals.next() => signal,
+                Some(request) = self.requests.recv() => match request {
+                    Request::Stop(patient) => return Ok(End::Stopped(patient)),
+                    Request::Reload(reply) => {
+                        // Who asked may be gone.
+                        let _ = reply.send(self.reload().await);
+                        continue;
+                    }
+                },
                 () = running.broken() => anyhow::bail!("a part that everything depends on has failed; see the log"),
                 () = &mut watchdog => continue,
                 ready = is_ready(&mut successor) => {
@@ -124,8 +155,9 @@ impl Service {
                 }
             };
             match signal {
-                Signal::Stop => return Ok(End::Stopped),
-                Signal::Reload => self.reload().await,
+                Signal::Stop => return Ok(End::Stopped(false)),
+                // What is wrong has been logged.
+                Signal::Reload => drop(self.reload().await),
                 Signal::Upgrade if successor.is_some() => warn!(self.logger, "a new process is being started already"),
                 Signal::Upgrade => match self.launch().await {
                     Ok(launched) => {
@@ -167,6 +199,12 @@ impl Service {
                         warn!(self.logger, "another process has taken over: signals are for that one"; "pid" => successor.id());
                     }
                 },
+                Some(request) = self.requests.recv() => match request {
+                    Request::Stop(_) => break,
+                    Request::Reload(reply) => {
+                        let _ = reply.send(Err(vec![format!("process {} has taken over", successor.id())]));
+                    }
+                },
                 () = tokio::time::sleep(LOOK) => {}
             }
             if let Some(end) = successor.end().filter(|_| !std::mem::replace(&mut told, true)) {
@@ -180,8 +218,8 @@ impl Service {
     }
 
     /// Lets transactions end, unless it is told to stop once more.
-    async fn drain(&self, signals: &mut Signals) {
-        let drained = self.running.drain();
+    async fn drain(&self, signals: &mut Signals, patient: bool) {
+        let drained = self.running.drain(patient);
         let hurry = async { while signals.next().await != Signal::Stop {} };
         tokio::select! {
             () = drained => info!(self.logger, "stopped"),
@@ -189,10 +227,10 @@ impl Service {
         }
     }
 
-    /// A configuration with a mistake in it changes nothing.
-    async fn reload(&mut self) {
+    /// A configuration with a mistake in it changes nothing. Gives the warnings, or the mistakes.
+    async fn reload(&mut self) -> Result<Vec<String>, Vec<String>> {
         self.manager.reloading();
-        match load(&self.sources) {
+        let outcome = match load(&self.sources) {
             Ok(loaded) => {
                 for warning in &loaded.warnings {
                     warn!(self.logger, "configuration: {warning}");
@@ -205,15 +243,20 @@ impl Service {
                 }
                 self.inventory = loaded.inventory.succeeding(&self.inventory);
                 self.upgrade_timeout = loaded.settings.server.upgrade_timeout;
+                self.process.note(loaded.log.level, loaded.effective);
                 self.running.reload(loaded.settings).await;
+                Ok(loaded.warnings.iter().map(ToString::to_string).collect())
             }
             Err(errors) => {
-                for problem in errors.problems() {
+                let mistakes: Vec<_> = errors.problems().iter().map(ToString::to_string).collect();
+                for problem in &mistakes {
                     warn!(self.logger, "the configuration was not reloaded: {problem}");
                 }
+                Err(mistakes)
             }
-        }
+        };
         self.manager.ready();
+        outcome
     }
 }
 
@@ -244,5 +287,17 @@ fn make_room(settings: &Settings, logger: &Logger) {
     if let Some(granted) = getrlimit(Resource::Nofile).current.filter(|granted| *granted < wanted) {
         warn!(logger, "max_clients and max_connections want more open files than the system allows (ulimit -n, LimitNOFILE)";
             "wanted" => wanted, "allowed" => granted);
+    }
+}
+
+/// What the pages ask of the cast.
+fn pages(running: &Running) -> Pages {
+    let (ready, shown) = (running.clone(), running.clone());
+    Pages {
+        ready: Arc::new(move || ready.ready()),
+        status: Arc::new(move || {
+            let shown = shown.clone();
+            Box::pin(async move { shown.status().await })
+        }),
     }
 }

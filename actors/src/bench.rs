@@ -74,7 +74,7 @@ impl Pool {
             shard.do_send(Adopt {
                 key: key.clone(),
                 crated: Crated::Plain(Loose::Unix(ours)),
-                card: card(permit, &state),
+                card: card(permit, &state, &account),
             });
         }
         let mut pool = Self { system, shard, endpoint, account, key, state, last: None, _servers: servers };
@@ -155,7 +155,7 @@ fn node_settings(connections: usize) -> NodeSettings {
 
 fn endpoint(connections: usize) -> (Arc<Node>, Arc<Endpoint>) {
     let settings = Arc::new(node_settings(connections));
-    let node = Arc::new(Node::new(0, Arc::clone(&settings), 1));
+    let node = Arc::new(Node::new(0, Arc::clone(&settings), 1, Arc::default()));
     let settings = EndpointSettings {
         name: "app".to_owned(),
         listen: Address::Unix("nowhere".into()),
@@ -180,7 +180,8 @@ fn endpoint(connections: usize) -> (Arc<Node>, Arc<Endpoint>) {
         tls: EndpointTls::disabled(),
     };
     let gate = Arc::new(Gate::new("endpoint 'app'".to_owned(), Bounds::default()));
-    let endpoint = Arc::new(Endpoint { settings: Arc::new(settings), nodes: vec![Arc::clone(&node)], gate });
+    let (settings, nodes) = (Arc::new(settings), vec![Arc::clone(&node)]);
+    let endpoint = Arc::new(Endpoint { settings, nodes, gate, sluice: Arc::default() });
     (node, endpoint)
 }
 
@@ -234,13 +235,13 @@ fn state() -> Arc<SessionState> {
     Arc::new(state)
 }
 
-fn card(permit: Permit, state: &Arc<SessionState>) -> Card {
+fn card(permit: Permit, state: &Arc<SessionState>, account: &Arc<Account>) -> Card {
     let birth =
         Birth { state: (**state).clone(), collation: COLLATION, defaults: [].into(), role: None, init_connect: false };
     Card {
         permit,
         thread_id: 1,
-        account: 1,
+        account: Arc::clone(account),
         claim: None,
         capabilities: Capabilities::NONE.flags,
         birth: Arc::new(birth),

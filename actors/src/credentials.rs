@@ -70,7 +70,44 @@ pub(crate) struct Terms {
     pub(crate) rsa: Arc<RsaKey>,
 }
 
+/// A user, as administrators see him.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) name: Box<[u8]>,
+    /// From where he is known.
+    pub(crate) source: &'static str,
+    /// What is known of his password.
+    pub(crate) known_by: &'static str,
+    pub(crate) server_user: Box<[u8]>,
+}
+
 impl Credentials {
+    /// Every user who is known now, in the order of their names.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+        let configured = book.users.iter().map(|(name, user)| Listed {
+            name: name.clone(),
+            source: "configured",
+            known_by: match user.secret {
+                UserSecret::Password(_) => "password",
+                UserSecret::NativeDoubleSha1(_) => "mysql_native_password hash",
+                UserSecret::Sha2Double(_) => "sha256 hash",
+            },
+            server_user: user.backend_user.as_ref().map_or_else(|| name.clone(), |user| user.as_bytes().into()),
+        });
+        let learned = book.learned.keys().filter(|(name, _)| !book.users.contains_key(name)).map(|(name, _)| Listed {
+            name: name.clone(),
+            source: "learned",
+            known_by: "password",
+            server_user: name.clone(),
+        });
+        let mut all: Vec<_> = configured.chain(learned).collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        // One user may be known by several client addresses.
+        all.dedup();
+        all
+    }
+
     pub(crate) fn new(users: Vec<UserSettings>, rsa: Arc<RsaKey>) -> Self {
         let (kinds, users) = (kinds(&users), by_name(users));
         let (learned, accounts) = (FxHashMap::default(), FxHashMap::default());

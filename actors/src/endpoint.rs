@@ -1,10 +1,12 @@
 //! A listening address with the nodes behind it, as sessions born there keep it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::gate::{Bounds, Gate};
 use crate::node::Node;
 use crate::settings::{Access, EndpointSettings, Role};
+use crate::sluice::Sluice;
 
 /// An endpoint with its nodes. A reload makes new ones; a session keeps the one that it was born with.
 pub(crate) struct Endpoint {
@@ -12,6 +14,8 @@ pub(crate) struct Endpoint {
     pub(crate) nodes: Vec<Arc<Node>>,
     /// Its limits; the same for as long as there is an endpoint of its name.
     pub(crate) gate: Arc<Gate>,
+    /// Whether administrators let its sessions go on.
+    pub(crate) sluice: Arc<Sluice>,
 }
 
 /// What an endpoint's gate lets through.
@@ -50,7 +54,7 @@ impl Endpoint {
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<Node>> {
         let fallback = self.settings.access == Access::ReadOnly
             && self.settings.fallback_to_primary
-            && !self.nodes.iter().any(|node| self.suits(node) && node.is_up() && !node.is_lagging());
+            && !self.nodes.iter().any(|node| self.suits(node) && node.is_open() && !node.is_lagging());
         self.nodes.iter().filter(move |node| fallback || self.suits(node))
     }
 
@@ -67,8 +71,16 @@ impl Endpoint {
         self.settings.access == Access::Split
     }
 
-    /// Where the next lease for that goes: for writes, the primary that has been one for longest and is up; for reads, of the
-    /// replicas that are up and not too far behind the least burdened. Where none is, the first, whose fault the client
+    /// Until when somebody waits who came at `since`, where a pause of the endpoint or of one of its nodes may hold him for
+    /// `limit` at most.
+    pub(crate) fn due(&self, since: Instant, limit: Duration) -> Instant {
+        let sluices = self.nodes.iter().map(|node| &node.sluice).chain([&self.sluice]);
+        let due = sluices.map(|sluice| sluice.deadline(since, limit, self.settings.lease_timeout));
+        due.max().unwrap_or(since)
+    }
+
+    /// Where the next lease for that goes: for writes, the primary that has been one for longest and is open; for reads, of the
+    /// replicas that are open and not too far behind the least burdened. Where none is, the first, whose fault the client
     /// is told.
     pub(crate) fn pick(&self, side: Side) -> Choice<'_> {
         match (side, self.settings.access) {
@@ -101,11 +113,11 @@ impl Endpoint {
     }
 
     fn primary(&self) -> Choice<'_> {
-        let able = self.nodes.iter().filter(|node| self.suits(node) && node.is_up());
+        let able = self.nodes.iter().filter(|node| self.suits(node) && node.is_open());
         if let Some(node) = able.min_by_key(|node| node.promoted()) {
             return Choice::Node(node);
         }
-        if self.nodes.iter().any(|node| node.is_up() && node.is_auto()) {
+        if self.nodes.iter().any(|node| node.is_open() && node.is_auto()) {
             return Choice::NoPrimary;
         }
         let fallen = self.nodes.iter().find(|node| self.suits(node)).or(self.nodes.first());
@@ -114,13 +126,13 @@ impl Endpoint {
 
     /// The least burdened replica that is up and not too far behind.
     fn replica(&self) -> Option<&Arc<Node>> {
-        let able = |node: &&Arc<Node>| node.role() == Role::Replica && node.is_up() && !node.is_lagging();
+        let able = |node: &&Arc<Node>| node.role() == Role::Replica && node.is_open() && !node.is_lagging();
         self.nodes.iter().filter(able).min_by_key(|node| node.burden())
     }
 
     fn reader(&self) -> Choice<'_> {
         // Who is too far behind serves only while nobody else does.
-        let able = self.candidates().filter(|node| node.is_up());
+        let able = self.candidates().filter(|node| node.is_open());
         let best = able.min_by_key(|node| (node.is_lagging(), node.burden()));
         best.or_else(|| self.candidates().next()).map_or(Choice::Nowhere, Choice::Node)
     }

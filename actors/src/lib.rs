@@ -19,6 +19,7 @@ mod backend;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod buffer;
+mod console;
 mod credentials;
 pub mod end;
 mod endpoint;
@@ -34,10 +35,12 @@ pub mod networks;
 mod node;
 mod packets;
 mod pool;
+mod random;
 mod role;
 mod rosters;
 mod session;
 pub mod settings;
+mod sluice;
 mod spread;
 mod sql_modes;
 mod stage;
@@ -49,4 +52,5 @@ mod throttle;
 pub mod tls;
 mod wire;
 
+pub use console::{EndpointStatus, Key, NodeStatus, Office, PinStatus, Reloaded, Sample, Status, pin_remedy};
 pub use supervisor::{Running, StartError, start};

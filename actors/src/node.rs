@@ -21,6 +21,7 @@ use greenroom_protocol::track::ClientTrackers;
 use crate::account::Account;
 use crate::monitor::{Accuse, NodeMonitor};
 use crate::settings::NodeSettings;
+use crate::sluice::Sluice;
 use crate::sql_modes::SqlModes;
 use crate::surveys::Surveys;
 
@@ -75,6 +76,8 @@ const STATEMENTS: usize = 16_382;
 pub(crate) struct Node {
     /// Its place in the configuration.
     pub(crate) index: u16,
+    /// Whether administrators let anybody have it.
+    pub(crate) sluice: Arc<Sluice>,
     settings: RwLock<Arc<NodeSettings>>,
     facts: RwLock<Option<Arc<Facts>>>,
     /// Why it is down, if it is.
@@ -132,9 +135,10 @@ pub(crate) struct Permit {
 }
 
 impl Node {
-    pub(crate) fn new(index: u16, settings: Arc<NodeSettings>, workers: usize) -> Self {
+    pub(crate) fn new(index: u16, settings: Arc<NodeSettings>, workers: usize, sluice: Arc<Sluice>) -> Self {
         Self {
             index,
+            sluice,
             limit: AtomicUsize::new(settings.max_connections),
             reserve: AtomicUsize::new(settings.reserve),
             facts: RwLock::new(None),
@@ -198,6 +202,16 @@ impl Node {
     /// Whether connections may be tried.
     pub(crate) fn is_up(&self) -> bool {
         self.up.load(Ordering::Relaxed)
+    }
+
+    /// Whether new leases may go there.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_up() && !self.sluice.is_drained()
+    }
+
+    /// Sockets that lead to it now.
+    pub(crate) fn sockets(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Whether it is no longer configured: another server may have its name now.

@@ -32,6 +32,23 @@ pub struct Settings {
     pub monitor: MonitorSettings,
     /// Where metrics and health are served, if anywhere.
     pub http: Option<SocketAddr>,
+    /// The administrators' console, if there is one.
+    pub admin: Option<AdminSettings>,
+    /// How long a pause holds sessions back before their `lease_timeout` counts.
+    pub pause_limit: Duration,
+}
+
+/// The administrators' console.
+#[derive(Debug, Clone)]
+pub struct AdminSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Who may log in.
+    pub user: String,
+    /// What he must prove.
+    pub secret: UserSecret,
+    /// Encryption towards his client.
+    pub tls: EndpointTls,
 }
 
 /// What the sessions of a user, of a database, or of a user in a database, may have together.

@@ -1,20 +1,23 @@
 //! Where everybody finds those whom they may tell something. Made once, filled before the first client.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix::Addr;
+use rustc_hash::FxHashMap;
 use slog::Logger;
 use tokio::sync::Notify;
 
 use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
 use crate::gate::{Gate, Guest};
 use crate::limits::Limits;
 use crate::monitor::Watch;
 use crate::node::Node;
 use crate::pool::PoolShard;
 use crate::settings::{MonitorSettings, ServerSettings};
+use crate::sluice::Sluice;
 use crate::supervisor::{Failed, Recovered, Supervisor};
 use crate::throttle::Throttle;
 
@@ -37,6 +40,11 @@ pub(crate) struct Stage {
     watch: RwLock<Arc<Watch>>,
     /// The limits of users and databases.
     pub(crate) limits: Limits,
+    /// The endpoints of the configuration in force.
+    endpoints: RwLock<Vec<Arc<Endpoint>>>,
+    /// What administrators have closed or may close, for as long as the process lives.
+    sluices: Mutex<FxHashMap<(Sluiced, String), Arc<Sluice>>>,
+    pause_limit_ms: AtomicU64,
     draining: AtomicBool,
     /// Another process has taken over.
     retiring: AtomicBool,
@@ -50,6 +58,13 @@ pub(crate) struct Stage {
 pub(crate) struct Main {
     pub(crate) supervisor: Addr<Supervisor>,
     pub(crate) credentials: Credentials,
+}
+
+/// What a sluice is of: an endpoint and a node may have one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Sluiced {
+    Endpoint,
+    Node,
 }
 
 /// A session's place under `max_clients`, of the process and of its endpoint, counted until dropped; under `max_logins`, too,
@@ -86,6 +101,9 @@ impl Stage {
             nodes: RwLock::default(),
             watch: RwLock::new(Arc::new(Watch::new(monitor))),
             limits: Limits::default(),
+            endpoints: RwLock::default(),
+            sluices: Mutex::default(),
+            pause_limit_ms: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             retiring: AtomicBool::new(false),
             generation,
@@ -151,6 +169,32 @@ impl Stage {
     /// Nodes are watched otherwise from now on.
     pub(crate) fn set_watch(&self, watch: Watch) {
         *self.watch.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(watch);
+    }
+
+    /// The endpoints of the configuration in force.
+    pub(crate) fn endpoints(&self) -> Vec<Arc<Endpoint>> {
+        self.endpoints.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other endpoints are in force.
+    pub(crate) fn set_endpoints(&self, endpoints: Vec<Arc<Endpoint>>) {
+        *self.endpoints.write().unwrap_or_else(PoisonError::into_inner) = endpoints;
+    }
+
+    /// The sluice of what has this name.
+    pub(crate) fn sluice(&self, of: Sluiced, name: &str) -> Arc<Sluice> {
+        let mut sluices = self.sluices.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(sluices.entry((of, name.to_owned())).or_default())
+    }
+
+    /// How long a pause holds sessions back before their `lease_timeout` counts.
+    pub(crate) fn pause_limit(&self) -> Duration {
+        Duration::from_millis(self.pause_limit_ms.load(Ordering::Relaxed))
+    }
+
+    /// Another limit for pauses.
+    pub(crate) fn limit_pauses(&self, limit: Duration) {
+        self.pause_limit_ms.store(millis(limit), Ordering::Relaxed);
     }
 
     /// The process is stopping.

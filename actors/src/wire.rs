@@ -7,6 +7,7 @@ use greenroom_protocol::constants::CapabilityFlags;
 use greenroom_protocol::state::{SessionState, Variable};
 use greenroom_protocol::statement::Cache;
 
+use crate::account::Account;
 use crate::node::Permit;
 use crate::stream::{Crated, Stream};
 use crate::surveys::Claim;
@@ -26,7 +27,7 @@ pub(crate) struct Card {
     /// The server's id of the connection.
     pub(crate) thread_id: u32,
     /// Whose it is.
-    pub(crate) account: u32,
+    pub(crate) account: Arc<Account>,
     /// Its next reset is to take a survey of what is stored.
     pub(crate) claim: Option<Claim>,
     /// What was agreed at login.

@@ -19,6 +19,7 @@ pub mod secret;
 pub mod sql;
 pub mod state;
 pub mod statement;
+pub mod table;
 pub mod track;
 
 /// The protocol's constants, as mysql_common has them.

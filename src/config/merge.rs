@@ -10,16 +10,13 @@ use zeroize::Zeroizing;
 use super::layer::Layer;
 use super::problem::{ConfigErrors, Place, Problem, Warning};
 use super::raw::{Raw, RawAdmin, RawEndpoint, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawServer, RawUser};
-use super::reader::{Reader, Table};
+use super::reader::{DEFAULTS_NAME, Effective, Reader, Table};
 use super::sources::Sources;
 use super::vault::Vault;
 use super::{file, named};
 
 /// The first layer, which also documents every key.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
-
-/// How messages call it.
-const DEFAULTS_NAME: &str = "built-in default.toml";
 
 /// Lists whose entries are completed from the built-in entry, and the keys that make an entry itself.
 const TEMPLATES: [(&str, &[&str]); 2] = [("nodes", &["name", "address"]), ("endpoints", &["name", "listen", "nodes"])];
@@ -34,6 +31,8 @@ pub(super) struct Merged {
     pub(super) raw: Raw,
     /// The secrets of all layers.
     pub(super) vault: Vault,
+    /// The same, key by key.
+    pub(super) effective: Vec<Effective>,
     /// What is wrong in single keys.
     pub(super) problems: Vec<Problem>,
     /// What an operator should know.
@@ -115,8 +114,9 @@ impl Gathering {
         })?;
         let mut reader = Reader::new(&vault);
         let raw = read(&mut reader, &config, &template);
-        problems.extend(reader.into_problems());
-        Ok(Merged { raw, vault, problems, warnings })
+        let (wrong, effective) = reader.finish();
+        problems.extend(wrong);
+        Ok(Merged { raw, vault, effective, problems, warnings })
     }
 }
 
@@ -142,23 +142,31 @@ fn table(config: &Config, name: &str) -> Table {
 fn list(config: &Config, template: &Map<String, Value>, name: &str) -> Vec<Table> {
     let entries = config.get_array(name).unwrap_or_default();
     let entries = entries.into_iter().enumerate();
-    entries.map(|(at, entry)| Table::new(completed(entry, template, name), &format!("{name}[{at}]"))).collect()
+    let table = |(at, entry)| {
+        let (entry, usual) = completed(entry, template, name);
+        Table::new(entry, &format!("{name}[{at}]")).completed(usual)
+    };
+    entries.map(table).collect()
 }
 
-/// An entry with the built-in entry's values for the keys that it leaves out. What is wrong about such a value is to be
+/// An entry with the built-in entry's values for the keys that it leaves out, and which these are. What is wrong about such a value is to be
 /// mended in the entry, so that is where it is said to be.
-fn completed(mut entry: Value, template: &Map<String, Value>, name: &str) -> Value {
-    let Some((_, own)) = TEMPLATES.iter().find(|(list, _)| *list == name) else { return entry };
-    let Some(ValueKind::Array(entries)) = template.get(name).map(|value| &value.kind) else { return entry };
-    let Some(ValueKind::Table(defaults)) = entries.first().map(|value| &value.kind) else { return entry };
+fn completed(mut entry: Value, template: &Map<String, Value>, name: &str) -> (Value, Vec<String>) {
+    let mut usual = Vec::new();
+    let Some((_, own)) = TEMPLATES.iter().find(|(list, _)| *list == name) else { return (entry, usual) };
+    let Some(ValueKind::Array(entries)) = template.get(name).map(|value| &value.kind) else { return (entry, usual) };
+    let Some(ValueKind::Table(defaults)) = entries.first().map(|value| &value.kind) else { return (entry, usual) };
     let origin = entry.origin().map(str::to_owned);
     if let ValueKind::Table(values) = &mut entry.kind {
         for (key, value) in defaults.iter().filter(|(key, _)| !own.contains(&key.as_str())) {
             let default = || Value::new(origin.as_ref(), value.kind.clone());
-            values.entry(key.clone()).or_insert_with(default);
+            if !values.contains_key(key) {
+                values.insert(key.clone(), default());
+                usual.push(key.clone());
+            }
         }
     }
-    entry
+    (entry, usual)
 }
 
 fn is_readable_by_others(path: &Path) -> bool {

@@ -24,6 +24,7 @@ use greenroom_actors::settings::Settings;
 
 pub use inventory::{Change, Effect, Inventory};
 pub use problem::{ConfigErrors, Place, Problem, Warning};
+pub use reader::Effective;
 pub use sources::Sources;
 pub use summary::Summary;
 
@@ -38,6 +39,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// What the log is made from.
     pub log: LogSettings,
+    /// Every key that has a value, where it is from, and what it is unless that is a secret.
+    pub effective: Vec<Effective>,
     /// What an operator should know; not wrong.
     pub warnings: Vec<Warning>,
     /// Every key, to compare with those of a reload.
@@ -49,14 +52,14 @@ pub struct Loaded {
 /// # Errors
 /// Every mistake in every layer, sorted by place.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
-    let Merged { raw, vault: _vault, mut problems, mut warnings } = merge::merge(sources)?;
+    let Merged { raw, vault: _vault, effective, mut problems, mut warnings } = merge::merge(sources)?;
     let mut checker = Checker::new(sources);
     let checked = checker.check(&raw);
     problems.extend(checker.problems);
     warnings.extend(checker.warnings);
     match checked {
         Some((settings, log)) if problems.is_empty() => {
-            Ok(Loaded { settings, log, warnings, inventory: Inventory::of(&raw) })
+            Ok(Loaded { settings, log, effective, warnings, inventory: Inventory::of(&raw) })
         }
         _ => Err(ConfigErrors::new(problems)),
     }

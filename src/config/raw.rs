@@ -223,8 +223,8 @@ sections! {
     }
 
     /// `[admin]`: the console.
-    RawAdmin [Restart] {
-        /// Where it would listen.
+    RawAdmin [Now] {
+        /// Where it listens.
         listen: OrOff<SocketAddr>,
         /// Who may log in.
         user: String,
@@ -234,14 +234,24 @@ sections! {
         password_file: String,
         /// The environment variable that holds it.
         password_env: String,
-        /// What the server keeps of it.
+        /// What a server would keep of it.
         password_hash: Secret,
+        /// Encryption towards administrators' clients.
+        tls: EndpointTlsMode,
+        /// The certificate to show them.
+        tls_cert: String,
+        /// That one's key.
+        tls_key: String,
+        /// Authorities that their certificates may come from.
+        tls_ca: String,
+        /// How long a pause holds sessions back.
+        pause_limit: Duration,
     }
 
     /// `[log]`: log lines.
     RawLog [Restart] {
         /// The least severe level that is written.
-        level: slog::Level,
+        level: slog::Level [Now],
         /// How a line looks.
         format: Format,
     }

@@ -3,8 +3,14 @@
 use config::{Map, Value, ValueKind};
 
 use super::problem::{Place, Problem};
-use super::value::{Read, Wrong};
+use super::value::{Read, Wrong, whole};
 use super::vault::Vault;
+
+/// How messages call the first layer.
+pub(super) const DEFAULTS_NAME: &str = "built-in default.toml";
+
+/// In place of a secret.
+const HIDDEN: &str = "(hidden)";
 
 /// Where a value that no layer claims is said to be.
 const NOWHERE: &str = "configuration";
@@ -15,6 +21,8 @@ pub(super) struct Table {
     /// Where it begins, and its path.
     pub(super) place: Place,
     values: Map<String, Value>,
+    /// Keys that have the built-in entry's values.
+    usual: Vec<String>,
 }
 
 /// What a key came to.
@@ -28,11 +36,23 @@ pub(super) struct Field<T> {
     pub(super) place: Place,
 }
 
+/// What a key came to, for people to read; never a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    /// Its path.
+    pub key: String,
+    /// Its value as a file would have it, `(hidden)` for a secret.
+    pub value: String,
+    /// Which layer says so, and where.
+    pub source: String,
+}
+
 /// Reads values and notes problems.
 #[derive(Debug)]
 pub(super) struct Reader<'v> {
     vault: &'v Vault,
     problems: Vec<Problem>,
+    effective: Vec<Effective>,
 }
 
 impl Table {
@@ -40,16 +60,21 @@ impl Table {
     pub(super) fn new(value: Value, path: &str) -> Self {
         let place = Place::new(origin(&value), path);
         match value.kind {
-            ValueKind::Table(values) => Self { place, values },
-            _ => Self { place, values: Map::new() },
+            ValueKind::Table(values) => Self { place, values, usual: Vec::new() },
+            _ => Self { place, values: Map::new(), usual: Vec::new() },
         }
+    }
+
+    /// The same, of which these keys were left out.
+    pub(super) fn completed(self, usual: Vec<String>) -> Self {
+        Self { usual, ..self }
     }
 }
 
 impl<'v> Reader<'v> {
     /// A reader that finds secrets in a vault.
     pub(super) fn new(vault: &'v Vault) -> Self {
-        Self { vault, problems: Vec::new() }
+        Self { vault, problems: Vec::new(), effective: Vec::new() }
     }
 
     /// Reads one key of a table.
@@ -59,6 +84,12 @@ impl<'v> Reader<'v> {
             return Field { value: None, given: false, place: Place::new(&table.place.source, path) };
         };
         let place = Place::new(value.origin().unwrap_or(&table.place.source), path);
+        let usual = table.usual.iter().any(|usual| usual == key);
+        self.effective.push(Effective {
+            key: place.key.clone(),
+            value: if Vault::guards(key) { HIDDEN.to_owned() } else { whole(value) },
+            source: if usual { DEFAULTS_NAME.to_owned() } else { place.source.clone() },
+        });
         let value = match T::read(value, self.vault) {
             Ok(value) => Some(value),
             Err(wrong) => {
@@ -69,9 +100,9 @@ impl<'v> Reader<'v> {
         Field { value, given: true, place }
     }
 
-    /// Ends the reading.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        self.problems
+    /// Ends the reading: what was wrong, and what there is.
+    pub(super) fn finish(self) -> (Vec<Problem>, Vec<Effective>) {
+        (self.problems, self.effective)
     }
 
     fn note(&mut self, place: &Place, Wrong { what, expected }: Wrong) {

@@ -195,6 +195,15 @@ fn listed(value: &Value) -> Option<Listed> {
     text(value).map(|text| Listed { text: text.to_owned(), source: value.origin().map(str::to_owned) })
 }
 
+/// The whole value, as a file would have it.
+pub(super) fn whole(value: &Value) -> String {
+    match &value.kind {
+        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::Array(values) => format!("[{}]", values.iter().map(whole).collect::<Vec<_>>().join(", ")),
+        _ => shown(value),
+    }
+}
+
 fn shown(value: &Value) -> String {
     match &value.kind {
         ValueKind::String(text) if text.chars().count() > SHOWN_CHARACTERS => {

@@ -23,14 +23,14 @@ pub fn start(plan: &ProxyPlan, logger: Logger) -> anyhow::Result<ProxyHandle> {
     let (stop, stopped) = oneshot::channel::<()>();
     let thread = thread::Builder::new().name("greenroom".to_owned()).spawn(move || {
         actix_rt::System::new().block_on(async move {
-            let running = match greenroom_actors::start(loaded.settings, &mut Inherited::default(), logger) {
+            let running = match greenroom_actors::start(loaded.settings, &mut Inherited::default(), logger, None) {
                 Ok(running) => running,
                 // Whoever waits for the start takes it.
                 Err(error) => return drop(started.send(Err(error))),
             };
             let _ = started.send(Ok(()));
             let _ = stopped.await;
-            running.drain().await;
+            running.drain(false).await;
         });
     })?;
     start.recv().context("the proxy's thread ended")??;

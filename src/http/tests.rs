@@ -3,9 +3,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use greenroom_actors::Status;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
-use super::{Inherited, Ready, bind, serve};
+use super::{Inherited, Pages, Ready, bind, serve};
 
 /// An address that was free a moment ago.
 fn free_address() -> SocketAddr {
@@ -28,10 +29,11 @@ fn pages_tell_health_readiness_and_metrics() {
     let answer = Arc::clone(&is_ready);
     let ready: Ready =
         Arc::new(move || if answer.load(Ordering::SeqCst) { Ok(()) } else { Err("no healthy node".into()) });
+    let pages = Pages { ready, status: Arc::new(|| Box::pin(async { Status::default() })) };
     let address = free_address();
 
     actix_rt::System::new().block_on(async move {
-        let server = serve(bind(address, &mut Inherited::default()).unwrap(), recorder.handle(), ready).unwrap();
+        let server = serve(bind(address, &mut Inherited::default()).unwrap(), recorder.handle(), pages).unwrap();
         let handle = server.handle();
         actix_rt::spawn(server);
         let ask = move |path: &'static str| async move {
@@ -47,6 +49,13 @@ fn pages_tell_health_readiness_and_metrics() {
         let metrics = ask("/metrics").await;
         assert!(metrics.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{metrics}");
         assert!(metrics.contains("greenroom_test_total 7"), "{metrics}");
+        let page = ask("/").await;
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains("<title>Greenroom</title>"), "{page}");
+        assert!(
+            !page.contains("http://") || page.matches("http://").count() == page.matches("http://www.w3.org/").count()
+        );
+        let status = ask("/api/v1/status").await;
+        assert!(status.contains("content-type: application/json") && status.contains("\"endpoints\":[]"), "{status}");
         assert!(ask("/elsewhere").await.starts_with("HTTP/1.1 404"));
         handle.stop(true).await;
     });

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal};
 use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use slog::{Drain, Level, LevelFilter, Logger, Never, crit, o};
+use slog::{Drain, Level, Logger, Never, OwnedKVList, Record, crit, o};
 use slog_async::{Async, AsyncGuard, OverflowStrategy};
 use slog_json::Json;
 use slog_term::{FullFormat, PlainDecorator, TermDecorator};
@@ -54,10 +56,61 @@ impl fmt::Display for Format {
     }
 }
 
+/// The least severe level that is written, which may change while the log runs.
+#[derive(Debug, Clone)]
+pub struct Threshold(Arc<AtomicUsize>);
+
+impl Threshold {
+    fn new(level: Level) -> Self {
+        Self(Arc::new(AtomicUsize::new(level.as_usize())))
+    }
+
+    /// The level.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        Level::from_usize(self.0.load(Ordering::Relaxed)).unwrap_or(Level::Info)
+    }
+
+    /// From now on it is this one.
+    pub fn set(&self, level: Level) {
+        self.0.store(level.as_usize(), Ordering::Relaxed);
+    }
+}
+
+/// The word for a level.
+#[must_use]
+pub fn word(level: Level) -> &'static str {
+    LEVELS.iter().find(|(_, known)| *known == level).map_or("info", |(word, _)| word)
+}
+
+/// Lets through what is severe enough.
+struct Sieve<D> {
+    drain: D,
+    threshold: Threshold,
+}
+
+impl<D: Drain> Drain for Sieve<D> {
+    type Ok = Option<D::Ok>;
+    type Err = D::Err;
+
+    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<Self::Ok, Self::Err> {
+        if !self.is_enabled(record.level()) {
+            return Ok(None);
+        }
+        self.drain.log(record, values).map(Some)
+    }
+
+    fn is_enabled(&self, level: Level) -> bool {
+        level.is_at_least(self.threshold.level())
+    }
+}
+
 /// A running log. What still waits is written when this is dropped, so it is the last thing to go.
 pub struct Log {
     /// The root of all loggers.
     pub logger: Logger,
+    /// What it lets through.
+    pub threshold: Threshold,
     _writer: AsyncGuard,
 }
 
@@ -110,7 +163,9 @@ where
         .thread_name("log".to_owned())
         .build_with_guard();
     // A log that cannot be written is no reason to end a session: errors are ignored, not passed on.
-    Log { logger: Logger::root(LevelFilter::new(writer, level).ignore_res(), o!()), _writer: guard }
+    let threshold = Threshold::new(level);
+    let sieve = Sieve { drain: writer, threshold: threshold.clone() };
+    Log { logger: Logger::root(sieve.ignore_res(), o!()), threshold, _writer: guard }
 }
 
 fn human<D: slog_term::Decorator>(decorator: D) -> impl Drain<Ok = (), Err = Never> {

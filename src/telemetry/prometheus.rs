@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use greenroom_actors::Sample;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Upper bounds of the buckets of every histogram whose name ends in `_seconds`: from a statement on a warm local
@@ -28,6 +29,19 @@ pub fn render(metrics: &PrometheusHandle) -> String {
     metrics.render()
 }
 
+/// The samples of such a text.
+#[must_use]
+pub fn samples(text: &str) -> Vec<Sample> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let read = |line: &str| {
+        let (name, value) = line.rsplit_once(' ')?;
+        let (name, labels) = name.split_once('{').unwrap_or((name, "}"));
+        let labels = labels.strip_suffix('}').unwrap_or(labels).to_owned();
+        Some(Sample { name: name.to_owned(), labels, value: value.parse().ok()? })
+    };
+    lines.filter_map(read).collect()
+}
+
 /// Keeps the recorder's memory bounded where nobody asks for metrics. Never ends.
 pub async fn upkeep(metrics: PrometheusHandle) {
     let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
@@ -43,7 +57,15 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{builder, render};
+    use super::{builder, render, samples};
+
+    #[test]
+    fn samples_are_read_back() {
+        let text = "# HELP a b\n# TYPE a counter\na{x=\"1\",y=\"z w\"} 2\n\nb 0.5\n";
+        let found: Vec<_> = samples(text).into_iter().map(|it| (it.name, it.labels, it.value)).collect();
+        let expected = [("a", "x=\"1\",y=\"z w\"", 2.0), ("b", "", 0.5)];
+        assert_eq!(found, expected.map(|(name, labels, value)| (name.to_owned(), labels.to_owned(), value)));
+    }
 
     #[test]
     fn seconds_have_buckets_and_names_stay_as_given() {

@@ -292,8 +292,7 @@ impl Proxy {
 
     fn wait_until_it_listens(&mut self) {
         let deadline = Instant::now() + LIMIT;
-        // The admin console does not listen yet.
-        for address in [self.address, self.http] {
+        for address in [self.address, self.http, self.admin] {
             while TcpStream::connect(address).is_err() {
                 if let Some(status) = self.process.try_wait().unwrap() {
                     panic!("the proxy ended while starting ({status}):\n{}", self.log());

@@ -89,6 +89,22 @@ pub(crate) enum Start {
 }
 
 impl Start {
+    /// Whose it is.
+    pub(crate) fn account(&self) -> Arc<Account> {
+        match self {
+            Self::Open { blueprint, .. } => Arc::clone(&blueprint.account),
+            Self::Adopt { card, .. } => Arc::clone(&card.account),
+        }
+    }
+
+    /// The server's id of it, where it is open already.
+    pub(crate) fn thread_id(&self) -> Option<u32> {
+        match self {
+            Self::Open { .. } => None,
+            Self::Adopt { card, .. } => Some(card.thread_id),
+        }
+    }
+
     /// The database that it is opened with.
     pub(crate) fn database(&self) -> Option<&[u8]> {
         match self {
@@ -192,7 +208,7 @@ struct Draft {
     tracked: bool,
     gtids: bool,
     retire: Option<Instant>,
-    account: u32,
+    account: Arc<Account>,
 }
 
 async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings) -> Result<(Stream, Draft), Attempt> {
@@ -230,7 +246,7 @@ async fn attempt(permit: &Permit, blueprint: &Blueprint, settings: &NodeSettings
     };
     let (whoami, defaults) = look(&mut stream, capabilities.flags, trackers, flavor, permit.node()).await?;
     let retire = settings.max_lifetime.map(|age| Instant::now() + spread(age, greeting.thread_id));
-    let (collation, account) = (blueprint.collation, blueprint.account.id);
+    let (collation, account) = (blueprint.collation, Arc::clone(&blueprint.account));
     let capabilities = capabilities.flags;
     Ok((stream, Draft { greeting, capabilities, whoami, defaults, collation, tracked, gtids, retire, account }))
 }

@@ -78,11 +78,11 @@ impl BackendConnection {
 
     fn ready(&mut self, wire: Box<Wire>, opened: Option<u16>, ctx: &mut Context<Self>) {
         let rest = Rest::of(&wire.card.state);
-        let retire = wire.card.retire;
+        let (retire, thread_id) = (wire.card.retire, wire.card.thread_id);
         self.wire = Some(wire);
         // The watch had its turn in this round, with nothing to look at: this makes another round.
         ctx.spawn(actix::fut::ready(()));
-        self.shard.do_send(Ready { backend: self.id, rest, opened, retire });
+        self.shard.do_send(Ready { backend: self.id, rest, thread_id, opened, retire });
     }
 
     /// Closes the socket and tells the shard; the first reason stands.

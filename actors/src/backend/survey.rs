@@ -68,7 +68,7 @@ const BLIND: &str = "SELECT IF(COALESCE(CURRENT_ROLE(), 'NONE')='NONE' AND EXIST
 /// [`ExchangeError`]; the connection is then of no use to anybody.
 pub(super) async fn survey(wire: &mut Wire, log: &Logger) -> Result<(), ExchangeError> {
     let node = Arc::clone(wire.card.permit.node());
-    let account = wire.card.account;
+    let account = wire.card.account.id;
     let claim = wire.card.claim.take().or_else(|| node.surveys().claim(account).filter(|_| wire.card.tracked));
     let (Some(claim), Some(facts)) = (claim, node.facts()) else { return Ok(()) };
     let mut batch = Batch::new(wire.card.capabilities).rows(MOST + 1);

@@ -6,6 +6,7 @@ use std::time::Instant;
 use actix::Addr;
 
 use super::BackendId;
+use crate::account::Account;
 use crate::backend::BackendConnection;
 use crate::node::Node;
 
@@ -29,6 +30,12 @@ pub(crate) struct Member {
     pub(crate) key: u32,
     pub(crate) node: Arc<Node>,
     pub(crate) doing: Doing,
+    /// Whose it is.
+    pub(crate) account: Arc<Account>,
+    /// The server's id of it, once it is open.
+    pub(crate) thread_id: Option<u32>,
+    /// When it came here.
+    pub(crate) since: Instant,
     /// The database that it was to be opened with.
     pub(crate) database: Option<Box<[u8]>>,
     /// When it should be retired.
@@ -101,6 +108,14 @@ impl Crew {
         let due = |member: &Member| member.doing == Doing::Idle && member.retire.is_some_and(|at| at <= now);
         let places = self.places.iter().zip(0..);
         places.filter(|((_, member), _)| member.as_ref().is_some_and(due)).map(|(_, slot)| slot).collect()
+    }
+
+    /// Every connection with its name.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (BackendId, &Member)> {
+        let places = self.places.iter().zip(0..);
+        places.filter_map(|((generation, member), slot)| {
+            Some((BackendId { shard: self.shard, slot, generation: *generation }, member.as_ref()?))
+        })
     }
 
     /// Every connection.

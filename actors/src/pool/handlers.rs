@@ -7,8 +7,8 @@ use actix::{AsyncContext, Context, Handler};
 
 use super::crew::Doing;
 use super::{
-    Adopt, Drain, Gone, Health, Lease, NodeChanged, Pinned, PoolShard, Ready, Refusal, Release, Room, ShardView,
-    Snapshot, Tick, Transfer, Unpinned,
+    Adopt, Drain, Gone, Health, Lease, NodeChanged, Pinned, PoolShard, Ready, Refusal, Regate, Release, Room,
+    ShardView, Snapshot, Tick, Transfer, Unpinned,
 };
 use crate::backend::Start;
 use crate::end::BackendEnd;
@@ -25,7 +25,8 @@ impl Handler<Lease> for PoolShard {
             return refuse(lease, Refusal::Draining);
         }
         let since = lease.since.unwrap_or_else(Instant::now);
-        self.route(lease, since, ctx);
+        let deadline = since + lease.ticket.endpoint.settings.lease_timeout;
+        self.route(lease, since, deadline, ctx);
     }
 }
 
@@ -49,7 +50,7 @@ impl Handler<Ready> for PoolShard {
 
     fn handle(&mut self, ready: Ready, ctx: &mut Context<Self>) {
         let Some(member) = self.crew.get_mut(ready.backend) else { return };
-        member.retire = ready.retire;
+        (member.retire, member.thread_id) = (ready.retire, Some(ready.thread_id));
         let (was, key, node) = (member.doing, member.key, Arc::clone(&member.node));
         if was == Doing::Opening {
             self.opened(key, &node);
@@ -120,6 +121,7 @@ impl Handler<Tick> for PoolShard {
         self.expire_idle(tick.now);
         self.refuse_late(tick.now);
         self.refuse_homeless(tick.now);
+        self.refuse_held(tick.now);
         let me = ctx.address();
         for node in self.nodes() {
             // An answer to our begging may have been lost with the shard that it was asked of.
@@ -149,6 +151,14 @@ impl Handler<NodeChanged> for PoolShard {
             Health::Role => self.reroute(changed.node, ctx),
             Health::Down => self.desert(changed.node, ctx),
         }
+    }
+}
+
+impl Handler<Regate> for PoolShard {
+    type Result = ();
+
+    fn handle(&mut self, _: Regate, ctx: &mut Context<Self>) {
+        self.regate(ctx);
     }
 }
 
@@ -219,7 +229,8 @@ pub(super) fn refuse(lease: Lease, refusal: Refusal) {
 }
 
 pub(super) fn down(node: &crate::node::Node) -> Refusal {
-    Refusal::Down { node: Arc::from(node.settings().name.as_str()), reason: node.fault() }
+    let reason = if node.is_up() { Arc::from("an administrator has drained it") } else { node.fault() };
+    Refusal::Down { node: Arc::from(node.settings().name.as_str()), reason }
 }
 
 impl PoolShard {

@@ -109,6 +109,11 @@ impl<T> Line<T> {
         self.heads().map(|waiter| self.turn_of(waiter)).min()
     }
 
+    /// Everybody in it, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiter<T>> {
+        self.by_key.values().flatten().map(|(_, waiter)| waiter)
+    }
+
     /// When the longest waiter came.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.head().map(|(_, waiter)| waiter.since)

@@ -101,6 +101,8 @@ pub(crate) struct Release {
 pub(crate) struct Ready {
     pub(crate) backend: BackendId,
     pub(crate) rest: Rest,
+    /// The server's id of it.
+    pub(crate) thread_id: u32,
     /// The collation id of its login, where it has just been opened.
     pub(crate) opened: Option<u16>,
     /// When it should be retired.
@@ -161,6 +163,11 @@ pub(crate) enum Health {
     /// The supervisor's backoff is over: connections may be opened again.
     Retry,
 }
+
+/// An administrator has paused, resumed, drained or enabled something: the sluices say what.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Regate;
 
 /// Another shard starves: give it an idle connection of this key, or close one to make room.
 #[derive(Debug, Message)]

@@ -1,5 +1,6 @@
 //! owns: the idle connections of one worker by key and state, and the line of those who wait for one.
-//! is told: `Lease`, `Release`, `Ready`, `Gone`, `Pinned`, `Unpinned`, `Tick`, `NodeChanged`, `Transfer`, `Adopt`, `Room`, `Drain`, `Snapshot`, `Census`.
+//! is told: `Lease`, `Release`, `Ready`, `Gone`, `Pinned`, `Unpinned`, `Tick`, `NodeChanged`, `Transfer`, `Adopt`, `Room`, `Drain`, `Snapshot`, `Census`,
+//!     `Regate`, `ShowPool`, `ShowClients`, `Unrest`.
 //! tells: connections `Lend`, `Expire`, `Move`; other shards `Transfer`, `Room`; the supervisor `Failed`.
 //! ends when: its worker does.
 
@@ -12,6 +13,7 @@ mod line;
 mod messages;
 mod refusal;
 mod route;
+mod shown;
 mod upkeep;
 
 use std::rc::Rc;
@@ -26,10 +28,11 @@ use self::idle::{Idle, Resting};
 use self::keys::Keys;
 use self::line::{Shares, Turn, Waiter};
 pub(crate) use self::messages::{
-    Adopt, BackendId, Drain, Gone, Health, Lease, NodeChanged, Pinned, Ready, Release, Rest, Room, ShardView, Snapshot,
-    Tick, Ticket, Transfer, Unpinned,
+    Adopt, BackendId, Drain, Gone, Health, Lease, NodeChanged, Pinned, Ready, Regate, Release, Rest, Room, ShardView,
+    Snapshot, Tick, Ticket, Transfer, Unpinned,
 };
 pub(crate) use self::refusal::{DATABASE_REFUSED, Refusal};
+pub(crate) use self::shown::{PoolView, ShowPool, ShownPool};
 use crate::backend::{BackendConnection, Blueprint, Expire, Lend, Move, Start};
 use crate::end::BackendEnd;
 use crate::grant::Found;
@@ -66,6 +69,8 @@ pub(crate) struct PoolShard {
     desks: Vec<Desk>,
     /// Those who wait for some node to become a primary.
     homeless: Vec<Waiter<Lease>>,
+    /// Those whom a pause holds back.
+    held: Vec<Waiter<Lease>>,
     draining: bool,
 }
 
@@ -86,6 +91,7 @@ impl PoolShard {
             idle: Idle::default(),
             desks: Vec::new(),
             homeless: Vec::new(),
+            held: Vec::new(),
             draining: false,
         }
     }
@@ -165,7 +171,7 @@ impl PoolShard {
     fn place(&mut self, slot: u32, rest: Rest, opened: Option<u16>, now: Instant) {
         let Some(member) = self.crew.at(slot) else { return };
         let (key, node) = (member.key, Arc::clone(&member.node));
-        if self.draining {
+        if self.draining || node.sluice.is_drained() {
             return self.expire(slot, BackendEnd::Drained);
         }
         if self.give_away(slot, key, rest, &node) {
@@ -279,7 +285,8 @@ impl PoolShard {
         let user = self.keys.user(key);
         self.desk(&node).gain(user);
         let (local, stage) = (Rc::clone(&self.local), Arc::clone(&self.stage));
-        let database = start.database().map(Box::from);
+        let (database, account, thread_id) = (start.database().map(Box::from), start.account(), start.thread_id());
+        let since = Instant::now();
         self.crew.add(|id| {
             let actor = BackendConnection::new(id, start, me.clone(), local, stage);
             let shard = me.clone();
@@ -288,7 +295,20 @@ impl PoolShard {
                     shard.do_send(Gone { backend: id, end: BackendEnd::Panicked, refusal: None, permit: None });
                 }
             });
-            Member { addr, key, node, doing, database, retire: None, spare: false, evicted: false, counted: false }
+            Member {
+                addr,
+                key,
+                node,
+                doing,
+                account,
+                thread_id,
+                since,
+                database,
+                retire: None,
+                spare: false,
+                evicted: false,
+                counted: false,
+            }
         })
     }
 

@@ -34,6 +34,9 @@ pub(crate) enum Refusal {
     /// As many wait as may.
     #[error("as many sessions of {} wait as may", .0.name())]
     Crowded(Arc<Gate>),
+    /// An administrator has paused this for longer than it may wait.
+    #[error("'{what}' has been paused by an administrator, and this has waited for {waited:?}")]
+    Paused { what: String, waited: Duration },
     /// The process is stopping.
     #[error("greenroom is shutting down")]
     Draining,

@@ -9,6 +9,7 @@ use greenroom_protocol::state::Charset;
 use super::handlers::{down, refuse};
 use super::line::Waiter;
 use super::{Lease, PoolShard, Refusal, Ticket};
+use crate::end::BackendEnd;
 use crate::endpoint::{Choice, Side};
 use crate::node::Node;
 use crate::settings::Access;
@@ -26,9 +27,10 @@ fn stand(lease: &mut Lease, room: bool) -> Result<(), Refusal> {
 
 impl PoolShard {
     /// Finds a lease, asked for at `since`, its place.
-    pub(super) fn route(&mut self, mut lease: Lease, since: Instant, ctx: &Context<Self>) {
-        let settings = Arc::clone(&lease.ticket.endpoint.settings);
-        let deadline = since + settings.lease_timeout;
+    pub(super) fn route(&mut self, mut lease: Lease, since: Instant, deadline: Instant, ctx: &Context<Self>) {
+        if lease.ticket.endpoint.sluice.is_closed() {
+            return self.hold_back(lease, since, None);
+        }
         let node = match lease.ticket.endpoint.pick(lease.ticket.side) {
             Choice::Node(node) => Arc::clone(node),
             Choice::NoPrimary => {
@@ -37,9 +39,15 @@ impl PoolShard {
                 }
                 return self.homeless.push(Waiter { key: 0, user: 0, since, deadline, request: lease });
             }
-            Choice::Nowhere => return refuse(lease, Refusal::NoNode(settings.name.clone())),
+            Choice::Nowhere => {
+                let name = lease.ticket.endpoint.settings.name.clone();
+                return refuse(lease, Refusal::NoNode(name));
+            }
         };
-        if !node.is_up() {
+        if node.sluice.is_closed() {
+            return self.hold_back(lease, since, Some(&node));
+        }
+        if !node.is_open() {
             let refusal = down(&node);
             return refuse(lease, refusal);
         }
@@ -87,7 +95,7 @@ impl PoolShard {
         }
         moved.sort_by_key(|waiter| waiter.since);
         for waiter in moved.into_iter().filter(|waiter| !waiter.request.reply.is_closed()) {
-            self.route(waiter.request, waiter.since, ctx);
+            self.route(waiter.request, waiter.since, waiter.deadline, ctx);
         }
     }
 
@@ -106,9 +114,69 @@ impl PoolShard {
                 (Access::ReadOnly, _) => false,
             };
             match elsewhere {
-                true => self.route(waiter.request, waiter.since, ctx),
+                true => self.route(waiter.request, waiter.since, waiter.deadline, ctx),
                 false => refuse(waiter.request, down(&node)),
             }
+        }
+    }
+
+    /// A pause of its endpoint, or of this node, lets it wait.
+    fn hold_back(&mut self, mut lease: Lease, since: Instant, node: Option<&Node>) {
+        let endpoint = &lease.ticket.endpoint;
+        // Nobody is turned away for having waited behind a pause.
+        lease.standing.get_or_insert_with(|| endpoint.gate.stand_by());
+        let sluice = node.map_or(&endpoint.sluice, |node| &node.sluice);
+        let deadline = sluice.deadline(since, self.stage.pause_limit(), endpoint.settings.lease_timeout);
+        self.held.push(Waiter { key: 0, user: 0, since, deadline, request: lease });
+    }
+
+    /// Sluices have been opened or closed: who waits is routed again, in the order in which they came, and what idles at a
+    /// drained node goes.
+    pub(super) fn regate(&mut self, ctx: &Context<Self>) {
+        let now = Instant::now();
+        let mut moved = std::mem::take(&mut self.held);
+        for waiter in &mut moved {
+            // What a pause took of its time is given back.
+            waiter.deadline = now + waiter.request.ticket.endpoint.settings.lease_timeout;
+        }
+        moved.append(&mut self.homeless);
+        for node in self.nodes() {
+            let shut = node.sluice.is_closed() || node.sluice.is_drained();
+            let desk = self.desk(&node);
+            let leaving = desk.line.remove(|waiter| shut || waiter.request.ticket.endpoint.sluice.is_closed());
+            desk.post();
+            for waiter in leaving {
+                self.keys.leave(waiter.key);
+                moved.push(waiter);
+            }
+            if node.sluice.is_drained() {
+                self.clear_out(&node);
+            }
+        }
+        moved.sort_by_key(|waiter| waiter.since);
+        for waiter in moved.into_iter().filter(|waiter| !waiter.request.reply.is_closed()) {
+            self.route(waiter.request, waiter.since, waiter.deadline, ctx);
+        }
+    }
+
+    /// Closes what idles at a node.
+    fn clear_out(&mut self, node: &Arc<Node>) {
+        while let Some(slot) = {
+            let keys = &self.keys;
+            self.idle.oldest(|shelf| keys.node(shelf.key) == Some(node.index))
+        } {
+            self.expire(slot, BackendEnd::Drained);
+        }
+    }
+
+    /// Refuses those whom a pause has held for longer than it may, and forgets those who went away.
+    pub(super) fn refuse_held(&mut self, now: Instant) {
+        let late = |waiter: &mut Waiter<Lease>| waiter.deadline <= now || waiter.request.reply.is_closed();
+        for waiter in self.held.extract_if(.., late).collect::<Vec<_>>() {
+            let waited = now.saturating_duration_since(waiter.since);
+            self.local.tally.timed_out(waited);
+            let what = waiter.request.ticket.endpoint.settings.name.clone();
+            refuse(waiter.request, Refusal::Paused { what, waited });
         }
     }
 

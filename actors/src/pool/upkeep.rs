@@ -116,9 +116,9 @@ impl PoolShard {
         }
     }
 
-    /// This worker's share of a node's `min_idle`; nothing where another process keeps it.
+    /// This worker's share of a node's `min_idle`; nothing where another process keeps it, or the node is drained.
     fn warm(&self, node: &Node) -> usize {
-        if self.stage.is_retiring() {
+        if self.stage.is_retiring() || node.sluice.is_drained() {
             return 0;
         }
         node.settings().min_idle.div_ceil(self.stage.workers().max(1))
@@ -143,7 +143,9 @@ impl PoolShard {
             idle: self.idle.len(),
             leased: count(Doing::Lent),
             cleaning: count(Doing::Cleaning),
-            waiting: self.desks.iter().map(|desk| desk.line.len()).sum(),
+            waiting: self.desks.iter().map(|desk| desk.line.len()).sum::<usize>()
+                + self.homeless.len()
+                + self.held.len(),
         }
     }
 

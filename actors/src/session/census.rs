@@ -30,11 +30,11 @@ pub(crate) struct Sessions {
     given: Cell<u32>,
 }
 
-struct Entry {
+pub(super) struct Entry {
     addr: Addr<ClientSession>,
-    control: Rc<Control>,
-    peer: Option<SocketAddr>,
-    endpoint: Arc<Endpoint>,
+    pub(super) control: Rc<Control>,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) endpoint: Arc<Endpoint>,
 }
 
 /// Keeps a session among its worker's for as long as it lives, however it ends.
@@ -77,6 +77,16 @@ pub(crate) struct Guest {
 }
 
 impl Sessions {
+    /// Shows each session to `look`.
+    pub(super) fn visit(&self, mut look: impl FnMut(u32, &Entry)) {
+        self.entries.borrow().iter().for_each(|(id, entry)| look(*id, entry));
+    }
+
+    /// What `shown` makes of each session.
+    pub(super) fn each<T>(&self, mut shown: impl FnMut(u32, &Entry) -> Option<T>) -> Vec<T> {
+        self.entries.borrow().iter().filter_map(|(id, entry)| shown(*id, entry)).collect()
+    }
+
     /// An id that nobody has. Each of so many workers gives every so-many-th, and they come round again after a thousand
     /// million sessions. A process that took over from another begins elsewhere: an id of a session there must not be one
     /// of another session here.
@@ -145,7 +155,7 @@ impl Entry {
     }
 }
 
-fn host(peer: SocketAddr) -> String {
+pub(super) fn host(peer: SocketAddr) -> String {
     format!("{}:{}", peer.ip().to_canonical(), peer.port())
 }
 

@@ -12,6 +12,7 @@ use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, Verdict, may_ask};
 use zeroize::Zeroize;
 
 use super::conversation::{Conversation, client_failed};
+use super::shape::UnderWay;
 use crate::buffer;
 use crate::end::SessionEnd;
 
@@ -129,6 +130,10 @@ impl Conversation {
     /// Marks bytes of the inlet as used; an empty one is given back.
     pub(super) fn consume(&mut self, count: usize) {
         self.tally.from_clients.set(self.tally.from_clients.get() + count as u64);
+        // What lies there from now on is something else.
+        if matches!(self.under_way, UnderWay::Text(..)) {
+            self.under_way = UnderWay::Nothing;
+        }
         if let Some(inlet) = self.client.inlet.as_mut() {
             inlet.consume(count);
         }

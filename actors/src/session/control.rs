@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Instant;
 
+use greenroom_protocol::sql::{PinReason, PinSet};
 use greenroom_protocol::state::SessionState;
 
 use super::claim::Claim;
@@ -33,6 +34,21 @@ pub(super) struct Control {
     running: Cell<Option<(u16, u32)>>,
     /// Somebody has asked where, to kill it.
     claim: RefCell<Option<Arc<Claim>>>,
+    /// It waits for its client, or behind a pause: nothing of it is under way.
+    resting: Cell<bool>,
+    /// A transaction was open when it last rested.
+    open: Cell<bool>,
+    /// What keeps it on its connection; empty and without memory for those whom nothing does.
+    pins: RefCell<Vec<Pinning>>,
+}
+
+/// A pin, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pinning {
+    pub(crate) reason: PinReason,
+    pub(crate) since: Instant,
+    /// The statement that began it, without its literals; empty where that was none, or nobody could read it.
+    pub(crate) shape: Arc<str>,
 }
 
 /// Where a session is.
@@ -48,7 +64,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// The node and the connection.
-    pub(super) fn lease(self) -> Option<(u16, u32)> {
+    pub(crate) fn lease(self) -> Option<(u16, u32)> {
         match self {
             Self::Leased(node, thread_id) => Some((node, thread_id)),
             Self::Idle | Self::Waiting => None,
@@ -77,6 +93,9 @@ impl Control {
             leased: Cell::default(),
             running: Cell::default(),
             claim: RefCell::default(),
+            resting: Cell::default(),
+            open: Cell::default(),
+            pins: RefCell::default(),
         }
     }
 
@@ -85,11 +104,13 @@ impl Control {
         let Some(account) = self.account.borrow().clone() else { return Killed::Denied };
         let busy = || {
             let (node, thread_id) = self.running.get()?;
-            Some(Busy { node, thread_id, claim: Arc::clone(self.claim.borrow_mut().get_or_insert_default()) })
+            let claim = Arc::clone(self.claim.borrow_mut().get_or_insert_default());
+            Some(Busy { node, thread_id, claim, account: Arc::clone(&account) })
         };
         // Whether somebody else's may be killed is for a server to judge.
         if kill.by.as_ref().is_some_and(|by| *by != account.user) {
-            return Killed::Foreign { account, endpoint: Arc::clone(&self.endpoint), busy: busy() };
+            let busy = busy();
+            return Killed::Foreign { account, endpoint: Arc::clone(&self.endpoint), busy };
         }
         if kill.what == What::Query {
             return busy().map_or(Killed::Idle, Killed::Busy);
@@ -115,13 +136,76 @@ impl Control {
         *self.account.borrow_mut() = Some(Arc::clone(account));
     }
 
-    /// It waits for its client from now on.
-    pub(super) fn rest(&self, state: &Arc<SessionState>) {
+    /// It waits for its client from now on, inside a transaction or not.
+    pub(super) fn rest(&self, state: &Arc<SessionState>, open: bool) {
         self.since.set(Some(Instant::now()));
+        self.resting.set(true);
+        self.open.set(open);
         let mut shown = self.state.borrow_mut();
         if !shown.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, state)) {
             *shown = Some(Arc::clone(state));
         }
+    }
+
+    /// It has something to do, or has stopped for a pause.
+    pub(super) fn stir(&self, resting: bool) {
+        self.resting.set(resting);
+    }
+
+    /// Whether something of it is under way on its connection.
+    pub(super) fn is_restless(&self) -> bool {
+        self.leased.get().is_some() && (self.open.get() || !self.resting.get())
+    }
+
+    /// Whether a transaction was open when it last rested.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
+    /// Notes which pins are new and which are over; `shape` is asked for where one is new.
+    pub(super) fn note_pins(&self, pins: PinSet, shape: impl FnOnce() -> Arc<str>) {
+        let mut kept = self.pins.borrow_mut();
+        kept.retain(|pin| pins.contains(pin.reason));
+        let new: Vec<_> = pins.iter().filter(|reason| kept.iter().all(|pin| pin.reason != *reason)).collect();
+        if !new.is_empty() {
+            let (shape, since) = (shape(), Instant::now());
+            kept.extend(new.into_iter().map(|reason| Pinning { reason, since, shape: Arc::clone(&shape) }));
+        }
+        if kept.is_empty() {
+            *kept = Vec::new();
+        }
+    }
+
+    /// What keeps it on its connection.
+    pub(super) fn pins(&self) -> Vec<Pinning> {
+        self.pins.borrow().clone()
+    }
+
+    /// Shows each of these to `look`; whether there are any.
+    pub(super) fn each_pin(&self, look: impl FnMut(&Pinning)) -> bool {
+        let pins = self.pins.borrow();
+        pins.iter().for_each(look);
+        !pins.is_empty()
+    }
+
+    /// Whose session it is, once it is logged in.
+    pub(super) fn account(&self) -> Option<Arc<Account>> {
+        self.account.borrow().clone()
+    }
+
+    /// Since when it has been where it is.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since.get()
+    }
+
+    /// Whether a statement of it runs on a server.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.get().is_some()
+    }
+
+    /// The state that it had when it last rested.
+    pub(super) fn state(&self) -> Option<Arc<SessionState>> {
+        self.state.borrow().clone()
     }
 
     /// It goes to the line for a connection, for its command of that moment, or leaves it.
@@ -140,13 +224,18 @@ impl Control {
         self.running.set(running);
     }
 
-    /// What others may see; nothing before the session's first idle moment.
-    pub(super) fn view(&self) -> Option<View> {
-        let place = match (self.leased.get(), self.waiting.get()) {
+    /// Where it is.
+    pub(super) fn place(&self) -> Place {
+        match (self.leased.get(), self.waiting.get()) {
             (Some((node, thread_id)), _) => Place::Leased(node, thread_id),
             (None, true) => Place::Waiting,
             (None, false) => Place::Idle,
-        };
+        }
+    }
+
+    /// What others may see; nothing before the session's first idle moment.
+    pub(super) fn view(&self) -> Option<View> {
+        let place = self.place();
         let (account, state) = (self.account.borrow().clone()?, self.state.borrow().clone()?);
         Some(View { account, state, place, since: self.since.get()? })
     }

@@ -28,6 +28,7 @@ use super::hold::Hold;
 use super::insight::Insight;
 use super::introduction;
 use super::previous::Previous;
+use super::shape::UnderWay;
 use super::split::Split;
 use super::statements::Statements;
 use super::work::work;
@@ -158,6 +159,8 @@ pub(super) struct Conversation {
     pub(super) soiled: bool,
     /// What is stored in the servers, as far as it matters to statements.
     pub(super) insight: Insight,
+    /// Where the text of its present command is.
+    pub(super) under_way: UnderWay,
     /// Its prepared statements.
     pub(super) statements: Statements,
     pub(super) grant: Option<Grant>,
@@ -255,6 +258,7 @@ impl Conversation {
             movable: false,
             soiled: false,
             insight: Insight::default(),
+            under_way: UnderWay::Nothing,
             statements: Statements::default(),
             grant: None,
             leased_at: None,
@@ -272,12 +276,13 @@ impl Conversation {
     /// It waits for its client from now on.
     fn rest(&mut self) {
         self.gauge.set(ClientState::Idle);
-        self.control.rest(&self.state);
+        self.control.rest(&self.state, self.hold.is_open());
     }
 
     /// A command has arrived.
     fn rise(&mut self) {
         self.clock = Instant::now();
+        self.control.stir(false);
         self.gauge.set(ClientState::Active);
     }
 

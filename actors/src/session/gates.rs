@@ -49,9 +49,10 @@ impl Conversation {
         let Some(_standing) = self.endpoint.gate.stand() else {
             return Err(NoLease::Refused(too_many_wait(&self.endpoint.gate)));
         };
-        let deadline = since + self.endpoint.settings.lease_timeout;
+        // While an administrator has paused what is behind the gate, nobody comes back from there.
+        let due = || self.endpoint.due(since, self.stage.pause_limit());
         let mut pass = pin!(gate.pass());
-        let mut late = pin!(tokio::time::sleep_until(deadline.into()));
+        let mut late = pin!(tokio::time::sleep_until(due().into()));
         let mut look = true;
         let passed = poll_fn(|cx| {
             if let Poll::Ready(pass) = pass.as_mut().poll(cx) {
@@ -62,6 +63,9 @@ impl Conversation {
             }
             if self.client.vanished(&mut look, cx) {
                 return Poll::Ready(Err(NoLease::Ended(SessionEnd::ClientClosed)));
+            }
+            if late.as_mut().poll(cx).is_ready() && due() > Instant::now() {
+                late.as_mut().reset(due().into());
             }
             late.as_mut().poll(cx).map(|()| {
                 let error = SqlError::gate_timeout(gate.name(), gate.max_connections(), since.elapsed());

@@ -160,7 +160,7 @@ impl Conversation {
             return Condition::Clean;
         };
         let card = &mut wire.card;
-        card.claim = card.permit.node().surveys().claim(card.account);
+        card.claim = card.permit.node().surveys().claim(card.account.id);
         if card.claim.is_some() { Condition::Used } else { Condition::Clean }
     }
 }

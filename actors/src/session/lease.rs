@@ -283,6 +283,7 @@ impl Conversation {
 
     /// Tells the connection which pins are new and which are over.
     pub(super) fn tell_pins(&mut self, before: PinSet) {
+        self.control.note_pins(self.hold.pins, || self.text_shape());
         let Some(grant) = &self.grant else { return };
         for reason in PinReason::ALL.iter().copied() {
             match (before.contains(reason), self.hold.pins.contains(reason)) {
@@ -297,6 +298,9 @@ impl Conversation {
     pub(super) fn release(&mut self, condition: Condition) {
         if let Some(grant) = self.grant.take() {
             self.control.set_leased(None);
+            if !self.hold.pins.is_empty() {
+                self.control.note_pins(PinSet::EMPTY, Arc::default);
+            }
             grant.release(condition, self.clock);
         }
         self.stop_reading();
@@ -447,6 +451,7 @@ pub(super) fn explain(refusal: Refusal, endpoint: &str) -> SqlError {
             SqlError::node_down(&endpoint, &format!("none of its servers takes writes, for {waited:.1?} so far"))
         }
         Refusal::Crowded(gate) => too_many_wait(&gate),
+        Refusal::Paused { what, waited } => SqlError::paused(&what, waited),
         Refusal::Draining => SqlError::shutting_down(),
     }
 }

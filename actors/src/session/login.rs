@@ -13,7 +13,7 @@ use greenroom_protocol::login::change_user::ChangeUser;
 use greenroom_protocol::login::charset;
 use greenroom_protocol::login::greeting::Greeting;
 use greenroom_protocol::login::plugin::Plugin;
-use greenroom_protocol::login::scramble::{self, Scramble};
+use greenroom_protocol::login::scramble::Scramble;
 use greenroom_protocol::login::server::{Answer, ClientLogin, Known, Proof, Step, Terms};
 use greenroom_protocol::login::voucher::voucher;
 use greenroom_protocol::secret::Secret;
@@ -33,6 +33,7 @@ use crate::grant::Condition;
 use crate::monitor::Probe;
 use crate::node::Facts;
 use crate::packets::{Packets, PacketsError};
+use crate::random::random_text;
 use crate::settings::PoolMode;
 use crate::stage::Main;
 use crate::tally::LoginResult;
@@ -95,7 +96,7 @@ impl Conversation {
         let greeting = Greeting {
             version: facts.version.clone(),
             thread_id: self.id,
-            scramble: random_scramble(),
+            scramble: random_text(),
             capabilities,
             charset: facts.charset,
             status: StatusFlags::SERVER_STATUS_AUTOCOMMIT,
@@ -299,7 +300,7 @@ impl Conversation {
             secure: self.client.is_private() || learns && self.client.is_local(),
             offered: wish.offered,
             scramble: wish.scramble,
-            fresh: random_scramble(),
+            fresh: random_text(),
             nonce: random_text(),
             salt: known.salt,
             rsa: Some(known.rsa),
@@ -429,17 +430,4 @@ impl Conversation {
         self.send_error(seq, &error).await?;
         Err(SessionEnd::Violation)
     }
-}
-
-fn random_scramble() -> Scramble {
-    random_text()
-}
-
-fn random_text<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    // Without randomness no login is safe; a system that has none to give does not come this far.
-    if getrandom::fill(&mut bytes).is_err() {
-        std::process::abort();
-    }
-    scramble::from_random(bytes)
 }

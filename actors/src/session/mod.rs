@@ -3,6 +3,8 @@
 //! tells: its shard `Lease`, `Release`; every shard `Census`, `Find`; backend connections `Return`, `Pin`, `Unpin`.
 //! ends when: the client leaves, breaks the protocol, is killed, or the process drains.
 
+mod beforehand;
+mod behind_pause;
 mod belongings;
 mod census;
 mod claim;
@@ -24,6 +26,7 @@ mod lease;
 mod locks;
 mod login;
 mod loss;
+mod operator;
 mod own;
 mod prepared;
 mod previous;
@@ -35,6 +38,8 @@ mod ready;
 mod replication;
 mod reset;
 mod rewrite;
+mod shape;
+mod shown;
 mod split;
 mod stand_in;
 mod statements;
@@ -54,7 +59,10 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler,
 pub(crate) use self::census::{SendAway, Sessions};
 use self::claim::Claim;
 use self::control::Control;
+pub(crate) use self::control::Place;
 use self::conversation::Conversation;
+pub(crate) use self::operator::{Felled, fell};
+pub(crate) use self::shown::{Attendee, CountClients, Counts, Headcount, Noise, ShowClients, Unrest};
 use crate::account::Account;
 use crate::endpoint::Endpoint;
 use crate::local::Local;
@@ -101,6 +109,8 @@ pub(crate) struct Busy {
     pub(crate) node: u16,
     pub(crate) thread_id: u32,
     pub(crate) claim: Arc<Claim>,
+    /// As whom it runs there.
+    pub(crate) account: Arc<Account>,
 }
 
 /// What a kill came to.

@@ -1,6 +1,5 @@
 //! One statement and its reply, from lease to release.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use greenroom_protocol::command::{Command, Expect};
@@ -10,7 +9,6 @@ use greenroom_protocol::packet::{self, HEADER, Repack};
 use greenroom_protocol::reply::{Boundary, Legs, Reply, ServerError};
 use greenroom_protocol::sql::named::Named;
 use greenroom_protocol::sql::{Facts, FoundRows, Kind, PinReason, PinSet, Reading, Verdict};
-use greenroom_protocol::track::ClientTrackers;
 
 use super::command::Incoming;
 use super::conversation::Conversation;
@@ -21,22 +19,11 @@ use super::prepared::{Draft, executes};
 use super::pump::Fault;
 use super::reader::{Body, Reader};
 use super::rewrite::not_answered;
+use super::shape::UnderWay;
 use super::variables::Assigns;
-use crate::backend::exchange::Batch;
 use crate::buffer::Buffer;
 use crate::end::SessionEnd;
 use crate::surveys::Change;
-
-/// Gives the trackers back to the client, who wants to set them: back to what a login finds.
-const HAND_OVER: &[u8] =
-    b"SET @@SESSION.session_track_system_variables=DEFAULT, @@SESSION.session_track_schema=DEFAULT, \
-    @@SESSION.session_track_state_change=DEFAULT, @@SESSION.session_track_transaction_info=DEFAULT";
-
-/// The same of the tracker that only MySQL has.
-const HAND_OVER_GTIDS: &[u8] = b"SET @@SESSION.session_track_gtids=DEFAULT";
-
-/// Empties the list of warnings. On MariaDB only a statement with a table does (measured).
-const CLEAR: &[u8] = b"SELECT 0 FROM (SELECT 0) nothing";
 
 /// One command on its way.
 pub(super) struct Turn {
@@ -72,6 +59,9 @@ pub(super) struct Turn {
 impl Conversation {
     /// Runs a command that a server must answer.
     pub(super) async fn statement(&mut self, command: Command, mut incoming: Incoming) -> Result<(), SessionEnd> {
+        if self.is_paused() && !Box::pin(self.wait_behind_pause(&mut incoming)).await? {
+            return Ok(());
+        }
         self.look_after_warnings(command);
         if self.is_reading() || command == Command::Query && !incoming.scanned.complete {
             let Some(still) = Box::pin(self.look_ahead(command, incoming)).await? else { return Ok(()) };
@@ -150,6 +140,7 @@ impl Conversation {
         if self.has_left_its_primary() {
             return Box::pin(self.demoted(&mut turn)).await;
         }
+        self.under_way = UnderWay::of(&turn);
         let bare = self.choose_side(&turn);
         turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, FoundRows::Server);
         if bare {
@@ -218,7 +209,6 @@ impl Conversation {
         if turn.command == Command::SetOption {
             self.note_option(&turn.incoming);
         }
-        self.consume_turn(turn);
         self.count_side(turn.command);
         self.control.set_running(None);
         if let Some(claim) = self.control.take_claim()
@@ -231,6 +221,7 @@ impl Conversation {
         let pin = self.note_statements(turn);
         // What has no reply, or a bare text, is no statement: warnings and row counts of the last one stay (measured).
         if matches!(turn.command.expect(), Expect::Nothing | Expect::Text) {
+            self.consume_turn(turn);
             return self.share_statistics();
         }
         let mut effects = turn.effects;
@@ -252,6 +243,8 @@ impl Conversation {
             self.hold.pins.insert(PinReason::Diagnostics);
             self.tell_pins(before);
         }
+        self.put_away();
+        self.consume_turn(turn);
     }
 
     pub(super) fn consume_turn(&mut self, turn: &Turn) {
@@ -418,39 +411,6 @@ impl Conversation {
                 return Ok(());
             }
         }
-    }
-
-    /// The session's last statement left no warnings, else it would have kept its connection; but restoring its state
-    /// on this one may have (a deprecated character set).
-    pub(super) async fn clear_diagnostics(&mut self) -> Result<(), Fault> {
-        self.ask_beforehand(CLEAR).await
-    }
-
-    /// Has the server do something before the client's statement, which has not been sent then.
-    async fn ask_beforehand(&mut self, sql: &[u8]) -> Result<(), Fault> {
-        let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
-            return Err(Fault::Unsent("there is no connection".to_owned()));
-        };
-        let mut batch = Batch::new(wire.card.capabilities);
-        batch.add(Command::Query, sql);
-        batch.run(&mut wire.stream).await.map(drop).map_err(|error| Fault::Unsent(error.to_string()))
-    }
-
-    /// The client sets trackers itself: from now on they are its own, and so is the connection.
-    async fn hand_over(&mut self) -> Result<(), Fault> {
-        if self.hold.pins.contains(PinReason::TrackerSettings) {
-            return Ok(());
-        }
-        self.ask_beforehand(HAND_OVER).await?;
-        if self.grant.as_ref().and_then(|grant| grant.card()).is_some_and(|card| card.gtids) {
-            self.ask_beforehand(HAND_OVER_GTIDS).await?;
-            self.lose_track();
-        }
-        let before = self.hold.pins;
-        self.hold.pins.insert(PinReason::TrackerSettings);
-        self.tell_pins(before);
-        (self.client.trackers, self.client.trackers_presumed) = (Arc::new(ClientTrackers::everything()), false);
-        Ok(())
     }
 }
 

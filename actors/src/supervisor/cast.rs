@@ -9,7 +9,8 @@ use rustc_hash::FxHashMap;
 use slog::Logger;
 
 use super::doors::Doors;
-use super::{Drain, Expiries, HandOver, House, Reload, ShardLost, Sockets, Supervisor, watch};
+use super::{Drain, Expiries, HandOver, House, Reload, ShardLost, Sockets, Supervisor, console, watch};
+use crate::console::{Office, Status, gather};
 use crate::credentials::Credentials;
 use crate::endpoint::{self, Endpoint};
 use crate::gate::Gate;
@@ -20,7 +21,7 @@ use crate::monitor::{NodeMonitor, Observed, Watch};
 use crate::node::Node;
 use crate::pool::{PoolShard, Snapshot};
 use crate::settings::{Address, EndpointSettings, NodeSettings, Settings};
-use crate::stage::{Main, Stage};
+use crate::stage::{Main, Sluiced, Stage};
 
 /// Why Greenroom did not start.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,14 @@ pub enum StartError {
         endpoint: String,
         /// Its address.
         address: Address,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The console's address can not be listened on.
+    #[error("the console cannot listen on {listen}: {source}")]
+    Console {
+        /// Its address.
+        listen: std::net::SocketAddr,
         /// What the system said.
         source: io::Error,
     },
@@ -57,10 +66,15 @@ impl Running {
         let _ = self.supervisor.send(Reload(Box::new(settings))).await;
     }
 
-    /// Stops: comes back when the last client has left, or was cut off at `drain_timeout`.
-    pub async fn drain(&self) {
+    /// Stops: comes back when the last client has left, or was cut off at `drain_timeout`; `patient`: is never cut off.
+    pub async fn drain(&self, patient: bool) {
         // The supervisor lives as long as the process: there is an answer.
-        let _ = self.supervisor.send(Drain).await;
+        let _ = self.supervisor.send(Drain { patient }).await;
+    }
+
+    /// How things stand.
+    pub async fn status(&self) -> Status {
+        gather(&self.stage).await
     }
 
     /// The listening sockets, for another process to share.
@@ -115,22 +129,31 @@ impl Running {
 
 /// Starts everybody, inside an actix system. Listens before anything else is started, so that a start either
 /// succeeds whole or leaves nothing behind. Endpoints listen on the sockets that are theirs among those handed over, and open
-/// their own where none are.
+/// their own where none are. Without an office there is no console.
 ///
 /// # Errors
 /// [`StartError`].
-pub fn start(settings: Settings, inherited: &mut Inherited, log: Logger) -> Result<Running, StartError> {
+pub fn start(
+    settings: Settings,
+    inherited: &mut Inherited,
+    log: Logger,
+    office: Option<Arc<dyn Office>>,
+) -> Result<Running, StartError> {
     let workers = settings.server.workers.max(1);
     let mut doors = Vec::new();
     for endpoint in &settings.endpoints {
         doors.push(Doors::find(endpoint, inherited, workers)?);
     }
+    let admin = settings.admin.clone().filter(|_| office.is_some());
+    let admin = admin.map(|admin| console::bind(&admin, inherited).map(|bound| (admin, bound))).transpose()?;
     let rsa = Arc::new(RsaKey::generate()?);
     let stage = Arc::new(Stage::new(log, &settings.server, &settings.monitor, inherited.generation()));
+    stage.limit_pauses(settings.pause_limit);
     let mut nodes = FxHashMap::default();
     for (index, node) in settings.nodes.iter().enumerate() {
         let index = u16::try_from(index).unwrap_or(u16::MAX);
-        nodes.insert(node.name.clone(), Arc::new(Node::new(index, Arc::clone(node), workers)));
+        let sluice = stage.sluice(Sluiced::Node, &node.name);
+        nodes.insert(node.name.clone(), Arc::new(Node::new(index, Arc::clone(node), workers, sluice)));
     }
     let arbiters: Vec<_> = (0..workers).map(|_| Arbiter::new()).collect();
     let shards = arbiters.iter().enumerate().map(|(worker, arbiter)| shard(worker, arbiter, &stage));
@@ -145,7 +168,9 @@ pub fn start(settings: Settings, inherited: &mut Inherited, log: Logger) -> Resu
         gates: FxHashMap::default(),
         workers: arbiters,
         backoffs: FxHashMap::default(),
-        drain_timeout: settings.server.drain_timeout,
+        settings: settings.clone(),
+        office,
+        console: None,
         expiries: Expiries::default(),
     };
     supervisor.expiries.watch(&settings.endpoints, &settings.nodes);
@@ -160,6 +185,10 @@ pub fn start(settings: Settings, inherited: &mut Inherited, log: Logger) -> Resu
     stage.set_nodes(all);
     for (endpoint, doors) in settings.endpoints.iter().zip(doors) {
         supervisor.open(endpoint, doors);
+    }
+    supervisor.show_endpoints();
+    if let Some((admin, bound)) = admin {
+        supervisor.open_console(admin, bound);
     }
     Ok(Running { supervisor: ctx.run(supervisor), stage })
 }
@@ -192,7 +221,8 @@ impl Supervisor {
         };
         let nodes = settings.nodes.iter().filter_map(node).collect();
         let gate = self.gate(settings);
-        Arc::new(Endpoint { settings: Arc::clone(settings), nodes, gate })
+        let sluice = self.stage.sluice(Sluiced::Endpoint, &settings.name);
+        Arc::new(Endpoint { settings: Arc::clone(settings), nodes, gate, sluice })
     }
 
     /// The gate of an endpoint, which goes on counting whom it counts under another address, too.
@@ -226,10 +256,11 @@ impl Supervisor {
 
     /// Takes new settings over. Sessions and connections that live keep what they were born with.
     pub(super) fn apply(&mut self, settings: Settings) {
-        self.stage.resettle(&settings.server);
+        self.settings = settings.clone();
+        self.resettle();
         self.stage.set_watch(Watch::new(&settings.monitor));
         self.stage.limits.resettle(&settings.limits);
-        self.drain_timeout = settings.server.drain_timeout;
+        self.apply_console(settings.admin);
         self.expiries.watch(&settings.endpoints, &settings.nodes);
         if let Some(main) = self.stage.main() {
             main.credentials.rewrite(settings.users);
@@ -249,7 +280,21 @@ impl Supervisor {
         for endpoint in &settings.endpoints {
             self.apply_endpoint(endpoint);
         }
+        self.show_endpoints();
         slog::info!(self.stage.log, "configuration reloaded"; "endpoints" => settings.endpoints.len(), "nodes" => settings.nodes.len());
+    }
+
+    /// The limits of the process itself.
+    pub(super) fn resettle(&self) {
+        self.stage.resettle(&self.settings.server);
+        self.stage.limit_pauses(self.settings.pause_limit);
+    }
+
+    /// Lets administrators see which endpoints there are.
+    pub(super) fn show_endpoints(&mut self) {
+        let endpoints = self.settings.endpoints.clone();
+        let endpoints = endpoints.iter().map(|endpoint| self.endpoint(endpoint)).collect();
+        self.stage.set_endpoints(endpoints);
     }
 
     /// Notes which nodes are still configured.
@@ -262,7 +307,7 @@ impl Supervisor {
         self.stage.set_nodes(current);
     }
 
-    fn apply_node(&mut self, settings: &Arc<NodeSettings>) {
+    pub(super) fn apply_node(&mut self, settings: &Arc<NodeSettings>) {
         let known = self.nodes.iter().rev().find(|node| node.settings().name == settings.name);
         match known {
             Some(node) if node.settings().address == settings.address => {
@@ -274,7 +319,8 @@ impl Supervisor {
             }
             // Another address is another server: its connections and counts have nothing to do with the old one's.
             _ => {
-                let node = Arc::new(Node::new(self.made_nodes, Arc::clone(settings), self.stage.workers()));
+                let sluice = self.stage.sluice(Sluiced::Node, &settings.name);
+                let node = Arc::new(Node::new(self.made_nodes, Arc::clone(settings), self.stage.workers(), sluice));
                 self.made_nodes = self.made_nodes.saturating_add(1);
                 self.attend(&node);
                 self.nodes.push(node);
@@ -282,7 +328,7 @@ impl Supervisor {
         }
     }
 
-    fn apply_endpoint(&mut self, settings: &Arc<EndpointSettings>) {
+    pub(super) fn apply_endpoint(&mut self, settings: &Arc<EndpointSettings>) {
         let endpoint = self.endpoint(settings);
         if let Some(house) = self.houses.iter().find(|house| house.name == settings.name) {
             house.listeners.iter().for_each(|listener| listener.do_send(Rearm(Arc::clone(&endpoint))));

@@ -1,10 +1,12 @@
 //! owns: the cast list, the clock that expires and refuses, restart budgets, the state of draining.
-//! is told: `Failed`, `Recovered`, `Reload`, `Sockets`, `HandOver`, `Drain`.
-//! tells: shards `Tick`, `NodeChanged`, `SendAway`, `Drain`; listeners `Rearm`, `Cease`, `Drain`.
+//! is told: `Failed`, `Recovered`, `Reload`, `Change`, `Current`, `Sockets`, `HandOver`, `Drain`.
+//! tells: shards `Tick`, `NodeChanged`, `SendAway`, `Drain`; listeners `Rearm`, `Cease`, `Drain`; the console `Rewrite`, `Drain`.
 //! ends when: the process does.
 
 mod backoff;
 mod cast;
+mod change;
+mod console;
 mod doors;
 mod expiry;
 pub(crate) mod watch;
@@ -22,7 +24,10 @@ use rustc_hash::FxHashMap;
 
 use self::backoff::{Backoff, Decision};
 pub use self::cast::{Running, StartError, start};
+pub(crate) use self::change::{Change, Current, Setting};
+use self::console::Console;
 use self::expiry::Expiries;
+use crate::console::Office;
 use crate::end::BackendEnd;
 use crate::gate::Gate;
 use crate::inherited::Handed;
@@ -56,7 +61,10 @@ pub(crate) struct Supervisor {
     gates: FxHashMap<String, Arc<Gate>>,
     workers: Vec<Arbiter>,
     backoffs: FxHashMap<u16, Backoff>,
-    drain_timeout: Duration,
+    /// Those in force, with what administrators have changed of them.
+    settings: Settings,
+    office: Option<Arc<dyn Office>>,
+    console: Option<Console>,
     expiries: Expiries,
     made_nodes: u16,
 }
@@ -111,7 +119,10 @@ pub(crate) struct HandOver;
 /// Stop: no new clients, transactions to their end within the timeout, then everything closed.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Drain;
+pub(crate) struct Drain {
+    /// There is no timeout.
+    pub(crate) patient: bool,
+}
 
 impl Supervisor {
     fn tell_shard(&self, shard: usize, node: u16, health: Health) {
@@ -209,7 +220,8 @@ impl Handler<Sockets> for Supervisor {
     type Result = io::Result<Vec<Handed>>;
 
     fn handle(&mut self, _: Sockets, _: &mut Context<Self>) -> Self::Result {
-        self.houses.iter().flat_map(|house| &house.sockets).map(Handed::again).collect()
+        let console = self.console.iter().map(|console| &console.socket);
+        self.houses.iter().flat_map(|house| &house.sockets).chain(console).map(Handed::again).collect()
     }
 }
 
@@ -218,6 +230,7 @@ impl Handler<HandOver> for Supervisor {
 
     fn handle(&mut self, _: HandOver, _: &mut Context<Self>) -> Self::Result {
         self.stage.retire();
+        self.leave_console();
         let houses = std::mem::take(&mut self.houses);
         Box::pin(async move {
             for listener in houses.iter().flat_map(|house| &house.listeners) {
@@ -231,7 +244,7 @@ impl Handler<HandOver> for Supervisor {
 impl Handler<Drain> for Supervisor {
     type Result = ResponseActFuture<Self, ()>;
 
-    fn handle(&mut self, _: Drain, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, drain: Drain, _: &mut Context<Self>) -> Self::Result {
         self.stage.drain();
         // With the sockets kept to be handed over: nobody may wait to be accepted where nobody accepts.
         for house in std::mem::take(&mut self.houses) {
@@ -240,9 +253,9 @@ impl Handler<Drain> for Supervisor {
         for shard in self.stage.shards() {
             shard.do_send(SendAway);
         }
-        let (stage, until) = (Arc::clone(&self.stage), Instant::now() + self.drain_timeout);
+        let (stage, until) = (Arc::clone(&self.stage), Instant::now() + self.settings.server.drain_timeout);
         let left = async move {
-            while stage.clients() > 0 && Instant::now() < until {
+            while stage.clients() > 0 && (drain.patient || Instant::now() < until) {
                 tokio::time::sleep(DRAIN_LOOK).await;
             }
             if stage.clients() > 0 {

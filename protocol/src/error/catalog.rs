@@ -58,6 +58,16 @@ impl SqlError {
         Self::new(1040, GENERAL, text)
     }
 
+    /// 1040 for a session that waited `waited` behind a pause of `what`, an endpoint or a node, longer than it may.
+    #[must_use]
+    pub fn paused(what: &str, waited: Duration) -> Self {
+        let text = format!(
+            "Too many connections: '{what}' has been paused by an administrator, and this has waited for {waited:.1?}; try again",
+            what = cut(what, 128)
+        );
+        Self::new(1040, GENERAL, text)
+    }
+
     /// 1043: the first packet of a login makes no sense.
     #[must_use]
     pub fn bad_handshake() -> Self {

@@ -23,6 +23,7 @@ pub mod read_back;
 pub mod reading;
 mod reported;
 pub mod route;
+pub mod shape;
 pub mod substitute;
 pub mod token;
 

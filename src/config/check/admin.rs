@@ -1,4 +1,7 @@
-//! `[admin]`: checked, though nothing listens there yet.
+//! `[admin]`: the administrators' console.
+
+use greenroom_actors::settings::AdminSettings;
+use greenroom_actors::tls::EndpointTlsMode;
 
 use super::Checker;
 use super::password::PasswordKeys;
@@ -8,28 +11,29 @@ use crate::config::raw::RawAdmin;
 const PASSWORD_KEYS: &str = "exactly one of password, password_file, password_env, password_hash";
 
 impl Checker<'_> {
-    /// Notes what would be wrong with the console.
-    pub(super) fn admin(&mut self, raw: &RawAdmin) {
-        if raw.listen.value.is_none_or(|listen| listen.0.is_none()) {
-            return;
-        }
-        self.warn(&raw.listen.place, "this build has no administrators' console yet: nothing listens there");
-        self.user_name(&raw.user);
+    /// The console; `Some(None)` where there is to be none, `None` where something is wrong.
+    pub(super) fn admin(&mut self, raw: &RawAdmin) -> Option<Option<AdminSettings>> {
+        let Some(listen) = raw.listen.value?.0 else { return Some(None) };
+        let user = self.user_name(&raw.user);
+        let tls = self.admin_tls(raw);
         let keys = PasswordKeys {
             inline: &raw.password,
             file: &raw.password_file,
             variable: &raw.password_env,
             hash: Some(&raw.password_hash),
         };
-        if self.exactly_one(keys, &raw.listen.place, PASSWORD_KEYS).is_none() {
-            return;
+        self.exactly_one(keys, &raw.listen.place, PASSWORD_KEYS)?;
+        if let Some(name) = raw.password_env.value.as_deref().filter(|name| self.sources.variable(name).is_none()) {
+            let what =
+                format!("environment variable {name} is not set: there is no console, since nobody could log in");
+            self.warn(&raw.password_env.place, what);
+            return Some(None);
         }
-        match raw.password_env.value.as_deref().filter(|name| self.sources.variable(name).is_none()) {
-            // With no console there is no login that the missing password could spoil.
-            Some(name) => self.warn(&raw.password_env.place, format!("environment variable {name} is not set")),
-            None => {
-                self.secret(keys);
-            }
+        let secret = self.secret(keys);
+        let open = matches!(raw.tls.value, Some(EndpointTlsMode::Disabled | EndpointTlsMode::Preferred));
+        if !listen.ip().is_loopback() && open {
+            self.warn(&raw.listen.place, "other machines can reach the console, and tls does not require encryption");
         }
+        Some(Some(AdminSettings { listen, user: user?, secret: secret?, tls: tls? }))
     }
 }

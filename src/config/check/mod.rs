@@ -50,13 +50,15 @@ impl<'s> Checker<'s> {
         self.warn_of_subjects(raw);
         let limits = self.limits(&raw.limits);
         let monitor = self.monitor(&raw.monitor);
-        self.admin(&raw.admin);
+        let admin = self.admin(&raw.admin);
+        let pause_limit = self.some_time(&raw.admin.pause_limit);
         self.listeners(raw);
         let log = LogSettings { level: raw.log.level.value?, format: raw.log.format.value? };
         let http = raw.http.listen.value?.0;
         let (server, nodes, endpoints) = (server?, nodes?, endpoints?);
-        let (users, limits, monitor) = (users?, limits?, monitor?);
-        Some((Settings { server, nodes, endpoints, users, limits, monitor, http }, log))
+        let (users, limits, monitor, admin) = (users?, limits?, monitor?, admin?);
+        let pause_limit = pause_limit?;
+        Some((Settings { server, nodes, endpoints, users, limits, monitor, http, admin, pause_limit }, log))
     }
 
     fn wrong(&mut self, place: &Place, what: impl Into<String>, expected: impl Into<String>) {

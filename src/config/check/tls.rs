@@ -11,7 +11,7 @@ use greenroom_actors::tls::{
 
 use super::Checker;
 use crate::config::problem::Place;
-use crate::config::raw::{RawEndpoint, RawNode};
+use crate::config::raw::{RawAdmin, RawEndpoint, RawNode};
 use crate::config::reader::Field;
 
 /// Permission of everybody to read a file.
@@ -19,19 +19,36 @@ const READABLE_BY_OTHERS: u32 = 0o004;
 
 const PEM: &str = "a file in PEM form";
 
+/// The keys of a listener's TLS.
+struct ListenerTls<'r> {
+    mode: &'r Field<EndpointTlsMode>,
+    cert: &'r Field<String>,
+    key: &'r Field<String>,
+    ca: &'r Field<String>,
+}
+
 impl Checker<'_> {
-    /// Encryption towards clients.
+    /// Encryption towards an endpoint's clients.
     pub(super) fn endpoint_tls(&mut self, raw: &RawEndpoint) -> Option<EndpointTls> {
-        let identity = self.identity(&raw.tls_cert, &raw.tls_key);
-        let trust = self.trust(&raw.tls_ca);
-        let (mode, place) = (raw.tls.value?, &raw.tls.place);
-        if mode == EndpointTlsMode::VerifyClient && !raw.tls_ca.given {
+        self.listener_tls(&ListenerTls { mode: &raw.tls, cert: &raw.tls_cert, key: &raw.tls_key, ca: &raw.tls_ca })
+    }
+
+    /// Encryption towards administrators' clients.
+    pub(super) fn admin_tls(&mut self, raw: &RawAdmin) -> Option<EndpointTls> {
+        self.listener_tls(&ListenerTls { mode: &raw.tls, cert: &raw.tls_cert, key: &raw.tls_key, ca: &raw.tls_ca })
+    }
+
+    fn listener_tls(&mut self, raw: &ListenerTls<'_>) -> Option<EndpointTls> {
+        let identity = self.identity(raw.cert, raw.key);
+        let trust = self.trust(raw.ca);
+        let (mode, place) = (raw.mode.value?, &raw.mode.place);
+        if mode == EndpointTlsMode::VerifyClient && !raw.ca.given {
             self.wrong(place, "\"verify-client\" without tls_ca trusts no certificate of any client", "tls_ca");
             return None;
         }
         if mode == EndpointTlsMode::Disabled {
-            self.unused(&[&raw.tls_cert, &raw.tls_key, &raw.tls_ca], "tls is \"disabled\"");
-        } else if mode != EndpointTlsMode::Preferred && !raw.tls_cert.given {
+            self.unused(&[raw.cert, raw.key, raw.ca], "tls is \"disabled\"");
+        } else if mode != EndpointTlsMode::Preferred && !raw.cert.given {
             self.warn(place, "without tls_cert the certificate is self-made: no client can tell who it speaks with");
         }
         let tls = EndpointTls::new(mode, identity?, trust?);

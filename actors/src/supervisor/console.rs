@@ -1,0 +1,98 @@
+//! The administrators' console: started, moved and taken away as the configuration says.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix::{Actor, Addr, Arbiter};
+
+use super::{StartError, Supervisor};
+use crate::console::{self, ConsoleListener, Rewrite};
+use crate::inherited::{Bound, Handed, Inherited};
+use crate::listener;
+use crate::settings::{Address, AdminSettings};
+
+/// A console that is there.
+pub(super) struct Console {
+    listen: SocketAddr,
+    listener: Addr<ConsoleListener>,
+    /// Its socket once more, to hand it over.
+    pub(super) socket: Handed,
+    /// What it shows is put together here, beside the workers and the supervisor's clock.
+    arbiter: Arbiter,
+}
+
+/// The name that the console's socket is handed over by.
+const SOCKET: &str = "admin";
+
+/// The console's socket, before its listener has it.
+pub(super) struct Door {
+    bound: TcpListener,
+    again: Handed,
+}
+
+/// Takes the console's address, with the socket that was handed over for it.
+pub(super) fn bind(settings: &AdminSettings, inherited: &mut Inherited) -> Result<Door, StartError> {
+    let listen = settings.listen;
+    let failed = |source| StartError::Console { listen, source };
+    let address = Address::Tcp { host: listen.ip().to_string(), port: listen.port() };
+    let (found, by_name) = inherited.claim(SOCKET, &address);
+    let bound = match found.into_iter().next() {
+        Some(Bound::Tcp(bound)) => bound,
+        Some(Bound::Unix(_)) => {
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "the console is for TCP alone")));
+        }
+        None => console::bind(listen).map_err(failed)?,
+    };
+    let name = if by_name && bound.local_addr().is_ok_and(|at| at != listen) { SOCKET } else { "" };
+    let again = bound.try_clone().map_err(failed)?;
+    Ok(Door { bound, again: Handed { name: name.to_owned(), socket: again.into() } })
+}
+
+impl Supervisor {
+    /// Starts it on its socket, where there is somebody behind the process to answer for it.
+    pub(super) fn open_console(&mut self, settings: AdminSettings, door: Door) {
+        let Door { bound, again: socket } = door;
+        let Some(office) = self.office.clone() else { return };
+        let arbiter = Arbiter::new();
+        let (listen, stage, settings) = (settings.listen, Arc::clone(&self.stage), Arc::new(settings));
+        let listener = ConsoleListener::start_in_arbiter(&arbiter.handle(), move |_| {
+            ConsoleListener::new(bound, settings, stage, office)
+        });
+        slog::info!(self.stage.log, "the console listens"; "address" => %listen);
+        self.console = Some(Console { listen, listener, socket, arbiter });
+    }
+
+    /// Takes new settings over. Whoever is logged in stays where his console does.
+    pub(super) fn apply_console(&mut self, settings: Option<AdminSettings>) {
+        match (&self.console, settings) {
+            (Some(console), Some(settings)) if console.listen == settings.listen => {
+                console.listener.do_send(Rewrite(Arc::new(settings)));
+            }
+            (_, settings) => {
+                self.close_console();
+                let Some(settings) = settings.filter(|_| self.office.is_some()) else { return };
+                match bind(&settings, &mut Inherited::default()) {
+                    Ok(door) => self.open_console(settings, door),
+                    Err(error) => slog::error!(self.stage.log, "reload: {error}"),
+                }
+            }
+        }
+    }
+
+    /// Another process has taken over: it accepts administrators, and those who are here stay.
+    pub(super) fn leave_console(&mut self) {
+        if let Some(console) = self.console.take() {
+            console.listener.do_send(listener::Drain);
+            self.workers.push(console.arbiter);
+        }
+    }
+
+    fn close_console(&mut self) {
+        if let Some(console) = self.console.take() {
+            slog::info!(self.stage.log, "the console no longer listens"; "address" => %console.listen);
+            console.listener.do_send(listener::Drain);
+            console.arbiter.stop();
+        }
+    }
+}

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Sources;
+use crate::explain::Dialect;
 use crate::telemetry::log::{Format, LEVELS};
 
 /// A connection-pooling proxy for MySQL and MariaDB.
@@ -34,7 +35,12 @@ enum Command {
     ///
     /// Ends with 0 if the configuration is valid. Otherwise every mistake is listed with its file, line and key,
     /// and the exit code is 64. Nothing is opened and no server is contacted. Passwords are not shown.
-    Check(Options),
+    Check(CheckArgs),
+    /// Say whether statements pin in a transaction pool, why, for how long, and what to write instead
+    ///
+    /// By their texts alone: triggers, views and routines of a server are not looked at. Ends with 0 if none of them pins,
+    /// with 2 if one does, or may.
+    Explain(ExplainArgs),
     /// Show Greenroom at work: many clients on few server connections, on this machine alone
     Demo(DemoArgs),
 }
@@ -69,6 +75,30 @@ enum LogFormat {
     Json,
 }
 
+/// What to check.
+#[derive(Debug, Clone, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    options: Options,
+    /// Show every key with its value and the file and line, variable or option that says so; secrets are hidden
+    #[arg(long)]
+    print: bool,
+}
+
+/// What to explain.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// Statements, each in quotes
+    #[arg(value_name = "SQL", required = true)]
+    pub statements: Vec<String>,
+    /// As an endpoint with pinning = "strict" takes them
+    #[arg(long)]
+    pub strict: bool,
+    /// Whose dialect they are in
+    #[arg(long, value_enum, value_name = "DIALECT", default_value_t = Dialect::Mysql)]
+    pub dialect: Dialect,
+}
+
 /// How large the demonstration is.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
@@ -94,8 +124,15 @@ pub struct DemoArgs {
 pub enum Task {
     /// Serve.
     Run(Sources),
-    /// Check the configuration.
-    Check(Sources),
+    /// Check the configuration; `print`: show each of its keys.
+    Check {
+        /// Where it comes from.
+        sources: Sources,
+        /// Show each key.
+        print: bool,
+    },
+    /// Explain statements.
+    Explain(ExplainArgs),
     /// Demonstrate.
     Demo(DemoArgs),
 }
@@ -104,7 +141,8 @@ const AFTER_HELP: &str = "\
 Environment: GREENROOM__SECTION__KEY sets one key over all files, for example GREENROOM__SERVER__MAX_CLIENTS=500 or
 GREENROOM__NODES__0__ADDRESS=db1:3306. Every key is documented in config/default.toml.
 
-Exit codes: 0 after an orderly end, 1 if the service could not start, 64 if arguments or configuration are wrong.";
+Exit codes: 0 after an orderly end, 1 if the service could not start, 2 if explain has found a statement that pins,
+64 if arguments or configuration are wrong.";
 
 impl Cli {
     /// What the command line asks for, with this process's environment.
@@ -114,7 +152,10 @@ impl Cli {
         match command {
             None => Task::Run(options.into_sources()),
             Some(Command::Run(more)) => Task::Run(options.and(more).into_sources()),
-            Some(Command::Check(more)) => Task::Check(options.and(more).into_sources()),
+            Some(Command::Check(more)) => {
+                Task::Check { sources: options.and(more.options).into_sources(), print: more.print }
+            }
+            Some(Command::Explain(args)) => Task::Explain(args),
             Some(Command::Demo(args)) => Task::Demo(args),
         }
     }
@@ -178,7 +219,19 @@ mod tests {
             run(&["--config", "a", "--set", "log.level=debug", "run", "--config", "b", "--log-level", "trace"]);
         assert_eq!(sources.files, ["a", "b"].map(std::path::PathBuf::from));
         assert_eq!(sources.sets, ["log.level=debug", "log.level=trace"]);
-        assert!(matches!(task(&["--config", "a", "check"]), Task::Check(sources) if sources.files.len() == 1));
+        assert!(
+            matches!(task(&["--config", "a", "check"]), Task::Check { sources, print: false } if sources.files.len() == 1)
+        );
+    }
+
+    #[test]
+    fn statements_are_explained() {
+        let Task::Explain(args) = task(&["explain", "--strict", "SET @a = 1", "SELECT 1"]) else {
+            panic!("another task")
+        };
+        assert_eq!((args.statements.len(), args.strict), (2, true));
+        assert!(matches!(task(&["check", "--print"]), Task::Check { print: true, .. }));
+        assert!(Cli::try_parse_from(["greenroom", "explain"]).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod explain;
 pub mod handover;
 pub mod http;
 pub mod manager;

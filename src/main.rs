@@ -4,15 +4,19 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use greenroom::cli::{Cli, DemoArgs, Task};
+use greenroom::cli::{Cli, DemoArgs, ExplainArgs, Task};
 use greenroom::config::{self, ConfigErrors, Loaded, Sources, Summary};
 use greenroom::demo::{self, DemoOptions};
+use greenroom::explain::Explanation;
 use greenroom::telemetry::log::{Format, LogSettings};
 use greenroom::{handover, service, telemetry};
 use slog::{Level, error, info, warn};
 
 /// Could not start, or ended in failure.
 const FAILED: u8 = 1;
+
+/// A statement that was to be explained pins, or may.
+const PINS: u8 = 2;
 
 /// Wrong arguments or configuration (`EX_USAGE` of sysexits.h).
 const WRONG: u8 = 64;
@@ -31,7 +35,8 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> ExitCode {
     match task {
         Task::Run(sources) => with_configuration(sources, run),
-        Task::Check(sources) => with_configuration(sources, |loaded, _| check(&loaded)),
+        Task::Check { sources, print } => with_configuration(sources, |loaded, _| check(&loaded, print)),
+        Task::Explain(args) => explain(&args),
         Task::Demo(args) => ended(demonstrate(&args)),
     }
 }
@@ -60,12 +65,24 @@ fn run(loaded: Loaded, sources: Sources) -> ExitCode {
     }
 }
 
-fn check(loaded: &Loaded) -> ExitCode {
+fn check(loaded: &Loaded, print: bool) -> ExitCode {
     for warning in &loaded.warnings {
         say(io::stderr(), &format!("warning: {warning}\n"));
     }
+    for key in loaded.effective.iter().filter(|_| print) {
+        say(io::stdout(), &format!("{} = {}  # {}\n", key.key, key.value, key.source));
+    }
     say(io::stdout(), &format!("{}configuration is valid\n", Summary(loaded)));
     ExitCode::SUCCESS
+}
+
+fn explain(args: &ExplainArgs) -> ExitCode {
+    let all: Vec<_> =
+        args.statements.iter().map(|statement| Explanation::of(statement, args.dialect, args.strict)).collect();
+    for explanation in &all {
+        say(io::stdout(), &explanation.to_string());
+    }
+    if all.iter().any(Explanation::pins) { ExitCode::from(PINS) } else { ExitCode::SUCCESS }
 }
 
 fn refuse(errors: &ConfigErrors) -> ExitCode {

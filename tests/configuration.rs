@@ -359,6 +359,35 @@ fn check_shows_what_is_valid_without_secrets() {
 }
 
 #[test]
+fn check_prints_every_key_with_its_source_where_that_is_asked_for() {
+    let case = file(EXAMPLE);
+    let environment = HashMap::from([("GREENROOM__SERVER__WORKERS", "3")]);
+    let (code, out, err) = greenroom(&["check", "--print", "--config", "a.toml"], &environment, case.directory.path());
+    assert_eq!(code, Some(0), "{err}");
+    for line in [
+        "server.workers = \"3\"  # environment GREENROOM__SERVER__WORKERS\n",
+        "nodes[0].name = \"db1\"  # a.toml:6\n",
+        "endpoints[0].fallback_to_primary = false  # built-in default.toml\n",
+        "users[0].password = (hidden)  # a.toml:",
+    ] {
+        assert!(out.contains(line), "{line} in {out}");
+    }
+    assert!(!out.contains("app-secret"));
+}
+
+#[test]
+fn explain_says_what_pins_by_its_exit_code_too() {
+    let explain = |arguments: &[&str]| greenroom(&[&["explain"], arguments].concat(), &HashMap::new(), Path::new("/"));
+    let (code, out, _) = explain(&["SELECT 1"]);
+    assert_eq!((code, out.as_str()), (Some(0), "SELECT 1\n  does not pin\n"));
+    let (code, out, _) = explain(&["SELECT 1", "LOCK TABLES t READ"]);
+    assert!(
+        code == Some(2) && out.contains("pins: table_lock\n    how long: until UNLOCK TABLES\n    instead: "),
+        "{out}"
+    );
+}
+
+#[test]
 fn wrong_configuration_and_arguments_end_with_64() {
     let case = file("server.max_clients = 0");
     let run = |arguments: &[&str]| greenroom(arguments, &HashMap::new(), case.directory.path());

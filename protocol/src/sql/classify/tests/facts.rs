@@ -284,3 +284,11 @@ fn sets_unreported() {
         assert!(!has(MARIA, sql, Facts::SETS_UNREPORTED), "{sql}");
     }
 }
+
+#[test]
+fn a_limit_that_is_set_for_the_statement_alone_hides_what_found_rows_gives() {
+    let untold = |sql: &str, mode| classify(sql.as_bytes(), mode).facts.contains(Facts::COUNTS_UNTOLD);
+    assert!(untold("SET STATEMENT sql_select_limit = 1 FOR SELECT 1 UNION SELECT 2", MARIA));
+    assert!(untold("SELECT 1 UNION SELECT 2 LIMIT 1", MARIA) && !untold("SELECT 1 UNION SELECT 2", MARIA));
+    assert!(!untold("SELECT 1 UNION SELECT 2 LIMIT 1", MY));
+}

@@ -251,8 +251,9 @@ impl Reader {
     fn names_a_thing(&self) -> bool {
         matches!(
             self.last_kw,
-            Kw::Into | Kw::Table | Kw::Insert | Kw::Replace | Kw::Ignore | Kw::LowPriority | Kw::HighPriority
-        ) || matches!(self.last_kw, Kw::Delayed | Kw::As | Kw::With | Kw::Recursive)
+            Kw::Into | Kw::Table | Kw::Insert | Kw::Replace | Kw::Ignore | Kw::LowPriority | Kw::Delayed
+        ) || matches!(self.last_kw, Kw::As | Kw::With | Kw::Recursive)
+            || self.last_kw == Kw::HighPriority && !self.lists.any()
     }
 }
 

@@ -37,13 +37,17 @@ impl Scan {
     /// Whether the name stands where a table, alias, index or column list is named, not a function.
     fn names_a_thing(&self) -> bool {
         let statement = &self.statement;
+        // SELECT HIGH_PRIORITY is followed by an expression, INSERT HIGH_PRIORITY by a table.
+        let priority = statement.name.before_kw == Kw::HighPriority && !statement.selects;
         let names = matches!(
             statement.name.before_kw,
-            Kw::Into | Kw::Table | Kw::Insert | Kw::Replace | Kw::Ignore | Kw::LowPriority | Kw::HighPriority
-        ) || matches!(
-            statement.name.before_kw,
-            Kw::Delayed | Kw::As | Kw::With | Kw::Recursive | Kw::Exists | Kw::References | Kw::Key
-        ) || matches!(statement.name.before_kw, Kw::Index | Kw::Constraint | Kw::View);
+            Kw::Into | Kw::Table | Kw::Insert | Kw::Replace | Kw::Ignore | Kw::LowPriority
+        ) || priority
+            || matches!(
+                statement.name.before_kw,
+                Kw::Delayed | Kw::As | Kw::With | Kw::Recursive | Kw::Exists | Kw::References | Kw::Key
+            )
+            || matches!(statement.name.before_kw, Kw::Index | Kw::Constraint | Kw::View);
         let in_with = matches!(statement.phase, Phase::With(depth) if depth == statement.depth);
         let defines = statement.kind == Kind::Ddl && !statement.selects;
         names || in_with || defines || statement.name.before == Last::Punct(b')')

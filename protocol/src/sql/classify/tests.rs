@@ -177,6 +177,9 @@ fn any_place_and_any_writing() {
     both("SELECT 1.5into @a", &[UserVariable]);
     both("SELECT 'x'into @a", &[UserVariable]);
     both("EXPLAIN SELECT GET_LOCK('a', 1)", &[UserLock]);
+    both("SELECT HIGH_PRIORITY GET_LOCK('a', 1)", &[UserLock]);
+    both("INSERT HIGH_PRIORITY t SELECT HIGH_PRIORITY GET_LOCK('a', 1)", &[UserLock]);
+    both("INSERT HIGH_PRIORITY get_lock (a) VALUES (1)", &[]);
     both("CALL p(GET_LOCK('a', 1))", &[Call, UserLock]);
     both("SET timestamp = GET_LOCK('a', 1)", &[UserLock]);
     both("KILL GET_LOCK('a', 1)", &[UserLock]);

@@ -42,6 +42,8 @@ fn plain_reads() {
         "SELECT 1; SELECT 2",
         "SELECT f(1)",
         "SELECT db.f(1)",
+        "SELECT HIGH_PRIORITY f(1)",
+        "SELECT HIGH_PRIORITY db.f(1) FROM t",
         "SELECT `now`()",
         "SELECT LAST_INSERT_ID()",
         "SELECT CONNECTION_ID()",
@@ -68,6 +70,8 @@ fn plain_reads() {
     each(Verdict::is_plain_read, &with, &without);
     each(Verdict::only_reads, &["SHOW TABLES", "EXPLAIN SELECT 1", "SELECT @@port"], &["SHOW WARNINGS", "SET a = 1"]);
     assert!(!classify(b"SELECT /*+ SET_VAR(sort_buffer_size = 16M) */ 1", MODES[0]).is_plain_read());
+    // A keyword of MySQL 9 is a user's function on one that does not have it yet.
+    assert!(!classify(b"SELECT validate(1)", Mode::new(Flavor::MySql, 80_400)).is_plain_read());
     // MariaDB has other version comments, and a sequence is MariaDB's own.
     assert!(!classify(b"SELECT NEXT VALUE FOR s", MODES[1]).is_plain_read());
     assert!(!classify(b"SELECT NEXTVAL(s), LASTVAL(s)", MODES[1]).is_plain_read());

@@ -99,6 +99,11 @@ impl SelectLists {
         self.doubtful |= self.frames.len() != 1;
     }
 
+    /// Whether SELECT came.
+    pub(super) fn any(&self) -> bool {
+        self.selects > 0
+    }
+
     /// How often SELECT came, if the server is MariaDB.
     pub(super) fn mariadb_selects(&self) -> u32 {
         if self.mode.is_mariadb() { self.selects } else { 0 }

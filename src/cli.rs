@@ -4,6 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::config::Sources;
 use crate::explain::Dialect;
@@ -14,7 +15,7 @@ use crate::telemetry::log::{Format, LEVELS};
 /// Applications connect to Greenroom as if it were the server. Greenroom keeps few server connections busy on behalf
 /// of many clients. Without any configuration it listens on 127.0.0.1:6033 in front of the server on 127.0.0.1:3306.
 #[derive(Parser)]
-#[command(name = "greenroom", version, after_help = AFTER_HELP)]
+#[command(name = "greenroom", version, long_version = BUILD, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -43,6 +44,21 @@ enum Command {
     Explain(ExplainArgs),
     /// Show Greenroom at work: many clients on few server connections, on this machine alone
     Demo(DemoArgs),
+    /// Print a page of the manual, as roff: of greenroom, or of one of its commands
+    ///
+    /// To read it: greenroom man | man -l -
+    Man {
+        /// One of the commands
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
+    /// Print a script that completes arguments in a shell
+    ///
+    /// For example: greenroom completions bash > /etc/bash_completion.d/greenroom
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
 }
 
 /// Where the configuration comes from.
@@ -135,7 +151,22 @@ pub enum Task {
     Explain(ExplainArgs),
     /// Demonstrate.
     Demo(DemoArgs),
+    /// Print a page of the manual: of a command, or of all.
+    Man(Option<String>),
+    /// Print completions for a shell.
+    Completions(Shell),
 }
+
+/// What was built from what, by what.
+const BUILD: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit: ",
+    env!("GREENROOM_BUILD_COMMIT"),
+    "\ncompiler: ",
+    env!("GREENROOM_BUILD_COMPILER"),
+    "\ntarget: ",
+    env!("GREENROOM_BUILD_TARGET")
+);
 
 const AFTER_HELP: &str = "\
 Environment: GREENROOM__SECTION__KEY sets one key over all files, for example GREENROOM__SERVER__MAX_CLIENTS=500 or
@@ -157,6 +188,8 @@ impl Cli {
             }
             Some(Command::Explain(args)) => Task::Explain(args),
             Some(Command::Demo(args)) => Task::Demo(args),
+            Some(Command::Man { command }) => Task::Man(command),
+            Some(Command::Completions { shell }) => Task::Completions(shell),
         }
     }
 }

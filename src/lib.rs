@@ -7,6 +7,7 @@ pub mod explain;
 pub mod handover;
 pub mod http;
 pub mod manager;
+pub mod manual;
 pub mod office;
 pub mod service;
 pub mod signals;

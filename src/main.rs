@@ -9,7 +9,7 @@ use greenroom::config::{self, ConfigErrors, Loaded, Sources, Summary};
 use greenroom::demo::{self, DemoOptions};
 use greenroom::explain::Explanation;
 use greenroom::telemetry::log::{Format, LogSettings};
-use greenroom::{handover, service, telemetry};
+use greenroom::{handover, manual, service, telemetry};
 use slog::{Level, error, info, warn};
 
 /// Could not start, or ended in failure.
@@ -38,6 +38,8 @@ fn perform(task: Task) -> ExitCode {
         Task::Check { sources, print } => with_configuration(sources, |loaded, _| check(&loaded, print)),
         Task::Explain(args) => explain(&args),
         Task::Demo(args) => ended(demonstrate(&args)),
+        Task::Man(command) => print_manual(command.as_deref()),
+        Task::Completions(shell) => print(&manual::completions(shell)),
     }
 }
 
@@ -105,6 +107,24 @@ fn demonstrate(args: &DemoArgs) -> anyhow::Result<()> {
         serve: !args.once,
     };
     demo::run(options, |plan| demo::proxy::start(plan, log.logger.clone()))
+}
+
+fn print_manual(command: Option<&str>) -> ExitCode {
+    match manual::page(command) {
+        Ok(Some(page)) => print(&page),
+        Ok(None) => {
+            let known = manual::commands().join(", ");
+            say(io::stderr(), &format!("error: {}: no such command; there are {known}\n", command.unwrap_or_default()));
+            ExitCode::from(WRONG)
+        }
+        Err(error) => ended(Err(error.into())),
+    }
+}
+
+fn print(bytes: &[u8]) -> ExitCode {
+    // A closed pipe is no failure of ours.
+    let _ = io::stdout().write_all(bytes);
+    ExitCode::SUCCESS
 }
 
 fn ended(outcome: anyhow::Result<()>) -> ExitCode {

@@ -398,7 +398,8 @@ fn wrong_configuration_and_arguments_end_with_64() {
         assert_eq!(err, format!("{error}1 error in the configuration\n"));
     }
     assert_eq!(run(&["--no-such-option"]).0, Some(64));
-    assert_eq!(run(&["--version"]), (Some(0), format!("greenroom {}\n", env!("CARGO_PKG_VERSION")), String::new()));
+    assert_eq!(run(&["-V"]), (Some(0), format!("greenroom {}\n", env!("CARGO_PKG_VERSION")), String::new()));
+    assert_eq!(run(&["man", "dance"]).0, Some(64));
     assert_eq!(run(&["--help"]).0, Some(0));
 }
 

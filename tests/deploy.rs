@@ -1,3 +1,4 @@
+//! What operators deploy and read: units, alerts, dashboard, manifests and documents say what the program does.
 //!
 //! With `systemd-analyze`, `promtool` (`scripts/install-promtool`) and Python's yaml these are asked as well.
 
@@ -15,6 +16,8 @@ mod support;
 mod manifests;
 #[path = "deploy/monitoring.rs"]
 mod monitoring;
+#[path = "deploy/units.rs"]
+mod units;
 
 use std::{
     fs,

@@ -14,6 +14,8 @@ mod support;
 mod abort;
 #[path = "supervision/kill.rs"]
 mod kill;
+#[path = "supervision/panics.rs"]
+mod panics;
 #[path = "supervision/restart.rs"]
 mod restart;
 
@@ -42,18 +44,6 @@ fn full_width(proxy: &Proxy, tenant: &Tenant, limit: usize) {
     wires.iter_mut().for_each(|wire| drop(wire.ok("COMMIT")));
 }
 
-/// Sums of metrics that say that nobody is there any more.
-fn at_rest(proxy: &Proxy) -> bool {
-    let metrics = proxy.metrics();
-    let busy: f64 = ["opening", "leased", "cleaning"]
-        .map(|state| metrics.sum("greenroom_backend_connections", &[&format!("state=\"{state}\"")]))
-        .iter()
-        .sum();
-    let states = ["login", "idle", "active", "waiting"];
-    let gone = states.iter().all(|state| metrics.sum("greenroom_clients", &[&format!("state=\"{state}\"")]) == 0.0);
-    gone && busy == 0.0 && metrics.sum("greenroom_waiters", &[]) == 0.0 && metrics.sum("greenroom_pinned", &[]) == 0.0
-}
-
 #[test]
 fn a_panic_ends_one_session_and_closes_its_connection() {
     each_server(|server| {
@@ -80,7 +70,7 @@ fn a_panic_ends_one_session_and_closes_its_connection() {
         bystander.ok("COMMIT");
         full_width(&proxy, &tenant, 4);
         bystander.quit().unwrap();
-        until("rest", || at_rest(&proxy));
+        until("rest", || proxy.is_at_rest());
         let ends = proxy.metrics().sum("greenroom_backend_ends_total", &["reason=\"abandoned\""]);
         assert_eq!(ends, 5.0);
         assert!(proxy.log().contains("asked for by a test"), "the log says what happened");

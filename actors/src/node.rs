@@ -7,7 +7,7 @@ mod standing;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use actix::Addr;
@@ -113,7 +113,7 @@ pub(crate) struct Node {
     rsa_key: RwLock<Option<NodeKey>>,
     statistics: Mutex<Option<(Instant, Arc<[u8]>)>>,
     surveys: Surveys,
-    monitor: OnceLock<Addr<NodeMonitor>>,
+    monitor: RwLock<Option<Addr<NodeMonitor>>>,
 }
 
 /// What one worker's shard lets the others see.
@@ -164,7 +164,7 @@ impl Node {
             rsa_key: RwLock::new(None),
             statistics: Mutex::new(None),
             surveys: Surveys::default(),
-            monitor: OnceLock::new(),
+            monitor: RwLock::new(None),
         }
     }
 
@@ -230,14 +230,14 @@ impl Node {
         fault.clone().unwrap_or_else(|| Arc::from("no reason is known"))
     }
 
-    /// Who watches it.
+    /// Who watches it from now on.
     pub(crate) fn watch(&self, monitor: Addr<NodeMonitor>) {
-        let _ = self.monitor.set(monitor);
+        *self.monitor.write().unwrap_or_else(PoisonError::into_inner) = Some(monitor);
     }
 
-    /// Who watches it.
-    pub(crate) fn monitor(&self) -> Option<&Addr<NodeMonitor>> {
-        self.monitor.get()
+    /// Who watches it. Not asked for on the way of a query.
+    pub(crate) fn monitor(&self) -> Option<Addr<NodeMonitor>> {
+        self.monitor.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What is stored there, as its accounts see it.

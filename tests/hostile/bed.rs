@@ -1,7 +1,5 @@
 //! A proxy under attack, and what must be so after every batch.
 
-use std::fs;
-
 use greenroom::demo::server::Server;
 
 use crate::support::{
@@ -46,14 +44,14 @@ impl Bed {
             .start();
         let bed = Self { tenant, proxy, memory: 0 };
         bed.well();
-        let memory = bed.memory_now();
+        let memory = bed.proxy.resident();
         Self { memory, ..bed }
     }
 
-    /// Nothing was harmed: see [`Self::serves`], [`Self::at_rest`].
+    /// Nothing was harmed: see [`Self::serves`], [`Proxy::is_at_rest`].
     pub(crate) fn well(&self) {
         self.serves();
-        until("rest", || self.at_rest());
+        until("rest", || self.proxy.is_at_rest());
         let metrics = self.proxy.metrics();
         if metrics.sum("greenroom_panics_total", &[]) > 0.0 {
             // The log is written by a thread of its own.
@@ -61,7 +59,7 @@ impl Bed {
             panic!("a panic:\n{}", self.proxy.log());
         }
         assert_eq!(metrics.sum("greenroom_backend_ends_total", &["reason=\"panicked\""]), 0.0);
-        let (memory, before) = (self.memory_now(), self.memory);
+        let (memory, before) = (self.proxy.resident(), self.memory);
         assert!(before == 0 || memory < before + GROWTH, "{memory} KiB held, {before} before");
     }
 
@@ -85,24 +83,6 @@ impl Bed {
         for wire in wires {
             assert!(wire.quit().unwrap(), "nothing is left over");
         }
-    }
-
-    /// Nobody is there and nothing is under way.
-    pub(crate) fn at_rest(&self) -> bool {
-        let metrics = self.proxy.metrics();
-        let count = |name: &str, state: &str| metrics.sum(name, &[&format!("state=\"{state}\"")]);
-        let busy = ["opening", "leased", "cleaning"].map(|state| count("greenroom_backend_connections", state));
-        busy == [0.0; 3]
-            && metrics.sum("greenroom_clients", &[]) == 0.0
-            && metrics.sum("greenroom_waiters", &[]) == 0.0
-            && metrics.sum("greenroom_pinned", &[]) == 0.0
-    }
-
-    /// The proxy's resident memory in KiB.
-    fn memory_now(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.proxy.pid())).expect("the proxy lives");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
-        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 }
 

@@ -205,7 +205,7 @@ fn own_question(meddled: &Meddled, what: &str, bytes: &'static [u8], tamper: Tam
     }
     drop(crowd);
     // What is left behind is reset.
-    until("rest", || meddled.bed.at_rest());
+    until("rest", || meddled.bed.proxy.is_at_rest());
     let struck = meddled.meddler.struck();
     meddled.recovers();
     struck

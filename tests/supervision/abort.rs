@@ -1,7 +1,7 @@
 //! Ten thousand clients that go away at any moment, and what is left of them: nothing.
 
 use std::{
-    env, fs,
+    env,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
@@ -9,7 +9,7 @@ use std::{
 
 use mysql_common::constants::Command;
 
-use super::{at_rest, full_width, is_ok, setup};
+use super::{full_width, is_ok, setup};
 use crate::support::{
     observe::{Root, until},
     proxy::Proxy,
@@ -32,8 +32,8 @@ fn random_aborts_leave_nothing_behind() {
         let proxy = setup(server, &tenant, LIMIT).endpoint("lease_timeout = \"20s\"").start();
         tenant.connect(proxy.address()).ok("CREATE TABLE t (a INT)");
         full_width(&proxy, &tenant, LIMIT);
-        until("rest", || at_rest(&proxy));
-        let files = open_files(&proxy);
+        until("rest", || proxy.is_at_rest());
+        let files = proxy.open_files();
         let (wanted, time) = match env::var(COUNT) {
             Ok(count) => (count.parse().expect("a number"), Duration::from_secs(3600)),
             Err(_) => (ABORTS, TIME),
@@ -51,21 +51,17 @@ fn random_aborts_leave_nothing_behind() {
             }
         });
         println!("{} aborts on {}", taken.load(Ordering::Relaxed).min(wanted), server.flavor());
-        until("rest", || at_rest(&proxy));
+        until("rest", || proxy.is_at_rest());
         full_width(&proxy, &tenant, LIMIT);
-        until("rest", || at_rest(&proxy));
+        until("rest", || proxy.is_at_rest());
         let idle = proxy.backends("idle");
         assert!(idle <= LIMIT as f64);
         // The server agrees with our counts, once it has noticed the last who went.
         until("the server agrees", || root.connections(&tenant.name).len() as f64 == proxy.backends("idle"));
-        until("no more open files than before", || open_files(&proxy) <= files);
+        until("no more open files than before", || proxy.open_files() <= files);
         let mut last = tenant.connect(proxy.address());
         assert_eq!(last.scalar("SELECT COUNT(*) FROM t").as_deref(), Some("0"), "nothing was committed");
     });
-}
-
-fn open_files(proxy: &Proxy) -> usize {
-    fs::read_dir(format!("/proc/{}/fd", proxy.pid())).unwrap().count()
 }
 
 /// A xorshift generator: random enough to be anywhere, and the same in every run.

@@ -213,7 +213,7 @@ fn a_pinned_session_whose_connection_is_killed_is_told_and_ended() {
             Ok(replies) => assert!(matches!(replies.as_slice(), [Reply::Err(_)]), "{replies:?}"),
             Err(error) => assert!(matches!(error, WireError::Io(_)), "{error}"),
         }
-        until("rest", || super::at_rest(&proxy) || proxy.clients() == 1.0);
+        until("rest", || proxy.is_at_rest() || proxy.clients() == 1.0);
         let mut next = tenant.connect(proxy.address());
         assert_eq!(next.err("SELECT * FROM t").code, 1146);
     });

@@ -8,7 +8,7 @@ use std::{
 
 use greenroom::demo::server::Options;
 
-use super::{at_rest, full_width, setup};
+use super::{full_width, setup};
 use crate::support::{
     observe::{until, within},
     servers::{Tenant, each_private_server},
@@ -61,7 +61,7 @@ fn sessions_survive_their_server_and_use_it_again_when_it_is_back() {
         }
         full_width(&proxy, &tenant, 4);
         drop(maker);
-        until("rest", || at_rest(&proxy));
+        until("rest", || proxy.is_at_rest());
     });
 }
 

@@ -13,6 +13,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod bench;
+pub(crate) mod crew;
 pub(crate) mod disturb;
 pub(crate) mod driver;
 pub(crate) mod installed;

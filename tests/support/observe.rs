@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
@@ -110,6 +111,26 @@ impl Proxy {
             let idle = metrics.sum("greenroom_backend_connections", &["state=\"idle\""]);
             all == f64::from(count) && idle == f64::from(count)
         });
+    }
+
+    /// Nobody is there, nobody waits, and no connection is under way: nothing has leaked.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let metrics = self.metrics();
+        let count = |state: &str| metrics.sum("greenroom_backend_connections", &[&format!("state=\"{state}\"")]);
+        let sums = ["greenroom_clients", "greenroom_waiters", "greenroom_pinned"].map(|name| metrics.sum(name, &[]));
+        ["opening", "leased", "cleaning"].map(count) == [0.0; 3] && sums == [0.0; 3]
+    }
+
+    /// Its open files, sockets among them.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the proxy lives").count()
+    }
+
+    /// Its resident memory in KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the proxy lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Waits until this many clients wait, be it in a node's line or for a pass.

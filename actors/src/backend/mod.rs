@@ -134,6 +134,13 @@ impl BackendConnection {
     }
 }
 
+impl Drop for BackendConnection {
+    /// A panic must not leave pins behind in the counts.
+    fn drop(&mut self) {
+        self.unpin_all();
+    }
+}
+
 impl Actor for BackendConnection {
     type Context = Context<Self>;
 

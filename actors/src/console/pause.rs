@@ -144,7 +144,7 @@ pub(super) async fn resume(stage: &Stage, name: Option<&str>) -> Result<String, 
 async fn look_at_roles(stage: &Stage) {
     let asked = stage.nodes().into_iter().filter(|node| node.is_auto() && node.is_up());
     // Each is asked twice: the first answer may be to a question from before the roles were changed.
-    let probes: Vec<_> = asked.filter_map(|node| node.monitor().cloned()).collect();
+    let probes: Vec<_> = asked.filter_map(|node| node.monitor()).collect();
     let look = async {
         for _ in 0..2 {
             let sent: Vec<_> = probes.iter().map(|monitor| monitor.send(Probe)).collect();

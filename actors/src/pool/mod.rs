@@ -6,6 +6,8 @@
 
 mod crew;
 mod desk;
+#[cfg(feature = "faults")]
+mod faults;
 mod handlers;
 mod idle;
 mod keys;

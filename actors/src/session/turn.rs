@@ -101,12 +101,7 @@ impl Conversation {
             return self.run(Turn { reader: Some(reader), draft, ..Turn::new(command, incoming) }).await;
         }
         #[cfg(feature = "faults")]
-        if text == b"greenroom: panic" {
-            #[expect(clippy::panic, reason = "a test asks for it")]
-            {
-                panic!("asked for by a test");
-            }
-        }
+        crate::supervisor::faults::heed(text, &self.stage);
         let (Reading { verdict: effects, sure }, known) = self.read_through(text);
         if let (Command::Query, Kind::Kill { query, id: Some(id) }) = (command, effects.kind)
             && let Some(id) = super::kill::virtual_id(id)
@@ -197,12 +192,16 @@ impl Conversation {
         // While it waited for its connection, or ran, triggers may have come to be that nobody looked for in its text.
         self.look_around();
         turn.change.clear();
-        let begun = std::mem::replace(&mut self.clock, Instant::now());
-        self.tally.query(self.clock.saturating_duration_since(begun));
+        self.count_time();
         if self.grant.is_none() && self.hold.holds() {
             return Err(SessionEnd::BackendLost);
         }
         self.settle().await
+    }
+
+    fn count_time(&mut self) {
+        let begun = std::mem::replace(&mut self.clock, Instant::now());
+        self.tally.query(self.clock.saturating_duration_since(begun));
     }
 
     async fn finish_turn(&mut self, turn: &mut Turn) {

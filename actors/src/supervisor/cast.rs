@@ -3,18 +3,19 @@
 use std::io;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Arbiter, AsyncContext, Context};
+use actix::{Addr, Arbiter, AsyncContext, Context};
 use greenroom_protocol::login::rsa::{RsaError, RsaKey};
 use rustc_hash::FxHashMap;
 use slog::Logger;
 
 use super::doors::Doors;
+use super::revive::Part;
 use super::{Drain, Expiries, HandOver, House, Reload, ShardLost, Sockets, Supervisor, console, watch};
 use crate::console::{Office, Status, gather};
 use crate::credentials::Credentials;
 use crate::endpoint::{self, Endpoint};
 use crate::gate::Gate;
-use crate::inherited::{Handed, Inherited};
+use crate::inherited::{Bound, Handed, Inherited};
 use crate::listener::{self, Listener, Peers, Rearm};
 use crate::local::Local;
 use crate::monitor::{NodeMonitor, Observed, Watch};
@@ -168,6 +169,7 @@ pub fn start(
         gates: FxHashMap::default(),
         workers: arbiters,
         backoffs: FxHashMap::default(),
+        relapses: FxHashMap::default(),
         settings: settings.clone(),
         office,
         console: None,
@@ -190,7 +192,14 @@ pub fn start(
     if let Some((admin, bound)) = admin {
         supervisor.open_console(admin, bound);
     }
-    Ok(Running { supervisor: ctx.run(supervisor), stage })
+    let left = Arc::clone(&stage);
+    let supervisor = watch::run(ctx, supervisor, move |panicked| {
+        if panicked {
+            slog::crit!(left.log, "the supervisor panicked; the process stops");
+            left.broken.notify_one();
+        }
+    });
+    Ok(Running { supervisor, stage })
 }
 
 fn shard(worker: usize, arbiter: &Arbiter, stage: &Arc<Stage>) -> Result<Addr<PoolShard>, StartError> {
@@ -211,11 +220,13 @@ fn shard(worker: usize, arbiter: &Arbiter, stage: &Arc<Stage>) -> Result<Addr<Po
 }
 
 impl Supervisor {
-    fn attend(&self, node: &Arc<Node>) {
-        node.watch(NodeMonitor::new(Arc::clone(node), Arc::clone(&self.stage)).start());
+    /// Has a node watched.
+    pub(super) fn attend(&self, node: &Arc<Node>) {
+        let monitor = NodeMonitor::new(Arc::clone(node), Arc::clone(&self.stage));
+        node.watch(watch::start(monitor, self.mourn(Part::Monitor { node: node.index })));
     }
 
-    fn endpoint(&mut self, settings: &Arc<EndpointSettings>) -> Arc<Endpoint> {
+    pub(super) fn endpoint(&mut self, settings: &Arc<EndpointSettings>) -> Arc<Endpoint> {
         let node = |wanted: &Arc<NodeSettings>| {
             self.nodes.iter().rev().find(|node| node.settings().name == wanted.name).cloned()
         };
@@ -241,10 +252,7 @@ impl Supervisor {
             .iter()
             .zip(doors.shares)
             .enumerate()
-            .map(|(worker, (arbiter, bound))| {
-                let (endpoint, stage) = (Arc::clone(&endpoint), Arc::clone(&self.stage));
-                Listener::start_in_arbiter(&arbiter.handle(), move |_| Listener::new(bound, endpoint, worker, stage))
-            })
+            .map(|(worker, (arbiter, bound))| self.listener(arbiter, worker, bound, Arc::clone(&endpoint)))
             .collect();
         for listener in &listeners {
             listener.do_send(Peers(listeners.clone()));
@@ -252,6 +260,19 @@ impl Supervisor {
         slog::info!(self.stage.log, "listening"; "endpoint" => &settings.name, "address" => doors.place, "inherited" => doors.inherited);
         let (name, listen) = (settings.name.clone(), settings.listen.clone());
         self.houses.push(House { name, listen, listeners, sockets: doors.sockets });
+    }
+
+    /// Starts one listener.
+    pub(super) fn listener(
+        &self,
+        arbiter: &Arbiter,
+        worker: usize,
+        bound: Vec<Bound>,
+        endpoint: Arc<Endpoint>,
+    ) -> Addr<Listener> {
+        let fallen = self.mourn(Part::Listener { endpoint: endpoint.settings.name.clone(), worker });
+        let stage = Arc::clone(&self.stage);
+        watch::start_in(arbiter, move || Listener::new(bound, endpoint, worker, stage), fallen)
     }
 
     /// Takes new settings over. Sessions and connections that live keep what they were born with.

@@ -4,10 +4,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Arbiter};
+use actix::{Addr, Arbiter};
 
-use super::{StartError, Supervisor};
-use crate::console::{self, ConsoleListener, Rewrite};
+use super::revive::Part;
+use super::{StartError, Supervisor, watch};
+use crate::console::{self, ConsoleListener, Office, Rewrite};
 use crate::inherited::{Bound, Handed, Inherited};
 use crate::listener;
 use crate::settings::{Address, AdminSettings};
@@ -49,18 +50,57 @@ pub(super) fn bind(settings: &AdminSettings, inherited: &mut Inherited) -> Resul
     Ok(Door { bound, again: Handed { name: name.to_owned(), socket: again.into() } })
 }
 
+impl Console {
+    #[cfg(feature = "faults")]
+    pub(super) fn panic(&self, panic: super::faults::Panic) {
+        self.listener.do_send(panic);
+    }
+}
+
 impl Supervisor {
     /// Starts it on its socket, where there is somebody behind the process to answer for it.
     pub(super) fn open_console(&mut self, settings: AdminSettings, door: Door) {
         let Door { bound, again: socket } = door;
         let Some(office) = self.office.clone() else { return };
         let arbiter = Arbiter::new();
-        let (listen, stage, settings) = (settings.listen, Arc::clone(&self.stage), Arc::new(settings));
-        let listener = ConsoleListener::start_in_arbiter(&arbiter.handle(), move |_| {
-            ConsoleListener::new(bound, settings, stage, office)
-        });
+        let listen = settings.listen;
+        let listener = self.console_listener(&arbiter, settings, bound, office);
         slog::info!(self.stage.log, "the console listens"; "address" => %listen);
         self.console = Some(Console { listen, listener, socket, arbiter });
+    }
+
+    fn console_listener(
+        &self,
+        arbiter: &Arbiter,
+        settings: AdminSettings,
+        bound: TcpListener,
+        office: Arc<dyn Office>,
+    ) -> Addr<ConsoleListener> {
+        let (stage, settings) = (Arc::clone(&self.stage), Arc::new(settings));
+        let make = move || ConsoleListener::new(bound, settings, stage, office);
+        watch::start_in(arbiter, make, self.mourn(Part::Console))
+    }
+
+    /// Starts it on the same socket after its listener has failed. Whoever is logged in stays.
+    pub(super) fn revive_console(&mut self) {
+        let (Some(console), Some(settings), Some(office)) =
+            (&self.console, self.settings.admin.clone(), self.office.clone())
+        else {
+            return;
+        };
+        // A reload may have made another meanwhile.
+        if console.listener.connected() {
+            return;
+        }
+        match console.socket.socket.try_clone() {
+            Ok(socket) => {
+                let listener = self.console_listener(&console.arbiter, settings, socket.into(), office);
+                if let Some(console) = &mut self.console {
+                    console.listener = listener;
+                }
+            }
+            Err(error) => slog::error!(self.stage.log, "the console could not be started again"; "reason" => %error),
+        }
     }
 
     /// Takes new settings over. Whoever is logged in stays where his console does.

@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
+use socket2::{Domain, SockRef};
+
 use super::StartError;
 use crate::inherited::{Bound, Handed, Inherited};
 use crate::listener;
@@ -54,5 +56,12 @@ impl Handed {
     /// Another handle of the same socket.
     pub(super) fn again(&self) -> io::Result<Self> {
         self.socket.try_clone().map(|socket: OwnedFd| Self { name: self.name.clone(), socket })
+    }
+
+    /// The same socket, to listen on it.
+    pub(super) fn bound(&self) -> io::Result<Bound> {
+        let socket = self.socket.try_clone()?;
+        let is_unix = SockRef::from(&socket).domain()? == Domain::UNIX;
+        Ok(if is_unix { Bound::Unix(socket.into()) } else { Bound::Tcp(socket.into()) })
     }
 }

@@ -1,5 +1,5 @@
 //! owns: the cast list, the clock that expires and refuses, restart budgets, the state of draining.
-//! is told: `Failed`, `Recovered`, `Reload`, `Change`, `Current`, `Sockets`, `HandOver`, `Drain`.
+//! is told: `Failed`, `Recovered`, `ShardLost`, `Fallen`, `Reload`, `Change`, `Current`, `Sockets`, `HandOver`, `Drain`.
 //! tells: shards `Tick`, `NodeChanged`, `SendAway`, `Drain`; listeners `Rearm`, `Cease`, `Drain`; the console `Rewrite`, `Drain`.
 //! ends when: the process does.
 
@@ -9,6 +9,9 @@ mod change;
 mod console;
 mod doors;
 mod expiry;
+#[cfg(feature = "faults")]
+pub(crate) mod faults;
+mod revive;
 pub(crate) mod watch;
 
 use std::io;
@@ -27,6 +30,7 @@ pub use self::cast::{Running, StartError, start};
 pub(crate) use self::change::{Change, Current, Setting};
 use self::console::Console;
 use self::expiry::Expiries;
+use self::revive::Part;
 use crate::console::Office;
 use crate::end::BackendEnd;
 use crate::gate::Gate;
@@ -61,6 +65,8 @@ pub(crate) struct Supervisor {
     gates: FxHashMap<String, Arc<Gate>>,
     workers: Vec<Arbiter>,
     backoffs: FxHashMap<u16, Backoff>,
+    /// Of those that have panicked.
+    relapses: FxHashMap<Part, Backoff>,
     /// Those in force, with what administrators have changed of them.
     settings: Settings,
     office: Option<Arc<dyn Office>>,

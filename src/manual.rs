@@ -53,9 +53,12 @@ mod tests {
 
     use super::{commands, completions, page};
 
+    fn text(command: Option<&str>) -> String {
+        String::from_utf8(page(command).unwrap().unwrap()).unwrap()
+    }
+
     #[test]
     fn every_command_has_a_page() {
-        let text = |command| String::from_utf8(page(command).unwrap().unwrap()).unwrap();
         let whole = text(None);
         assert!(whole.contains(".TH greenroom 1") && whole.contains("Exit codes"), "{whole}");
         assert!(commands().len() > 4, "{:?}", commands());

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
@@ -49,13 +51,7 @@ impl Bound {
                 open_tcp(&address.into())
             }
             Address::Unix(path) => {
-                // A socket file that nobody listens on is left over from a crash.
-                if std::os::unix::net::UnixStream::connect(path).is_err() {
-                    match std::fs::remove_file(path) {
-                        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                        _ => {}
-                    }
-                }
+                clear(path)?;
                 let listener = std::os::unix::net::UnixListener::bind(path)?;
                 listener.set_nonblocking(true)?;
                 Ok(Self::Unix(listener))
@@ -114,6 +110,17 @@ impl Bound {
             socket.set_tcp_nodelay(true)?;
         }
         socket.set_nonblocking(true)
+    }
+}
+
+/// Takes a socket file away that nobody listens on: it is left over from a crash. Whatever else is there is in the way, and stays.
+fn clear(path: &Path) -> io::Result<()> {
+    if !std::fs::metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        return Ok(());
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        _ => Ok(()),
     }
 }
 
@@ -208,5 +215,22 @@ mod tests {
         let (connected, _other) = UnixStream::pair().unwrap();
         let socket = Bound::Unix(std::os::fd::OwnedFd::from(connected).into());
         assert!(Inherited::default().add("app", socket).is_err());
+    }
+
+    #[test]
+    fn only_a_socket_that_nobody_listens_on_is_taken_away() {
+        let directory = std::env::temp_dir().join(format!("greenroom-sockets-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        let path = |name: &str| directory.join(name);
+        let stale = std::os::unix::net::UnixListener::bind(path("stale")).unwrap();
+        drop(stale);
+        assert!(Bound::open(&Address::Unix(path("stale"))).is_ok());
+        std::fs::write(path("data"), "precious").unwrap();
+        assert!(Bound::open(&Address::Unix(path("data"))).is_err());
+        assert_eq!(std::fs::read_to_string(path("data")).unwrap(), "precious");
+        let _datagrams = std::os::unix::net::UnixDatagram::bind(path("notify")).unwrap();
+        assert!(Bound::open(&Address::Unix(path("notify"))).is_err());
+        assert!(path("notify").exists());
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -68,15 +68,14 @@ pub fn run(
     system.block_on(async {
         let mut signals = Signals::new().context("signals cannot be handled")?;
         let mut service = Service::start(loaded, sources, inherited, logger, threshold)?;
-        let mut patient = false;
-        match service.serve(&mut signals).await? {
-            End::Stopped(long) => {
-                patient = long;
+        let patient = match service.serve(&mut signals).await? {
+            End::Stopped(patient) => {
                 info!(service.logger, "stopping"; "clients" => service.running.clients());
                 service.manager.stopping();
+                patient
             }
             End::Succeeded(successor) => service.see_off(&mut signals, successor).await,
-        }
+        };
         service.drain(&mut signals, patient).await;
         Ok(())
     })
@@ -180,8 +179,9 @@ impl Service {
         Successor::launch(sockets)
     }
 
-    /// A new process has taken over: serves whoever is still here, as long as they stay and may.
-    async fn see_off(&mut self, signals: &mut Signals, mut successor: Successor) {
+    /// A new process has taken over: serves whoever is still here, as long as they stay and may. Says whether who is left has
+    /// as long as open transactions take.
+    async fn see_off(&mut self, signals: &mut Signals, mut successor: Successor) -> bool {
         self.manager.succeeded_by(successor.id());
         self.running.hand_over().await;
         if let Some(page) = self.page.take() {
@@ -200,7 +200,7 @@ impl Service {
                     }
                 },
                 Some(request) = self.requests.recv() => match request {
-                    Request::Stop(_) => break,
+                    Request::Stop(patient) => return patient,
                     Request::Reload(reply) => {
                         let _ = reply.send(Err(vec![format!("process {} has taken over", successor.id())]));
                     }
@@ -215,15 +215,33 @@ impl Service {
                 break;
             }
         }
+        false
     }
 
     /// Lets transactions end, unless it is told to stop once more.
-    async fn drain(&self, signals: &mut Signals, patient: bool) {
-        let drained = self.running.drain(patient);
-        let hurry = async { while signals.next().await != Signal::Stop {} };
-        tokio::select! {
-            () = drained => info!(self.logger, "stopped"),
-            () = hurry => warn!(self.logger, "stopped at once, by a second signal"; "clients" => self.running.clients()),
+    async fn drain(&mut self, signals: &mut Signals, mut patient: bool) {
+        let running = self.running.clone();
+        let mut drained = std::pin::pin!(running.drain(patient));
+        let mut hurry = std::pin::pin!(async { while signals.next().await != Signal::Stop {} });
+        loop {
+            tokio::select! {
+                () = &mut drained => return info!(self.logger, "stopped"),
+                () = &mut hurry => {
+                    return warn!(self.logger, "stopped at once, by a second signal"; "clients" => running.clients());
+                }
+                // Administrators are served to the end.
+                Some(request) = self.requests.recv() => match request {
+                    Request::Stop(long) => {
+                        if patient && !long {
+                            patient = false;
+                            drained.set(running.drain(patient));
+                        }
+                    }
+                    Request::Reload(reply) => {
+                        let _ = reply.send(Err(vec!["Greenroom is stopping".to_owned()]));
+                    }
+                }
+            }
         }
     }
 

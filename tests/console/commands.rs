@@ -287,3 +287,26 @@ fn reloads_change_the_console_and_it_stops_the_service() {
     console(&proxy).ok("SHUTDOWN");
     assert!(proxy.wait().success());
 }
+
+#[test]
+fn a_stop_that_takes_long_leaves_administrators_a_word() {
+    let app = greenroom::demo::server::APP;
+    let mut proxy = Setup::new(mariadb().address()).server("drain_timeout = \"0s\"").start();
+    let mut client = Wire::connect(proxy.address(), &Login::new(app.user, app.password)).unwrap();
+    client.ok("BEGIN");
+    client.scalar("SELECT 1");
+    let mut admin = console(&proxy);
+    // Another process takes over, and who is here is asked to leave when it suits them.
+    let heir = proxy.upgrade();
+    admin.ok("SHUTDOWN WAIT");
+    let error = admin.err("RELOAD");
+    assert!(error.message.contains("Greenroom is stopping"), "{error}");
+    for _ in 0..20 {
+        assert_eq!(client.scalar("SELECT 2").as_deref(), Some("2"));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    admin.ok("SHUTDOWN");
+    assert!(proxy.wait().success());
+    assert!(client.query("SELECT 3").is_err());
+    heir.stop();
+}

@@ -471,7 +471,9 @@ impl Reader<'_> {
             return Err(self.strange());
         }
         let value = self.value()?;
-        Ok(Command::Set { name: name.to_lowercase(), value })
+        // The names of endpoints and nodes are as they are written.
+        let name = name.rsplit_once('.').map_or(bare.clone(), |(target, _)| format!("{target}.{bare}"));
+        Ok(Command::Set { name, value })
     }
 }
 

@@ -32,6 +32,10 @@ fn commands_are_understood_however_they_are_written() {
         ("KILL 7", Command::Kill { what: What::Connection, id: 7 }),
         ("RELOAD", Command::Reload),
         ("set app.lease_timeout = 5s", Command::Set { name: "app.lease_timeout".to_owned(), value: "5s".to_owned() }),
+        (
+            "SET Db-1.MAX_CONNECTIONS = 5",
+            Command::Set { name: "Db-1.max_connections".to_owned(), value: "5".to_owned() },
+        ),
         ("SET log_level TO 'debug'", Command::Set { name: "log_level".to_owned(), value: "debug".to_owned() }),
         ("SHUTDOWN", Command::Shutdown { patient: false }),
         ("SHUTDOWN WAIT", Command::Shutdown { patient: true }),

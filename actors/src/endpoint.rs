@@ -71,6 +71,11 @@ impl Endpoint {
         self.settings.access == Access::Split
     }
 
+    /// Whether a pause, of the endpoint or of one of its nodes, may hold its sessions back.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.sluice.is_closed() || self.nodes.iter().any(|node| node.sluice.is_closed())
+    }
+
     /// Until when somebody waits who came at `since`, where a pause of the endpoint or of one of its nodes may hold him for
     /// `limit` at most.
     pub(crate) fn due(&self, since: Instant, limit: Duration) -> Instant {

@@ -12,14 +12,22 @@ use tokio::sync::watch;
 pub(crate) struct Sluice {
     closed: AtomicBool,
     drained: AtomicBool,
+    pause: watch::Sender<Pause>,
+}
+
+/// The last pause, if there has been one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pause {
     /// Since when it is closed.
-    since: watch::Sender<Option<Instant>>,
+    since: Option<Instant>,
+    /// When it was last opened.
+    over: Option<Instant>,
 }
 
 impl Default for Sluice {
     fn default() -> Self {
-        let since = watch::Sender::new(None);
-        Self { closed: AtomicBool::new(false), drained: AtomicBool::new(false), since }
+        let pause = watch::Sender::new(Pause::default());
+        Self { closed: AtomicBool::new(false), drained: AtomicBool::new(false), pause }
     }
 }
 
@@ -29,16 +37,11 @@ impl Sluice {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Since when.
-    pub(crate) fn since(&self) -> Option<Instant> {
-        *self.since.borrow()
-    }
-
     /// Pauses it; one that is paused stays so since when it was. Gives whether that is news.
     pub(crate) fn close(&self) -> bool {
-        self.since.send_if_modified(|since| {
-            let news = since.is_none();
-            since.get_or_insert_with(Instant::now);
+        self.pause.send_if_modified(|pause| {
+            let news = pause.since.is_none();
+            pause.since.get_or_insert_with(Instant::now);
             news
         });
         !self.closed.swap(true, Ordering::Relaxed)
@@ -47,14 +50,20 @@ impl Sluice {
     /// Ends the pause. Gives whether there was one.
     pub(crate) fn open(&self) -> bool {
         let was = self.closed.swap(false, Ordering::Relaxed);
-        self.since.send_replace(None);
+        self.pause.send_if_modified(|pause| {
+            let was = pause.since.take().is_some();
+            if was {
+                pause.over = Some(Instant::now());
+            }
+            was
+        });
         was
     }
 
     /// Comes back when the pause is over.
     pub(crate) async fn opened(&self) {
         // The sender lives as long as this.
-        let _ = self.since.subscribe().wait_for(Option::is_none).await;
+        let _ = self.pause.subscribe().wait_for(|pause| pause.since.is_none()).await;
     }
 
     /// Whether it gets no new leases, which go elsewhere.
@@ -68,9 +77,10 @@ impl Sluice {
     }
 
     /// Until when somebody waits here who came at `since`: a pause holds him for `limit` at most, and from then on he
-    /// waits as long as he would have without one.
+    /// waits as long as he would have without one. What a pause that is over took of his time is given back.
     pub(crate) fn deadline(&self, since: Instant, limit: Duration, lease_timeout: Duration) -> Instant {
-        let over = self.since().map_or(since, |closed| closed + limit);
+        let pause = *self.pause.borrow();
+        let over = pause.since.map(|closed| closed + limit).or(pause.over).unwrap_or(since);
         over.max(since) + lease_timeout
     }
 }
@@ -87,10 +97,13 @@ mod tests {
         let now = Instant::now();
         assert_eq!(sluice.deadline(now, limit, timeout), now + timeout);
         assert!(sluice.close() && !sluice.close() && sluice.is_closed());
-        let closed = sluice.since().unwrap();
+        let closed = sluice.pause.borrow().since.unwrap();
         assert_eq!(sluice.deadline(closed + timeout, limit, timeout), closed + limit + timeout);
         assert_eq!(sluice.deadline(closed + 2 * limit, limit, timeout), closed + 2 * limit + timeout);
-        assert!(sluice.open() && !sluice.open() && sluice.since().is_none());
+        assert!(sluice.open() && !sluice.open() && !sluice.is_closed());
+        let (before, later) = (sluice.deadline(closed, limit, timeout), Instant::now());
+        assert!(closed + timeout <= before && before <= later + timeout);
+        assert_eq!(sluice.deadline(later, limit, timeout), later + timeout);
     }
 
     #[test]

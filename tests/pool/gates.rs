@@ -2,17 +2,19 @@
 
 use std::{
     ffi::OsString,
+    net::SocketAddr,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
+    time::Duration,
 };
 
-use greenroom::demo::server::{Options, Server};
+use greenroom::demo::server::{Options, Server, free_port};
 use mysql_common::constants::Command;
 
 use super::workers;
 use crate::support::{
     observe::{Root, until},
-    proxy::{Proxy, Setup},
+    proxy::{ADMIN_PASSWORD, ADMIN_USER, Proxy, Setup},
     servers::{Tenant, each_private_server, each_server},
     wire::{ErrPacket, Login, Reply, Wire, WireError},
 };
@@ -188,6 +190,71 @@ fn one_too_many_is_told_at_once_instead_of_waiting() {
             assert_eq!(last.scalar("SELECT 'lives on'").as_deref(), Some("lives on"));
         });
     }
+}
+
+/// Who has waited for a pass has its place among those who wait, also in the line that comes then.
+#[test]
+fn who_is_through_keeps_its_place_among_those_who_wait() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "place");
+        let listen = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
+        let other = format!("[[endpoints]]\nname = \"other\"\nlisten = \"{listen}\"\nnodes = [\"db1\"]\n");
+        let setup = limited(server, &tenant, &other).first_node(server.address(), &["max_connections = 1"]);
+        let setup = setup.endpoint("max_connections = 2").endpoint("max_waiters = 3");
+        let proxy = setup.environment("GREENROOM__ENDPOINTS__0__LEASE_TIMEOUT", "10m").start();
+        let mut waiters: Vec<Wire> = (0..3).map(|_| tenant.connect(proxy.address())).collect();
+        let mut holder = tenant.connect(listen);
+        begin(&mut holder);
+        for (number, waiter) in waiters.iter_mut().enumerate() {
+            waiter.send(Command::COM_QUERY, b"SELECT 'served'").unwrap();
+            proxy.wait_for_waiting_clients(number as u32 + 1);
+        }
+        proxy.rewrite(|text| text.replace("max_waiters = 3", "max_waiters = 1"));
+        proxy.hup();
+        until("reloaded", || proxy.log().contains("configuration reloaded"));
+        drop(waiters.remove(0));
+        proxy.wait_for_waiting_clients(2);
+        let mut last = waiters.pop().unwrap();
+        holder.ok("COMMIT");
+        assert!(matches!(last.replies().unwrap().as_slice(), [Reply::Rows(_)]));
+    });
+}
+
+#[test]
+fn a_pause_takes_nothing_of_the_time_of_those_who_wait_for_a_pass() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "paused");
+        let listen = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
+        let other = format!("[[endpoints]]\nname = \"other\"\nlisten = \"{listen}\"\nnodes = [\"db1\"]\n");
+        let setup = limited(server, &tenant, &other).first_node(server.address(), &["max_connections = 1"]);
+        let setup = setup.endpoint("max_connections = 1").endpoint("max_waiters = 1");
+        let proxy = setup.environment("GREENROOM__ENDPOINTS__0__LEASE_TIMEOUT", "3s").start();
+        let mut admin = Wire::connect(proxy.admin(), &Login::new(ADMIN_USER, ADMIN_PASSWORD).no_database()).unwrap();
+        let [mut holder, mut waiter, mut another] = [(); 3].map(|()| tenant.connect(proxy.address()));
+        let mut next = tenant.connect(listen);
+        begin(&mut holder);
+        assert_eq!(admin.err("PAUSE app WAIT 10ms").code, 1205);
+        waiter.send(Command::COM_QUERY, b"SELECT 'served'").unwrap();
+        proxy.wait_for_waiting_clients(1);
+        // One more than may wait without a pause.
+        another.send(Command::COM_QUERY, b"SELECT 'served'").unwrap();
+        proxy.wait_for_waiting_clients(2);
+        // Longer than it may wait without a pause.
+        thread::sleep(Duration::from_millis(3200));
+        next.send(Command::COM_QUERY, b"START TRANSACTION").unwrap();
+        proxy.wait_for_waiting_clients(3);
+        admin.ok("RESUME");
+        holder.ok("COMMIT");
+        assert!(matches!(next.replies().unwrap().as_slice(), [Reply::Ok(_)]));
+        next.scalar("SELECT 1");
+        // The shard looks ten times a second whose time is over.
+        thread::sleep(Duration::from_millis(300));
+        next.ok("COMMIT");
+        for waiter in [&mut waiter, &mut another] {
+            let replies = waiter.replies().unwrap();
+            assert!(matches!(replies.as_slice(), [Reply::Rows(_)]), "{replies:?}");
+        }
+    });
 }
 
 #[test]

@@ -24,8 +24,15 @@ impl Handler<Lease> for PoolShard {
         if self.draining {
             return refuse(lease, Refusal::Draining);
         }
-        let since = lease.since.unwrap_or_else(Instant::now);
-        let deadline = since + lease.ticket.endpoint.settings.lease_timeout;
+        let endpoint = &lease.ticket.endpoint;
+        let (since, deadline) = match lease.since {
+            // Who has waited at a gate may have done so for the end of a pause.
+            Some(since) => (since, endpoint.due(since, Duration::ZERO)),
+            None => {
+                let now = Instant::now();
+                (now, now + endpoint.settings.lease_timeout)
+            }
+        };
         self.route(lease, since, deadline, ctx);
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::command::Incoming;
 use super::conversation::Conversation;
-use super::gates::too_many_wait;
+use super::gates::{Through, too_many_wait};
 use crate::account::{Account, PoolKey};
 use crate::backend::exchange::Batch;
 use crate::backend::{Pin, Unpin, kill};
@@ -146,7 +146,7 @@ impl Conversation {
     }
 
     async fn stand_in_line(&mut self, account: &Arc<Account>, fresh: bool) -> Result<Option<Grant>, NoLease> {
-        let (passes, since) = self.pass_gates().await?;
+        let Through { passes, since, standing } = self.pass_gates().await?;
         self.name_charset();
         let ticket = Ticket {
             endpoint: Arc::clone(&self.endpoint),
@@ -162,7 +162,7 @@ impl Conversation {
         };
         let (reply, answer) = oneshot::channel();
         let Some(shard) = self.stage.shard(self.worker()) else { return Err(SessionEnd::Drained.into()) };
-        shard.do_send(Lease { ticket, reply, since, standing: None });
+        shard.do_send(Lease { ticket, reply, since, standing });
         match self.await_grant(answer).await {
             Ok(None) if !self.stage.shard(self.worker()).is_some_and(Addr::connected) => {
                 Err(SessionEnd::Drained.into())

@@ -187,6 +187,13 @@ impl Stage {
         Arc::clone(sluices.entry((of, name.to_owned())).or_default())
     }
 
+    /// All that is paused, with its name: also what a reload has taken out of the configuration, for its sessions may still be here.
+    pub(crate) fn paused(&self) -> Vec<(String, Arc<Sluice>)> {
+        let sluices = self.sluices.lock().unwrap_or_else(PoisonError::into_inner);
+        let paused = sluices.iter().filter(|(_, sluice)| sluice.is_closed());
+        paused.map(|((_, name), sluice)| (name.clone(), Arc::clone(sluice))).collect()
+    }
+
     /// How long a pause holds sessions back before their `lease_timeout` counts.
     pub(crate) fn pause_limit(&self) -> Duration {
         Duration::from_millis(self.pause_limit_ms.load(Ordering::Relaxed))

@@ -214,3 +214,33 @@ fn a_drained_node_is_left_without_an_error() {
         assert!(admin.err("DRAIN db").message.contains("did you mean db"));
     });
 }
+
+#[test]
+fn sessions_of_an_endpoint_that_is_configured_no_more_are_let_go_on() {
+    each_pair(|pair| {
+        let proxy = pair.before(&monitor(), &[]).start();
+        let mut admin = console(&proxy);
+        for resume in ["RESUME app", "RESUME"] {
+            // A reload's new listener may be a moment behind the old one's end.
+            let mut session = None;
+            until("somebody is let in", || {
+                session = Wire::connect(proxy.address(), &login()).ok();
+                session.is_some() && cell(&admin.result("SHOW CLIENTS"), "endpoint").as_deref() == Some("app")
+            });
+            let mut session = session.unwrap();
+            admin.ok("PAUSE app");
+            let config = std::fs::read_to_string(proxy.config()).unwrap();
+            proxy.rewrite(|text| text.replace("name = \"app\"\nlisten", "name = \"other\"\nlisten"));
+            admin.ok("RELOAD");
+            assert_eq!(cell(&admin.result("SHOW ENDPOINTS"), "name").as_deref(), Some("other"));
+            thread::scope(|scope| {
+                let waiting = scope.spawn(|| session.scalar("SELECT 7"));
+                until("it waits", || proxy.metrics().sum("greenroom_clients", &["state=\"waiting\""]) == 1.0);
+                assert!(admin.ok(resume).info.ends_with("resumed"));
+                assert_eq!(waiting.join().unwrap().as_deref(), Some("7"));
+            });
+            proxy.rewrite(|_| config);
+            admin.ok("RELOAD");
+        }
+    });
+}

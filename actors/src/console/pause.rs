@@ -119,22 +119,19 @@ fn still_busy(noise: &Noise, waited: Duration) -> SqlError {
 
 /// Opens the sluices. First the servers that say themselves what they are say it anew: sessions go on where that is now.
 pub(super) async fn resume(stage: &Stage, name: Option<&str>) -> Result<String, SqlError> {
-    let mut targets = targets(stage, name)?;
-    if name.is_none() {
-        targets.extend(stage.nodes().iter().map(|node| Target {
-            name: node.settings().name.clone(),
-            sluice: Arc::clone(&node.sluice),
-            unrest: Unrest { endpoint: None, nodes: Arc::from([]) },
-        }));
-    }
-    if targets.iter().any(|target| target.sluice.is_closed()) {
+    let mut paused = stage.paused();
+    paused.retain(|(known, _)| name.is_none_or(|name| name == known));
+    if paused.is_empty() {
+        // What there is not is told apart from what was not paused.
+        targets(stage, name)?;
+    } else {
         look_at_roles(stage).await;
     }
     let mut opened = 0;
-    for target in &targets {
-        if target.sluice.open() {
+    for (name, sluice) in &paused {
+        if sluice.open() {
             opened += 1;
-            slog::info!(stage.log, "resumed by an administrator"; "what" => &target.name);
+            slog::info!(stage.log, "resumed by an administrator"; "what" => name);
         }
     }
     tell(stage);

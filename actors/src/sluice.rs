@@ -32,6 +32,11 @@ impl Default for Sluice {
 }
 
 impl Sluice {
+    /// What tells it from others, for as long as it lives.
+    pub(crate) fn mark(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     /// Whether it is paused: whoever wants a lease waits.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)

@@ -6,12 +6,17 @@ use std::{
     time::Duration,
 };
 
+use greenroom::demo::server::{Options, free_port};
+use mysql_common::constants::Command;
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::{
     cell, console,
     support::{
         observe::until,
         pair::{each_pair, login, monitor},
-        proxy::Proxy,
+        proxy::{Proxy, Setup},
+        servers::{Tenant, each_private_server},
         wire::{Reply, Wire},
     },
 };
@@ -242,5 +247,32 @@ fn sessions_of_an_endpoint_that_is_configured_no_more_are_let_go_on() {
             proxy.rewrite(|_| config);
             admin.ok("RELOAD");
         }
+    });
+}
+
+#[test]
+fn a_pause_does_not_wait_for_what_another_endpoint_has_on_the_same_node() {
+    each_private_server(&Options::default(), |server| {
+        let tenant = Tenant::new(&server, "others");
+        let listen = std::net::SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
+        let other = format!("[[endpoints]]\nname = \"other\"\nlisten = \"{listen}\"\nnodes = [\"db1\"]\n");
+        let setup = Setup::new(server.address()).first_node(server.address(), &["max_connections = 1"]);
+        let proxy = setup.user(&tenant.name, &tenant.password).extra(&other).start();
+        let mut admin = console(&proxy);
+        let [mut one, mut two] = [(); 2].map(|()| tenant.connect(listen));
+        one.scalar("SELECT 1");
+        two.ok("SET time_zone = '+03:00'");
+        until("it is idle", || admin.result("SHOW BACKENDS WHERE state = 'idle'").rows.len() == 1);
+        // A lease whose connection does not come to be in its session's state, for the server does not answer.
+        let pid = Pid::from_raw(i32::try_from(server.pid().unwrap()).unwrap()).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        one.send(Command::COM_QUERY, b"SELECT 2").unwrap();
+        until("it is lent", || admin.result("SHOW BACKENDS WHERE state = 'leased'").rows.len() == 1);
+        let [own, others] = ["app", "other"].map(|name| admin.query(&format!("PAUSE {name} WAIT 200ms")).unwrap());
+        kill_process(pid, Signal::CONT).unwrap();
+        assert!(matches!(&own[..], [Reply::Ok(ok)] if ok.info.contains("quiet")), "{own:?}");
+        assert!(matches!(&others[..], [Reply::Err(error)] if error.code == 1205), "{others:?}");
+        admin.ok("RESUME");
+        assert!(matches!(one.replies().unwrap().as_slice(), [Reply::Rows(_)]));
     });
 }

@@ -37,7 +37,7 @@ fn targets(stage: &Stage, name: Option<&str>) -> Result<Vec<Target>, SqlError> {
     let all = endpoints.iter().map(|endpoint| {
         let served: Arc<[u16]> = endpoint.nodes.iter().map(|node| node.index).collect();
         let own = endpoint.settings.name.clone();
-        let unrest = Unrest { endpoint: Some(Arc::from(own.as_str())), nodes: served };
+        let unrest = Unrest { endpoint: Some(Arc::clone(&endpoint.sluice)), nodes: served };
         Target { name: own, sluice: Arc::clone(&endpoint.sluice), unrest }
     });
     let Some(name) = name else { return Ok(all.collect()) };

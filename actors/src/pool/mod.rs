@@ -161,6 +161,7 @@ impl PoolShard {
         self.untake(slot);
         let Some(member) = self.crew.at(slot) else { return };
         member.doing = Doing::Lent;
+        member.borrower = lease.ticket.endpoint.sluice.mark();
         member.counted = lease.ticket.endpoint.nodes.len() > 1;
         if member.counted {
             member.node.lent();
@@ -309,6 +310,7 @@ impl PoolShard {
                 retire: None,
                 spare: false,
                 evicted: false,
+                borrower: 0,
                 counted: false,
             }
         })

@@ -10,6 +10,7 @@ use super::crew::Doing;
 use super::{BackendId, PoolShard};
 use crate::account::Account;
 use crate::settings::PoolMode;
+use crate::sluice::Sluice;
 
 /// Asks a shard for its pools and its connections.
 #[derive(Debug, Clone, Copy, Message)]
@@ -65,9 +66,14 @@ impl Doing {
 }
 
 impl PoolShard {
-    /// How many connections to these nodes are with sessions, or on their way there.
-    pub(crate) fn lent(&self, nodes: &[u16]) -> usize {
-        let lent = |member: &&super::Member| member.doing == Doing::Lent && nodes.contains(&member.node.index);
+    /// How many connections to these nodes are with sessions, or on their way there; of an endpoint's sessions, if it is one.
+    pub(crate) fn lent(&self, nodes: &[u16], endpoint: Option<&Sluice>) -> usize {
+        let of = endpoint.map(Sluice::mark);
+        let lent = |member: &&super::Member| {
+            member.doing == Doing::Lent
+                && nodes.contains(&member.node.index)
+                && of.is_none_or(|mark| member.borrower == mark)
+        };
         self.crew.iter().filter(lent).count()
     }
 

@@ -14,6 +14,7 @@ use crate::account::Account;
 use crate::endpoint::Endpoint;
 use crate::local::Local;
 use crate::pool::PoolShard;
+use crate::sluice::Sluice;
 
 /// Asks a worker for all its sessions.
 #[derive(Debug, Clone, Copy, Message)]
@@ -124,9 +125,9 @@ impl Attendee {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Noise")]
 pub(crate) struct Unrest {
-    /// All sessions of this endpoint.
-    pub(crate) endpoint: Option<Arc<str>>,
-    /// All that is leased of these nodes.
+    /// All sessions of the endpoint whose sluice this is, and what they have.
+    pub(crate) endpoint: Option<Arc<Sluice>>,
+    /// All that is leased of these nodes, of that endpoint's sessions if there is one.
     pub(crate) nodes: Arc<[u16]>,
 }
 
@@ -184,15 +185,18 @@ impl Handler<Unrest> for PoolShard {
     fn handle(&mut self, unrest: Unrest, _: &mut Context<Self>) -> Self::Result {
         let local = Local::here();
         let leased = |entry: &Entry| entry.control.place().lease().filter(|(node, _)| unrest.nodes.contains(node));
-        let holders = local.sessions.each(|_, entry| leased(entry)).len();
+        let own =
+            |entry: &Entry| unrest.endpoint.as_ref().is_none_or(|sluice| Arc::ptr_eq(&entry.endpoint.sluice, sluice));
+        let holders = local.sessions.each(|_, entry| leased(entry).filter(|_| own(entry))).len();
         let concerned = |entry: &Entry| match &unrest.endpoint {
-            Some(name) => *entry.endpoint.settings.name == **name,
+            Some(_) => own(entry),
             None => leased(entry).is_some(),
         };
         let sessions = local
             .sessions
             .each(|id, entry| (concerned(entry) && entry.control.is_restless()).then(|| entry.attendee(id)));
         // A lease that its session does not know of yet, or no more.
-        MessageResult(Noise { sessions, passing: self.lent(&unrest.nodes).saturating_sub(holders) })
+        let lent = self.lent(&unrest.nodes, unrest.endpoint.as_deref());
+        MessageResult(Noise { sessions, passing: lent.saturating_sub(holders) })
     }
 }

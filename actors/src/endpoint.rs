@@ -129,16 +129,16 @@ impl Endpoint {
         fallen.map_or(Choice::Nowhere, Choice::Node)
     }
 
-    /// The least burdened replica that is up and not too far behind.
+    /// The least burdened replica that is up and not too far behind; one that is paused only where all are.
     fn replica(&self) -> Option<&Arc<Node>> {
         let able = |node: &&Arc<Node>| node.role() == Role::Replica && node.is_open() && !node.is_lagging();
-        self.nodes.iter().filter(able).min_by_key(|node| node.burden())
+        self.nodes.iter().filter(able).min_by_key(|node| (node.sluice.is_closed(), node.burden()))
     }
 
     fn reader(&self) -> Choice<'_> {
-        // Who is too far behind serves only while nobody else does.
+        // Who is too far behind serves only while nobody else does, and behind a pause nobody waits who need not.
         let able = self.candidates().filter(|node| node.is_open());
-        let best = able.min_by_key(|node| (node.is_lagging(), node.burden()));
+        let best = able.min_by_key(|node| (node.is_lagging(), node.sluice.is_closed(), node.burden()));
         best.or_else(|| self.candidates().next()).map_or(Choice::Nowhere, Choice::Node)
     }
 }

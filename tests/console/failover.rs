@@ -276,3 +276,22 @@ fn a_pause_does_not_wait_for_what_another_endpoint_has_on_the_same_node() {
         assert!(matches!(one.replies().unwrap().as_slice(), [Reply::Rows(_)]));
     });
 }
+
+#[test]
+fn a_paused_replica_leaves_reads_to_the_others() {
+    each_pair(|mut pair| {
+        let proxy = pair.before(&monitor(), &["access = \"read_only\"", "fallback_to_primary = true"]).start();
+        pair.demote(0);
+        until("both are replicas", || [0, 1].map(|at| pair.role(&proxy, at)) == ["replica"; 2]);
+        let mut admin = console(&proxy);
+        for (paused, other) in [("db1", 1), ("db2", 0)] {
+            admin.ok(&format!("PAUSE {paused}"));
+            let port = pair.address(other).port().to_string();
+            for _ in 0..4 {
+                let mut session = Wire::connect(proxy.address(), &login()).unwrap();
+                assert_eq!(session.scalar("SELECT @@port"), Some(port.clone()));
+            }
+            admin.ok("RESUME");
+        }
+    });
+}

@@ -3,7 +3,8 @@
 use super::{
     SIDE, connect, side, side_of, splitting,
     support::{
-        pair::each_replicating_pair,
+        observe::until,
+        pair::{each_replicating_pair, login},
         wire::{Param, Reply, Wire},
     },
     until_counted,
@@ -22,7 +23,7 @@ const PLAIN: [&str; 8] = [
 ];
 
 /// What is not, or not for certain.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 16] = [
     "SELECT side FROM app.here FOR UPDATE",
     "SELECT side FROM app.here LOCK IN SHARE MODE",
     "SELECT side, @@port FROM app.here",
@@ -35,6 +36,8 @@ const OTHERS: [&str; 14] = [
     "SELECT side, app.f() FROM app.here",
     "SELECT side, schema_name FROM app.here, information_schema.schemata",
     "SELECT side FROM app.seeing",
+    "SELECT side FROM app.locks",
+    "SELECT HIGH_PRIORITY side, app.f() FROM app.here",
     "SELECT /*!40001 SQL_NO_CACHE */ side FROM app.here",
     "/* greenroom: primary */ SELECT side FROM app.here",
 ];
@@ -47,6 +50,7 @@ fn plain_reads_go_to_the_replica_and_all_else_to_the_primary() {
             "CREATE FUNCTION app.f() RETURNS INT READS SQL DATA RETURN (SELECT COUNT(GET_LOCK('f', 0)) FROM app.w)",
         );
         root.ok("CREATE VIEW app.seeing AS SELECT side, app.f() FROM app.here");
+        root.ok("CREATE VIEW app.locks AS SELECT side, IS_FREE_LOCK('a') FROM app.here");
         let proxy = splitting(&pair, &[]).start();
         let maria = pair.replica() == "SLAVE";
         for sql in PLAIN.into_iter().filter(|sql| !(maria && sql.starts_with("TABLE"))) {
@@ -65,7 +69,7 @@ fn plain_reads_go_to_the_replica_and_all_else_to_the_primary() {
         let several = session.query("SELECT side FROM app.here; SELECT side FROM app.here").unwrap();
         assert!(several.into_iter().all(|reply| side_of(reply, "several") == "primary"));
         until_counted(&proxy, &["endpoint=\"app\"", "side=\"replica\"", "reason=\"read\""], 16.0);
-        until_counted(&proxy, &["side=\"primary\"", "reason=\"write\""], 26.0);
+        until_counted(&proxy, &["side=\"primary\"", "reason=\"write\""], 30.0);
         until_counted(&proxy, &["side=\"primary\"", "reason=\"asked\""], 2.0);
         assert_eq!(pair.rows(0), PLAIN.len() - usize::from(maria));
     });
@@ -223,4 +227,24 @@ fn a_transaction_that_only_reads_stays_on_the_replica() {
 
 fn row(values: &[&str]) -> Vec<Option<String>> {
     values.iter().map(|value| Some((*value).to_owned())).collect()
+}
+
+#[test]
+fn where_reads_begin_transactions_by_themselves_no_replica_is_asked() {
+    each_replicating_pair(|pair| {
+        for at in 0..2 {
+            pair.root(at).0.ok("SET GLOBAL autocommit = 0");
+        }
+        let proxy = splitting(&pair, &[]).start();
+        let mut written = 0;
+        until("a read was meant for the replica", || {
+            let mut session = Wire::connect(proxy.address(), &login()).unwrap();
+            assert_eq!(side(&mut session, SIDE), "primary");
+            session.ok("INSERT INTO app.w (tag) VALUES ('written')");
+            session.ok("COMMIT");
+            written += 1;
+            proxy.metrics().sum("greenroom_routed_statements_total", &["reason=\"no_replica\""]) > 0.0
+        });
+        assert_eq!(pair.rows(0), written);
+    });
 }

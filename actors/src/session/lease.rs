@@ -231,6 +231,9 @@ impl Conversation {
     /// Makes the connection's state the session's, in one round trip or none.
     async fn adapt(&mut self, grant: &mut Grant) -> Adapted {
         let Some(card) = grant.card() else { return Adapted::Dead };
+        if self.begins_by_itself(card) {
+            return Adapted::Unfit;
+        }
         if let Charset::Handshake(id) = self.state.charset() {
             // Only a login shows what a server makes of a client's collation: this connection's own, or another by now.
             let named = match self.local.charset(card.permit.node().index, *id) {

@@ -35,6 +35,7 @@ use crate::node::Node;
 use crate::pool::BackendId;
 use crate::settings::Role;
 use crate::tally::Why;
+use crate::wire::Card;
 
 /// The user variable by which a session says where it wants to read.
 const SWITCH: &[u8] = b"greenroom_route";
@@ -197,7 +198,7 @@ impl Conversation {
             _ if effects.is_plain_read() && !self.state.database().is_some_and(is_of_server) => Why::Read,
             _ => return primary(Why::Write),
         };
-        if self.opens(command, argument) || self.hides(effects, text, way) {
+        if self.opens(command, argument) || self.hides(effects, text, way, why == Why::Read) {
             return primary(Why::Write);
         }
         if !self.is_free_to_read() {
@@ -244,8 +245,9 @@ impl Conversation {
     }
 
     /// Whether tables or views that it names may run what its text does not show, as far as the primary's survey tells:
-    /// a replica's, if there is one, may be older. Or it may read an id that its server has given.
-    fn hides(&self, effects: Effects, text: &[u8], way: (Mode, Doubt)) -> bool {
+    /// a replica's, if there is one, may be older. Or it may read an id that its server has given; or, where it is to be
+    /// `plain`, a view may ask what only the server at hand knows.
+    fn hides(&self, effects: Effects, text: &[u8], way: (Mode, Doubt), plain: bool) -> bool {
         if effects.facts.contains(Facts::READS_AUTO_IS_NULL) && self.state.variable(b"sql_auto_is_null").is_some() {
             return true;
         }
@@ -253,8 +255,18 @@ impl Conversation {
         let primary = self.endpoint.choose().map(|node| node.index);
         let at = self.endpoint.nodes.iter().position(|node| Some(node.index) == primary);
         self.add_hidden_of(at, &mut shown, text, way);
-        let hidden = Facts::MAY_LEAK | Facts::MAY_RUN_ROUTINE;
+        let server = if plain { Facts::READS_SERVER } else { Facts::NONE };
+        let hidden = Facts::MAY_LEAK | Facts::MAY_RUN_ROUTINE | server;
         shown.pins != effects.pins || shown.facts.intersects(hidden)
+    }
+
+    /// Whether a plain read would begin a transaction on a replica's connection, without a word of the session's: by the
+    /// server's own `autocommit`.
+    pub(super) fn begins_by_itself(&self, card: &Card) -> bool {
+        let usual = || card.birth.defaults.iter().find(|(name, _)| **name == *b"autocommit");
+        self.split.as_ref().is_some_and(|split| split.side == Side::Replica)
+            && self.state.variable(b"autocommit").is_none()
+            && usual().is_some_and(|(_, value)| value.eq_ignore_ascii_case(b"OFF"))
     }
 
     /// Whether a read of the session's is no more than that, wherever it runs.
@@ -344,7 +356,7 @@ impl Conversation {
         if alone && matches!(effects.kind, Kind::Kill { id: Some(id), .. } if virtual_id(id).is_some()) {
             return Stand::Stays;
         }
-        let hides = || text.is_none_or(|(text, way)| self.hides(effects, text, way));
+        let hides = || text.is_none_or(|(text, way)| self.hides(effects, text, way, false));
         let asks = effects.asks_of_previous() && command != Command::StmtPrepare && !hides();
         if !self.hold.is_open() {
             let reads = || matches!(self.side_of(command, effects, argument), (Side::Replica, Why::Read | Why::Asked));

@@ -47,6 +47,8 @@ pub struct Hidden {
     opaque: BTreeSet<Box<[u8]>>,
     /// Views that ask about the statement before.
     asking: BTreeSet<Box<[u8]>>,
+    /// Views of what only the server at hand knows.
+    bound: BTreeSet<Box<[u8]>>,
     /// So may any table whose rows are changed.
     triggers_hidden: bool,
     /// So may everything.
@@ -110,18 +112,21 @@ impl Catalog {
             opaque.extend(views().map(|(_, name, _)| name.clone()).filter(|name| !tables.contains(name)));
         }
         let harmless = harmless(objects, &bad);
-        let asking = asking(objects);
-        Hidden { leaky: tables, opaque, asking, triggers_hidden: self.triggers_hidden, unknown: false, harmless }
+        let asking = views_that(objects, |body, names| body.may_ask(|word| names.contains(word)));
+        let bound = views_that(objects, |body, names| body.may_ask_server(|word| names.contains(word)));
+        Hidden { leaky: tables, opaque, asking, bound, triggers_hidden: self.triggers_hidden, unknown: false, harmless }
     }
 }
 
-/// The names of views that ask about the statement before, be it through another one.
-fn asking(objects: &[(Stored, Box<[u8]>, Body)]) -> BTreeSet<Box<[u8]>> {
+/// The names of views of which something is so, be it through another one that is in the set already.
+fn views_that(
+    objects: &[(Stored, Box<[u8]>, Body)],
+    is_so: impl Fn(&Body, &BTreeSet<Box<[u8]>>) -> bool,
+) -> BTreeSet<Box<[u8]>> {
     let mut names: BTreeSet<Box<[u8]>> = BTreeSet::new();
     loop {
-        let asks = |body: &Body| body.may_ask(|word| names.contains(word));
         let views = objects.iter().filter(|(stored, name, _)| *stored == Stored::View && !names.contains(name));
-        let found: Vec<_> = views.filter(|(.., body)| asks(body)).map(|(_, name, _)| name.clone()).collect();
+        let found: Vec<_> = views.filter(|(.., body)| is_so(body, &names)).map(|(_, name, _)| name.clone()).collect();
         if found.is_empty() {
             return names;
         }
@@ -146,7 +151,8 @@ impl Hidden {
     #[must_use]
     pub fn unknown() -> Self {
         let none = BTreeSet::new;
-        Self { leaky: none(), opaque: none(), asking: none(), triggers_hidden: true, unknown: true, harmless: none() }
+        let (leaky, opaque, asking, bound, harmless) = (none(), none(), none(), none(), none());
+        Self { leaky, opaque, asking, bound, triggers_hidden: true, unknown: true, harmless }
     }
 
     /// How many tables and views there are of which each use pins.
@@ -205,7 +211,7 @@ impl Hidden {
 
     /// Whether there is anything to look for in a text.
     fn is_looked_for(&self, verdict: &Verdict) -> bool {
-        let names = !self.leaky.is_empty() || !self.opaque.is_empty() || !self.asking.is_empty();
+        let names = [&self.leaky, &self.opaque, &self.asking, &self.bound].iter().any(|names| !names.is_empty());
         names || verdict.kind == Kind::Ddl || verdict.facts.intersects(Facts::MULTI | Facts::COMPOUND)
     }
 }
@@ -223,6 +229,7 @@ struct Seen {
     leaky: bool,
     opaque: bool,
     asking: bool,
+    bound: bool,
     /// A word of those that change what is stored.
     stored: bool,
     /// Bytes that may be read in more than one way.
@@ -244,7 +251,10 @@ impl Watch {
     /// Ends the text, and adds what was found to what else it says.
     pub fn finish(mut self, hidden: &Hidden, verdict: &mut Verdict) {
         self.lexer.finish(&mut Names { hidden, seen: &mut self.seen });
-        let Seen { leaky, opaque, asking, stored, uncertain } = self.seen;
+        let Seen { leaky, opaque, asking, bound, stored, uncertain } = self.seen;
+        if bound || uncertain && !hidden.bound.is_empty() {
+            verdict.facts |= Facts::READS_SERVER;
+        }
         if asking || uncertain && !hidden.asking.is_empty() {
             verdict.facts |= Facts::MAY_ASK;
             verdict.facts.remove(Facts::READ_ONLY);
@@ -297,10 +307,12 @@ impl Sink for Names<'_> {
             self.seen.leaky |= foreign(&self.hidden.leaky);
             self.seen.opaque |= foreign(&self.hidden.opaque);
             self.seen.asking |= foreign(&self.hidden.asking);
+            self.seen.bound |= foreign(&self.hidden.bound);
         }
         self.seen.leaky |= self.hidden.leaky.contains(lower);
         self.seen.opaque |= self.hidden.opaque.contains(lower);
         self.seen.asking |= self.hidden.asking.contains(lower);
+        self.seen.bound |= self.hidden.bound.contains(lower);
     }
 }
 

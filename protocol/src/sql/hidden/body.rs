@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::key;
 use crate::sql::builtin::is_builtin;
 use crate::sql::mode::Mode;
+use crate::sql::route::{asks_for_locks, asks_server, is_own_schema};
 
 /// Words of what no server reports, or of what nobody can tell.
 const LEAKS: [&[u8]; 7] = [b"get_lock", b"temporary", b"call", b"prepare", b"execute", b"nextval", b"next"];
@@ -15,6 +16,9 @@ const RISKS: [&[u8]; 8] = [b"flush", b"backup", b"instance", b"role", b"resource
 
 /// Functions about the statement before. In a routine they ask about one of its own.
 const ASKS: [&[u8]; 2] = [b"found_rows", b"row_count"];
+
+/// Functions about the session and its connection.
+const SESSION: [&[u8]; 2] = [b"connection_id", b"last_insert_id"];
 
 /// Words before a name and a parenthesis that is no call.
 const NAMING: [&[u8]; 9] =
@@ -29,6 +33,8 @@ pub(super) struct Body {
     risky: bool,
     /// It may ask about the statement before.
     asks: bool,
+    /// What it gives hangs on the server that is asked.
+    asks_server: bool,
     words: BTreeSet<Box<[u8]>>,
     calls: BTreeSet<Box<[u8]>>,
 }
@@ -53,6 +59,7 @@ impl Body {
                 body.word(word);
                 continue;
             }
+            body.asks_server |= byte == b'(' && adjacent && asks(last);
             match byte {
                 b'@' => body.leaks = true,
                 b'(' if adjacent && (quoted || !is_builtin(last, mode)) && !names_a_thing(before) => {
@@ -75,12 +82,18 @@ impl Body {
         self.leaks |= LEAKS.contains(&&*word) || word.starts_with(b"service_");
         self.risky |= RISKS.contains(&&*word) || word.starts_with(b"session_track_");
         self.asks |= ASKS.contains(&&*word);
+        self.asks_server |= is_own_schema(&word);
         self.words.insert(word);
     }
 
     /// Whether it may ask about the statement before. `asking`: another view does.
     pub(super) fn may_ask(&self, asking: impl Fn(&[u8]) -> bool) -> bool {
         self.asks || self.words.iter().any(|word| asking(word))
+    }
+
+    /// Whether it may ask what only the server at hand knows. `bound`: another view does.
+    pub(super) fn may_ask_server(&self, bound: impl Fn(&[u8]) -> bool) -> bool {
+        self.asks_server || self.words.iter().any(|word| bound(word))
     }
 
     pub(super) fn is_risky(&self) -> bool {
@@ -95,6 +108,12 @@ impl Body {
     pub(super) fn may_leak(&self, fine: impl Fn(&[u8]) -> bool, leaky: impl Fn(&[u8]) -> bool) -> bool {
         self.leaks || self.calls.iter().any(|name| !fine(name)) || self.words.iter().any(|word| leaky(word))
     }
+}
+
+/// Whether a function of that name gives something else on another server or connection.
+fn asks(name: &[u8]) -> bool {
+    let session = SESSION.iter().any(|function| name.eq_ignore_ascii_case(function));
+    session || asks_server(name) || asks_for_locks(name)
 }
 
 fn names_a_thing(before: &[u8]) -> bool {

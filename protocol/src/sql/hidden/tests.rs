@@ -190,3 +190,19 @@ fn routines_that_leave_nothing_are_known() {
     }
     assert!(!Hidden::unknown().vouches(&classify(b"CALL fine()", MODE), b"CALL fine()", MODE));
 }
+
+#[test]
+fn a_view_of_what_only_its_server_knows_is_no_plain_read() {
+    let hidden = judge(&[
+        (Stored::View, "locked", "select is_free_lock('a') AS `free`"),
+        (Stored::View, "who", "select `p`.`ID` from `information_schema`.`PROCESSLIST` `p`"),
+        (Stored::View, "above", "select `who`.`ID` from `app`.`who`"),
+        (Stored::View, "given", "select last_insert_id() AS `id`"),
+        (Stored::View, "fine", "select `t`.`version` AS `version` from `app`.`t` where (`t`.`a` > 1)"),
+    ]);
+    for sql in ["SELECT * FROM locked", "SELECT * FROM app.`WHO`", "SELECT 1 FROM t JOIN above", "SELECT * FROM given"]
+    {
+        assert!(classify(sql.as_bytes(), MODE).is_plain_read() && !verdict(&hidden, sql).is_plain_read(), "{sql}");
+    }
+    assert!(verdict(&hidden, "SELECT * FROM fine").is_plain_read());
+}

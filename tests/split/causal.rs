@@ -133,5 +133,10 @@ fn what_is_written_past_the_binary_log_is_read_from_the_primary() {
         session.ok("SET SESSION sql_log_bin = 1");
         assert_eq!(counted(&mut session), ("primary".into(), 1));
         assert_eq!(pair.rows(1), 0);
+        // All in one string.
+        let mut session = connect(&proxy);
+        let several = format!("SET SESSION sql_log_bin = 0; {INSERT}; SET SESSION sql_log_bin = 1");
+        assert_eq!(session.query(&several).unwrap().len(), 3);
+        assert_eq!(counted(&mut session), ("primary".into(), 2));
     });
 }

@@ -426,15 +426,15 @@ impl Conversation {
         let tells =
             self.grant.as_ref().and_then(|grant| grant.card()).is_some_and(|card| card.permit.node().tells_gtids());
         let Some(written) = self.split.as_mut().and_then(|split| split.written.as_mut()) else { return };
-        if written.heed(self.flavor, &self.summary.changes) {
-            return;
-        }
+        let told = written.heed(self.flavor, &self.summary.changes);
         let runs = matches!(command, Command::Query | Command::StmtExecute | Command::StmtBulkExecute);
         if !runs || !effects.may_write() {
             return;
         }
-        // What is written past the binary log reaches no replica.
-        if !tells || self.state.variable(b"sql_log_bin").is_some() {
+        // What is written past the binary log reaches no replica; the string itself may have said so.
+        let changes = &self.summary.changes.variables;
+        let past = changes.iter().any(|(name, _)| **name == *b"sql_log_bin");
+        if past || !told && (!tells || self.state.variable(b"sql_log_bin").is_some()) {
             written.lose_track();
         }
         // What a statement wrote before it failed no server tells (measured).

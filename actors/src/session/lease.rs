@@ -63,7 +63,10 @@ impl Conversation {
                 Err(NoLease::Refused(_)) if self.turn_to_primary(Why::NoReplica) => continue,
                 granted => match granted? {
                     Some(grant) => grant,
-                    None => continue,
+                    None => {
+                        self.stop_reading();
+                        continue;
+                    }
                 },
             };
             match self.adapt(&mut grant).await {
@@ -91,7 +94,11 @@ impl Conversation {
                     fresh = !self.turn_to_primary(Why::NoReplica);
                     grant.release(Condition::Used, self.clock);
                 }
-                Adapted::Dead => drop(grant),
+                // A replica's may be the first of many that are.
+                Adapted::Dead => {
+                    drop(grant);
+                    self.stop_reading();
+                }
             }
         }
         let node = self.endpoint.choose().map(|node| node.settings().name.clone()).unwrap_or_default();

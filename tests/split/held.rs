@@ -53,6 +53,13 @@ fn a_write_after_a_read_that_warned_goes_to_the_primary() {
     });
 }
 
+/// What the server says itself after that statement.
+fn found_rows(pair: &super::support::pair::Pair, sql: &str) -> String {
+    let mut root = pair.root(0).0;
+    root.rows(sql);
+    root.scalar("SELECT FOUND_ROWS()").unwrap()
+}
+
 #[test]
 fn the_previous_statement_is_told_of_from_either_side() {
     each_replicating_pair(|pair| {
@@ -75,6 +82,15 @@ fn the_previous_statement_is_told_of_from_either_side() {
         session.rows("SELECT * FROM app.w");
         assert_eq!(session.scalar("SELECT FOUND_ROWS()").as_deref(), Some("4"));
         assert_ne!(session.scalar("SELECT LAST_INSERT_ID()"), last);
+        // What its reply did not tell, before the session leaves the replica.
+        for limited in
+            ["SELECT id, CAST('x' AS SIGNED) FROM app.w LIMIT 5 OFFSET 2", "SELECT id FROM app.w LIMIT 5 OFFSET 3"]
+        {
+            session.rows(limited);
+            session.ok("COMMIT");
+            let found = session.scalar("SELECT FOUND_ROWS()").unwrap();
+            assert_eq!(found, found_rows(&pair, limited), "{limited}");
+        }
         // An error, and what asks for it.
         assert_eq!(session.err("SELECT nothing FROM app.here").code, 1054);
         assert_eq!(session.rows("SHOW ERRORS")[0][1].as_deref(), Some("1054"));

@@ -29,6 +29,9 @@ const READ_BACK_FOUND: &[u8] = b"SELECT CAST(LAST_INSERT_ID() AS BINARY), CAST(F
 /// Whether there are warnings.
 const WARNINGS: &[u8] = b"SELECT CAST(@@warning_count AS BINARY) LIMIT 1";
 
+/// The same, and `FOUND_ROWS()`, which the first would take away.
+const WARNINGS_FOUND: &[u8] = b"SELECT CAST(@@warning_count AS BINARY), CAST(FOUND_ROWS() AS BINARY) LIMIT 1";
+
 /// Variables that change each other unreported; the server's character set follows its collation.
 const PARTNERS: &[u8] = b"SELECT CAST(@@SESSION.collation_server AS BINARY), \
     CAST(@@SESSION.max_join_size AS BINARY), CAST(@@SESSION.sql_big_selects AS BINARY) LIMIT 1";
@@ -105,12 +108,18 @@ impl Conversation {
     /// Asks whether there still are warnings, before anything else, which might take them away.
     async fn look_for_warnings(&mut self) -> bool {
         self.debts.warnings = false;
+        let counts = self.previous.owes();
         self.previous.lose_sight();
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
         let mut batch = Batch::new(wire.card.capabilities);
-        batch.add(Command::Query, WARNINGS);
+        batch.add(Command::Query, if counts { WARNINGS_FOUND } else { WARNINGS });
         let Ok(outcome) = batch.run(&mut wire.stream).await else { return false };
         let Some(Answer::Rows(rows)) = outcome.answers.first() else { return false };
+        if let Some([_, Some(found_rows)]) = rows.first().map(Vec::as_slice)
+            && let Some(found_rows) = number_in(found_rows)
+        {
+            self.previous.told(found_rows);
+        }
         if rows.first().and_then(number) != Some(0) {
             let before = self.hold.pins;
             self.hold.pins.insert(PinReason::Diagnostics);

@@ -320,7 +320,7 @@ impl Conversation {
     ) -> Result<Option<Incoming>, SessionEnd> {
         self.look_around();
         let stand = match self.stand(command, &incoming) {
-            Stand::Leaves => self.leave_replica(),
+            Stand::Leaves => self.leave_replica().await,
             stand => stand,
         };
         let (error, bound) = match stand {
@@ -384,19 +384,21 @@ impl Conversation {
 
     /// Gives a replica's connection back, with what of a transaction that only reads may be open there, and without the
     /// warnings of the last statement.
-    fn leave_replica(&mut self) -> Stand {
+    async fn leave_replica(&mut self) -> Stand {
         let warned = self.hold.pins.contains(PinReason::Diagnostics);
         let bound = self.hold.pins.difference(PinSet::of(&[PinReason::Diagnostics]));
         if !bound.is_empty() || self.debts.hide_state() || self.debts.insert_id {
             return Stand::Bound(SqlError::bound_to_replica());
         }
+        // Nobody else could tell it later.
+        let lost = self.previous.owes() && !self.pay().await;
         let before = self.hold.pins;
         self.hold = Hold::default();
         self.status -= StatusFlags::SERVER_STATUS_IN_TRANS | StatusFlags::SERVER_STATUS_IN_TRANS_READONLY;
         self.tell_pins(before);
         self.warnings_lost |= warned;
         self.debts = Debts::default();
-        self.release(Condition::Used);
+        self.release(if lost { Condition::Spoilt } else { Condition::Used });
         Stand::Leaves
     }
 }

@@ -14,9 +14,8 @@ demo: mariadb ## a private server, Greenroom in front of it, 200 clients on a fe
 test: mariadb mysql drivers ## every test, on real MariaDB and real MySQL, with real drivers
 	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-1} cargo test --workspace
 
-soak: mariadb mysql ## the twin tests at length: SOAK_SEEDS (300) new scripts of SOAK_STEPS (150) lines, all differences shown
-	GREENROOM_TWIN_SEEDS=$${SOAK_SEEDS:-300} GREENROOM_TWIN_STEPS=$${SOAK_STEPS:-150} GREENROOM_TWIN_GO_ON=1 \
-		cargo test --test twin -- --nocapture
+soak: mariadb mysql ## random faults under load in every pool mode, and new twins, for SOAK_SECONDS (1800)
+	scripts/soak
 
 frameworks: mariadb mysql ## SQLAlchemy's and Django's own tests, directly and through a transaction pool, compared
 	scripts/install-frameworks

@@ -291,16 +291,16 @@ impl Actor for NodeMonitor {
 }
 
 /// Connections to the node fail again and again. If it greets nevertheless, it is down all the same
-/// for those who wait: they are told, and the next who come try anew.
+/// for those who wait: they are told why the last of them failed, and the next who come try anew.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Accuse;
+pub(crate) struct Accuse(pub(crate) String);
 
 impl Handler<Accuse> for NodeMonitor {
     type Result = ();
 
-    fn handle(&mut self, _: Accuse, ctx: &mut Context<Self>) {
-        self.judge(&Err("connections to it failed again and again".to_owned()), 1);
+    fn handle(&mut self, accuse: Accuse, ctx: &mut Context<Self>) {
+        self.judge(&Err(format!("connections to it failed again and again: {}", accuse.0)), 1);
         self.look(ctx);
     }
 }

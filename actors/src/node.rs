@@ -273,9 +273,9 @@ impl Node {
     }
 
     /// Connections to it fail again and again: its monitor is to judge, and says so to everybody.
-    pub(crate) fn accuse(&self) {
+    pub(crate) fn accuse(&self, reason: &str) {
         if let Some(monitor) = self.monitor() {
-            monitor.do_send(Accuse);
+            monitor.do_send(Accuse(reason.to_owned()));
         }
     }
 

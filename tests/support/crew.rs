@@ -200,7 +200,7 @@ impl<'a> Crew<'a> {
             2 => self.reads(wire, "SELECT @tag", tag),
             3 => self.writes(wire, member, &["START TRANSACTION", "COMMIT"]),
             4 => {
-                let replies = wire.execute(prepared, &[Param::Text(tag.into())]);
+                let replies = wire.execute(prepared, &[Param::Text(tag)]);
                 self.carries(self.heard(replies, "an execution")?, tag)
             }
             _ => self.reads(wire, &format!("SELECT tag FROM crew WHERE tag = '{tag}' LIMIT 5"), tag),

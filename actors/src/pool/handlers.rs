@@ -258,6 +258,7 @@ impl PoolShard {
         desk.closed |= end == BackendEnd::ConnectFailed;
         desk.failing |= end == BackendEnd::ConnectFailed;
         let reason = refusal.as_ref().map_or_else(|| end.to_string(), ToString::to_string);
+        let full = refusal.as_ref().is_some_and(Refusal::is_about_room);
         if end == BackendEnd::Refused
             && let Some(refusal) = refusal
         {
@@ -271,7 +272,7 @@ impl PoolShard {
         }
         if end.is_fault() {
             node.suspect();
-            self.stage.failed(Failed { shard: index, node: node.index, end, reason });
+            self.stage.failed(Failed { shard: index, node: node.index, end, reason, full });
         }
     }
 }

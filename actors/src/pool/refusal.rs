@@ -43,6 +43,11 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the server has no room for more connections.
+    pub(super) fn is_about_room(&self) -> bool {
+        matches!(self, Self::Server(error) if error.code == 1040)
+    }
+
     /// Whether the server refused a database, and not the account.
     pub(super) fn is_about_the_database(&self) -> bool {
         matches!(self, Self::Server(error) if DATABASE_REFUSED.contains(&error.code))

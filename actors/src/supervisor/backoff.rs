@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 /// Delay before the first new attempt.
 const FIRST: Duration = Duration::from_millis(20);
 
+/// Delay between attempts at what is not given up: a server without room may have some at any time.
+const PATIENT: Duration = Duration::from_millis(500);
+
 /// No delay is longer.
 const LONGEST: Duration = Duration::from_secs(2);
 
@@ -49,7 +52,13 @@ impl Backoff {
         }
         self.pending = true;
         let full = FIRST.saturating_mul(2_u32.saturating_pow(self.failures - 1)).min(LONGEST);
-        Decision::Retry(full / 2 + full * u32::from(chance) / 510)
+        Decision::Retry(spread(full, chance))
+    }
+
+    /// It is not to be given up, however often it fails: how long to wait before the next attempt.
+    pub(super) fn carry_on(&mut self, chance: u8) -> Duration {
+        self.pending = true;
+        spread(PATIENT, chance)
     }
 
     /// The new attempt is made.
@@ -61,6 +70,11 @@ impl Backoff {
     pub(crate) fn recovered(&mut self) {
         *self = Self::default();
     }
+}
+
+/// Half of it for sure, the other half by chance.
+fn spread(full: Duration, chance: u8) -> Duration {
+    full / 2 + full * u32::from(chance) / 510
 }
 
 #[cfg(test)]
@@ -87,5 +101,7 @@ mod tests {
         );
         backoff.recovered();
         assert_eq!(backoff.failed(now, 0), Decision::Retry(Duration::from_millis(10)));
+        assert_eq!(backoff.carry_on(255).as_millis(), 500);
+        assert_eq!(backoff.failed(now, 0), Decision::Pending);
     }
 }

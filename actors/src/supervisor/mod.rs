@@ -91,6 +91,8 @@ pub(crate) struct Failed {
     pub(crate) node: u16,
     pub(crate) end: BackendEnd,
     pub(crate) reason: String,
+    /// The server has no room for more connections: it is not down.
+    pub(crate) full: bool,
 }
 
 /// A node answers again.
@@ -141,24 +143,26 @@ impl Supervisor {
     fn restart(&mut self, failed: &Failed, ctx: &mut Context<Self>) {
         let (shard, node) = (failed.shard, failed.node);
         let backoff = self.backoffs.entry(node).or_default();
-        match backoff.failed(Instant::now(), chance()) {
-            Decision::Retry(delay) => {
-                ctx.run_later(delay, move |this, _| {
-                    this.backoffs.entry(node).or_default().retried();
-                    for shard in 0..this.stage.workers() {
-                        this.tell_shard(shard, node, Health::Retry);
-                    }
-                });
-            }
+        let delay = match backoff.failed(Instant::now(), chance()) {
+            Decision::Retry(delay) => delay,
             // The attempt that is due opens this shard's desk as well.
-            Decision::Pending => {}
+            Decision::Pending => return,
+            // Whoever waits is told at his `lease_timeout` that there were no connections.
+            Decision::GiveUp if failed.full => backoff.carry_on(chance()),
             Decision::GiveUp => {
                 slog::warn!(self.stage.log, "node fails again and again"; "node" => node, "shard" => shard, "reason" => &failed.reason);
                 if let Some(node) = self.nodes.iter().find(|known| known.index == node) {
-                    node.accuse();
+                    node.accuse(&failed.reason);
                 }
+                return;
             }
-        }
+        };
+        ctx.run_later(delay, move |this, _| {
+            this.backoffs.entry(node).or_default().retried();
+            for shard in 0..this.stage.workers() {
+                this.tell_shard(shard, node, Health::Retry);
+            }
+        });
     }
 }
 

@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "deploy/documents.rs"]
+mod documents;
 #[path = "deploy/manifests.rs"]
 mod manifests;
 #[path = "deploy/monitoring.rs"]

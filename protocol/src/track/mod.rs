@@ -32,7 +32,7 @@ pub struct Changes {
     pub transaction_state: Option<[u8; 8]>,
     /// The statements that start the current transaction anew; empty after its end.
     pub transaction_characteristics: Option<Box<[u8]>>,
-    /// Identifiers of transactions, as text.
+    /// Identifiers of transactions, as text; of several results, with commas between.
     pub gtids: Option<Box<[u8]>>,
     /// An entry came whose type is not known: something changed that cannot be restored.
     pub unknown: bool,
@@ -42,6 +42,9 @@ pub struct Changes {
 /// client can set one a million times in one string, and a broken server can make names up.
 const VARIABLES: usize = 1024;
 const VARIABLES_BYTES: usize = 4 << 20;
+
+/// Bytes of GTIDs kept of one command, which may be a string of many writes.
+const GTIDS_BYTES: usize = 1 << 20;
 
 /// A system variable's name and its value, as text.
 pub type Variable = (Box<[u8]>, Box<[u8]>);
@@ -109,7 +112,7 @@ impl Changes {
             Some(SessionStateType::SESSION_TRACK_SCHEMA) => self.schema = Some(entry.string()?.into()),
             // A bare character, unlike the others (measured).
             Some(SessionStateType::SESSION_TRACK_STATE_CHANGE) => self.state_changed |= entry.body == b"1",
-            Some(SessionStateType::SESSION_TRACK_GTIDS) => self.gtids = Some(entry.gtids()?.into()),
+            Some(SessionStateType::SESSION_TRACK_GTIDS) => self.add_gtids(entry.gtids()?),
             Some(SessionStateType::SESSION_TRACK_TRANSACTION_STATE) => {
                 let state = entry.string()?.try_into().map_err(|_| entry.malformed())?;
                 self.transaction_state = Some(state);
@@ -120,6 +123,16 @@ impl Changes {
             None => self.unknown = true,
         }
         Ok(())
+    }
+
+    /// The results of one string each tell of their own.
+    fn add_gtids(&mut self, more: &[u8]) {
+        match &mut self.gtids {
+            // What does not fit is lost, so that nobody knows what has changed.
+            Some(known) if known.len() + more.len() > GTIDS_BYTES => self.unknown = true,
+            Some(known) => *known = [known, &b","[..], more].concat().into(),
+            None => self.gtids = Some(more.into()),
+        }
     }
 
     /// Both servers send one variable an entry (measured); the format would allow more.

@@ -68,6 +68,16 @@ fn gtids_are_text_behind_an_encoding_byte() {
 }
 
 #[test]
+fn each_result_of_a_string_adds_its_gtids() {
+    let mut changes = Changes::default();
+    for data in [b"\x03\x05\x00\x03a:1", b"\x03\x05\x00\x03a:2"] {
+        changes.read(data).unwrap();
+    }
+    assert_eq!(changes.gtids.as_deref(), Some(&b"a:1,a:2"[..]));
+    assert!(!changes.unknown);
+}
+
+#[test]
 fn data_cut_anywhere_inside_an_entry_is_malformed() {
     for data in [SET, BEGIN] {
         let mut ends = vec![0];

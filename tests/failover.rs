@@ -128,7 +128,7 @@ fn sessions_with_connections_of_their_own_come_again() {
 fn who_writes_waits_for_a_primary() {
     each_pair(|mut pair| {
         let proxy = pair.before(&monitor(), &["lease_timeout = \"20s\""]).start();
-        let short = pair.before(&monitor(), &["lease_timeout = \"300ms\""]).start();
+        let short = pair.before(&monitor(), &["lease_timeout = \"1s\""]).start();
         let mut session = Wire::connect(proxy.address(), &login()).unwrap();
         let mut hasty = Wire::connect(short.address(), &login()).unwrap();
         session.ok(&insert("before"));

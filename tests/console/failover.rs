@@ -142,7 +142,7 @@ fn a_pause_waits_for_transactions_and_says_for_whose() {
 #[test]
 fn a_pause_holds_sessions_for_its_limit_and_their_timeout() {
     each_pair(|pair| {
-        let proxy = pair.before(&monitor(), &["lease_timeout = \"200ms\""]).start();
+        let proxy = pair.before(&monitor(), &["lease_timeout = \"1s\""]).start();
         let mut admin = console(&proxy);
         let [mut session, mut pinned] = [(); 2].map(|()| Wire::connect(proxy.address(), &login()).unwrap());
         pinned.ok("CREATE TEMPORARY TABLE app.t (a INT)");

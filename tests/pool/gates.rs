@@ -21,7 +21,7 @@ use crate::support::{
 
 /// A proxy on two workers, with `[[limits]]` or other tables besides.
 fn limited(server: &Server, tenant: &Tenant, more: &str) -> Setup {
-    workers(server, tenant, 2).endpoint("lease_timeout = \"500ms\"").extra(more)
+    workers(server, tenant, 2).endpoint("lease_timeout = \"1500ms\"").extra(more)
 }
 
 fn refusal(login: Result<Wire, WireError>) -> ErrPacket {
@@ -288,7 +288,7 @@ fn what_the_server_needs_for_others_is_left_to_them() {
     each_private_server(&Options { extra_args, ..Options::default() }, |server| {
         let tenant = Tenant::new(&server, "reserve");
         let mut root = Root::on(&server);
-        let setup = workers(&server, &tenant, 2).endpoint("lease_timeout = \"500ms\"");
+        let setup = workers(&server, &tenant, 2).endpoint("lease_timeout = \"1500ms\"");
         let node = ["max_connections = 50", "reserve = 4"];
         let proxy = setup.first_node(server.address(), &node).start();
         let mut wires: Vec<Wire> = (0..16).map(|_| tenant.connect(proxy.address())).collect();

@@ -55,13 +55,14 @@ fn every_metric_is_there_after_some_traffic_and_makes_sense() {
             .endpoint(&format!("tls_key = \"{}\"", identity.key.display()))
             .user(&tenant.name, &tenant.password)
             .first_node(server.address(), &["max_connections = 1"])
-            .endpoint("lease_timeout = \"200ms\"")
+            .endpoint("lease_timeout = \"2s\"")
             .start();
         traffic(&proxy, &tenant, &mut root);
         until("the connection is counted idle", || proxy.backends("idle") == 1.0);
         let (status, text) = proxy.get("/metrics");
         assert_eq!(status, 200);
-        for name in names() {
+        // Only endpoints that split have this one (`tests/split`).
+        for name in names().iter().filter(|name| *name != "greenroom_routed_statements_total") {
             assert!(text.contains(&format!("\n# TYPE {name} ")), "{name} has no type:\n{text}");
             assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help");
         }

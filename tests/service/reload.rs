@@ -11,7 +11,7 @@ use crate::support::{
 
 fn proxy(server: &Server, tenant: &Tenant) -> Proxy {
     let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password);
-    setup.first_node(server.address(), &["max_connections = 1"]).endpoint("lease_timeout = \"300ms\"").start()
+    setup.first_node(server.address(), &["max_connections = 1"]).endpoint("lease_timeout = \"1500ms\"").start()
 }
 
 /// Reloads, and waits until the log says for the nth time how it went.
@@ -78,7 +78,7 @@ fn a_reload_opens_and_closes_endpoints_and_changes_the_mode_of_new_sessions() {
         let mut there = tenant.connect(more);
         assert_eq!(there.scalar("SELECT 1").as_deref(), Some("1"));
         reload(&proxy, "configuration reloaded", |text| {
-            text.replace(&table, "").replace("lease_timeout = \"300ms\"", "pool = \"none\"")
+            text.replace(&table, "").replace("lease_timeout = \"1500ms\"", "pool = \"none\"")
         });
         until("nobody listens", || std::net::TcpStream::connect(more).is_err());
         assert_eq!(there.scalar("SELECT 2").as_deref(), Some("2"), "who is in stays in");
@@ -150,7 +150,7 @@ fn a_reload_says_what_it_changes_and_when_that_takes_effect() {
             let user = format!("\n[[users]]\nname = \"{}\"\npassword = \"{}\"\n", other.name, other.password);
             text.replace("workers = 2", "workers = 3\nmax_clients = 500")
                 .replace("max_connections = 1\n", "max_connections = 4\nconnect_timeout = \"3s\"\n")
-                .replace("lease_timeout = \"300ms\"", "lease_timeout = \"300 ms\"\nidle_timeout = \"1m\"")
+                .replace("lease_timeout = \"1500ms\"", "lease_timeout = \"1500 ms\"\nidle_timeout = \"1m\"")
                 .replace(&tenant.password, "something-else")
                 + &user
                 + "\n[log]\nlevel = \"debug\"\n"

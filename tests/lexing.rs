@@ -3,17 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test's helper fails by panicking")]
 
-#[path = "twin/dice.rs"]
-mod dice;
 mod support;
 
 use std::env;
 
-use dice::Dice;
 use greenroom::demo::server::{Flavor, Server};
 use greenroom_protocol::sql::{self, ClientCharset, Doubt, Facts, Mode, PinReason, read};
 use mysql_common::constants::{CapabilityFlags, Command};
 use support::{
+    dice::Dice,
     servers::{Tenant, each_server},
     wire::{Reply, Wire},
 };

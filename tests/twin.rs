@@ -26,8 +26,6 @@ mod support;
 mod client;
 #[path = "twin/compare.rs"]
 mod compare;
-#[path = "twin/dice.rs"]
-mod dice;
 #[path = "twin/fill.rs"]
 mod fill;
 #[path = "twin/generate.rs"]
@@ -211,7 +209,7 @@ fn a_killed_connection_takes_with_it_what_is_documented_and_nothing_else() {
 
 #[test]
 fn every_move_is_made_of_lines_that_can_be_sent() {
-    let mut dice = dice::Dice::new(1);
+    let mut dice = support::dice::Dice::new(1);
     for flavor in Flavor::ALL {
         for group in GROUPS.iter().chain([&READS]) {
             let moves = group.moves(flavor);

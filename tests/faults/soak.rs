@@ -15,6 +15,7 @@ use greenroom::demo::server::{Options, Server};
 use super::{CREW, bed_of};
 use crate::support::{
     crew::{Crew, LOSSES},
+    dice::Dice,
     observe::Root,
     proxy::{ADMIN_PASSWORD, ADMIN_USER, Proxy},
     servers::{Tenant, each_private_server, has_mysql},
@@ -34,18 +35,6 @@ const UNFAIR: usize = 4;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     env::var(name).map_or(otherwise, |value| value.parse().unwrap_or_else(|_| panic!("{name} is no number")))
-}
-
-/// A xorshift generator.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % sides
-    }
 }
 
 /// A proxy in a pool mode, and whose crew works there.
@@ -88,11 +77,11 @@ impl Place {
 
 /// One fault, of which there are many kinds; restarts of the server are rarest.
 fn strike(dice: &mut Dice, server: &mut Server, places: &[Place]) -> &'static str {
-    let place = &places[dice.roll(places.len() as u64) as usize];
+    let place = &places[dice.roll(places.len())];
     match dice.roll(24) {
         0 => {
             server.kill().unwrap();
-            sleep(Duration::from_millis(dice.roll(1000)));
+            sleep(Duration::from_millis(dice.roll(1000) as u64));
             server.restart().unwrap();
             "crash"
         }
@@ -103,13 +92,13 @@ fn strike(dice: &mut Dice, server: &mut Server, places: &[Place]) -> &'static st
         }
         2..=4 => {
             let times = ["lease_timeout = \"8s\"", "lease_timeout = \"9s\""];
-            let turn = dice.roll(2) as usize;
+            let turn = dice.roll(2);
             place.proxy.rewrite(|text| text.replace(times[turn], times[1 - turn]));
             place.proxy.hup();
             "reload"
         }
         5..=7 => {
-            place.administer(&["PAUSE app WAIT 1s", "RESUME app"], Duration::from_millis(dice.roll(300)));
+            place.administer(&["PAUSE app WAIT 1s", "RESUME app"], Duration::from_millis(dice.roll(300) as u64));
             "pause"
         }
         8..=11 => {
@@ -123,7 +112,7 @@ fn strike(dice: &mut Dice, server: &mut Server, places: &[Place]) -> &'static st
             for _ in 0..1 + dice.roll(3) {
                 let ids: Vec<u64> = root.all_connections(&place.tenant.name).into_keys().collect();
                 if !ids.is_empty() {
-                    root.kill(ids[dice.roll(ids.len() as u64) as usize]);
+                    root.kill(ids[dice.roll(ids.len())]);
                 }
             }
             "kills"
@@ -151,7 +140,7 @@ fn soak(mut server: Server, time: Duration, dice: &mut Dice) {
             three.work(|| {
                 while Instant::now() < until_when {
                     *counts.entry(strike(dice, &mut server, &places)).or_default() += 1;
-                    sleep(Duration::from_millis(100 + dice.roll(700)));
+                    sleep(Duration::from_millis(100 + dice.roll(700) as u64));
                     if dice.roll(8) == 0 {
                         crews.iter().for_each(|crew| crew.goes_on("everybody works on"));
                     }
@@ -176,7 +165,7 @@ fn all_faults_at_random_leave_nothing_behind() {
     let seconds = number("GREENROOM_SOAK_SECONDS", SECONDS);
     let seed = number("GREENROOM_SEED", SEED);
     println!("GREENROOM_SEED={seed}");
-    let dice = RefCell::new(Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1));
+    let dice = RefCell::new(Dice::new(seed));
     let share = Duration::from_secs(seconds) / if has_mysql() { 2 } else { 1 };
     each_private_server(&Options::default(), |server| soak(server, share, &mut dice.borrow_mut()));
 }

@@ -11,6 +11,7 @@ use mysql_common::constants::Command;
 
 use super::{full_width, is_ok, setup};
 use crate::support::{
+    dice::Dice,
     observe::{Root, until},
     proxy::Proxy,
     servers::{Tenant, each_server},
@@ -43,7 +44,7 @@ fn random_aborts_leave_nothing_behind() {
             for seed in 0..THREADS as u64 {
                 let (taken, tenant, proxy) = (&taken, &tenant, &proxy);
                 scope.spawn(move || {
-                    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+                    let mut dice = Dice::new(seed);
                     while Instant::now() < until_when && taken.fetch_add(1, Ordering::Relaxed) < wanted {
                         abort(tenant, proxy, &mut dice);
                     }
@@ -64,18 +65,6 @@ fn random_aborts_leave_nothing_behind() {
     });
 }
 
-/// A xorshift generator: random enough to be anywhere, and the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % sides
-    }
-}
-
 /// Comes, gets as far as the dice say, and is gone. Nothing of it may fail before that.
 fn abort(tenant: &Tenant, proxy: &Proxy, dice: &mut Dice) {
     let place = dice.roll(10);
@@ -85,7 +74,7 @@ fn abort(tenant: &Tenant, proxy: &Proxy, dice: &mut Dice) {
     if place == 1 {
         let mut greeted = Wire::open(proxy.address()).unwrap();
         // Part of a login, or a whole packet of rubbish.
-        let part = dice.roll(40) as usize;
+        let part = dice.roll(40);
         return greeted.send_raw(&[&[36, 0, 0, 1][..], &vec![0x85; part]].concat()).unwrap();
     }
     let mut wire = tenant.connect(proxy.address());

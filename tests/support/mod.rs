@@ -14,6 +14,7 @@
 pub(crate) mod authority;
 pub(crate) mod bench;
 pub(crate) mod crew;
+pub(crate) mod dice;
 pub(crate) mod disturb;
 pub(crate) mod driver;
 pub(crate) mod installed;

@@ -1,6 +1,6 @@
 //! What stands for each `{…}` of a move. `{db}` and `{tag}` stay for the run.
 
-use super::dice::Dice;
+use crate::support::dice::Dice;
 
 const CHARSETS: [&str; 6] = ["utf8mb4", "latin1", "utf8mb3", "ascii", "cp1251", "binary"];
 const COLLATIONS: [&str; 2] = ["bin", "general_ci"];

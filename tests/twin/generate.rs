@@ -4,10 +4,10 @@ use greenroom::demo::server::Flavor;
 
 use super::{
     client::Client,
-    dice::Dice,
     fill::fill,
     moves::{GROUPS, Group, Holds, READS},
 };
+use crate::support::dice::Dice;
 
 /// Moves in a chapter.
 const CHAPTER: usize = 10;

@@ -14,14 +14,16 @@ use greenroom::demo::server::Server;
 
 use super::{
     client::Client,
-    dice::Dice,
     generate::{self, Script},
     moves::{GROUPS, Group},
     pair::Pair,
     run::Runner,
     stage::{CONNECTIONS, Place, Stage, USER},
 };
-use crate::support::observe::{Root, until};
+use crate::support::{
+    dice::Dice,
+    observe::{Root, until},
+};
 
 /// Sessions and their twins at a time.
 const AT_A_TIME: usize = 8;

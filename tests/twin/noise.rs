@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use super::{client::Client, dice::Dice, generate, moves::Holds, stage::Stage};
+use super::{client::Client, generate, moves::Holds, stage::Stage};
+use crate::support::dice::Dice;
 
 /// At most so long between two statements of one session: all together still want more than there is.
 const PAUSE: usize = 16_000;

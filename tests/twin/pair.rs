@@ -13,13 +13,12 @@ use std::{collections::VecDeque, mem};
 use super::{
     client::Client,
     compare::Difference,
-    dice::Dice,
     generate::Script,
     kills::{Arena, Count},
     run::Runner,
     stage::Place,
 };
-use crate::support::twin::CLEAR;
+use crate::support::{dice::Dice, twin::CLEAR};
 
 /// Where the numbers of each session's rows begin, after those that scripts choose; and how far they are apart.
 const FIRST: u64 = 10_000_000;

@@ -67,3 +67,21 @@ fn a_replica_that_lets_nobody_in_is_done_without() {
         assert_eq!(side(&mut session, SIDE), "primary");
     });
 }
+
+/// Whoever has waited in vain is told so once, and reads from replicas as before.
+#[test]
+fn a_full_line_is_no_replica_that_is_gone() {
+    each_replicating_pair(|pair| {
+        let proxy = splitting(&pair, &["max_connections = 1", "lease_timeout = \"1s\""]).start();
+        let mut holder = connect(&proxy);
+        let mut session = connect(&proxy);
+        until("the replica serves", || side(&mut session, SIDE) == "replica");
+        holder.ok("BEGIN");
+        holder.ok("INSERT INTO app.w (tag) VALUES ('held')");
+        let refused = proxy.metrics().sum("greenroom_lease_timeouts_total", &[]);
+        assert_eq!(session.err(SIDE).code, 1040);
+        until("it has waited once", || proxy.metrics().sum("greenroom_lease_timeouts_total", &[]) == refused + 1.0);
+        holder.ok("COMMIT");
+        assert_eq!(side(&mut session, SIDE), "replica");
+    });
+}

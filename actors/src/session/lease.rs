@@ -35,6 +35,9 @@ const ATTEMPTS: usize = 4;
 /// Server errors that say that an account's password is not what it was: forget what was learned.
 pub(super) const ACCOUNT_REFUSED: [u16; 3] = [1045, 1698, 3118];
 
+/// Server error: what a session is told that has waited in vain.
+const FULL: u16 = 1040;
+
 /// Why a statement does not run.
 #[derive(Debug)]
 pub(super) enum NoLease {
@@ -60,7 +63,8 @@ impl Conversation {
         let mut fresh = fresh;
         for _ in 0..ATTEMPTS {
             let mut grant = match self.lease(&account, fresh).await {
-                Err(NoLease::Refused(_)) if self.turn_to_primary(Why::NoReplica) => continue,
+                // Who has waited his time in a line does not wait it again in another.
+                Err(NoLease::Refused(error)) if error.code != FULL && self.turn_to_primary(Why::NoReplica) => continue,
                 granted => match granted? {
                     Some(grant) => grant,
                     None => {

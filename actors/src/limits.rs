@@ -21,7 +21,7 @@ pub(crate) struct Limits(RwLock<Vec<Arc<Rule>>>);
 /// What a session is counted by, from its login on.
 #[derive(Debug)]
 pub(crate) struct Counted {
-    /// Those that concern its user, in the configuration's order.
+    /// Those that concern its user, by their names.
     pub(crate) rules: Vec<Arc<Rule>>,
     _guests: Vec<Guest>,
 }
@@ -38,6 +38,8 @@ impl Limits {
     pub(crate) fn resettle(&self, settings: &[LimitSettings]) {
         let mut rules = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *rules = settings.iter().map(|new| succeed(&rules, new)).collect();
+        // Sessions keep the order that they were born with, and of two orders each could wait for the other.
+        rules.sort_by(|one, other| one.name.cmp(&other.name));
     }
 
     /// Counts a session in.
@@ -98,6 +100,19 @@ mod tests {
         drop(first);
         assert!(limits.count(b"app", Some(b"shop")).is_ok());
         drop(second);
+    }
+
+    #[test]
+    fn a_reload_changes_no_order() {
+        let limits = Limits::default();
+        let (one, other) = (limit("a", Some("app"), None, 9), limit("b", Some("app"), None, 9));
+        limits.resettle(&[other.clone(), one.clone()]);
+        let born_before = limits.count(b"app", None).unwrap().unwrap();
+        limits.resettle(&[one, other]);
+        let born_after = limits.count(b"app", None).unwrap().unwrap();
+        let names = |counted: &super::Counted| counted.rules.iter().map(|rule| rule.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&born_before), ["a", "b"]);
+        assert_eq!(names(&born_before), names(&born_after));
     }
 
     #[test]

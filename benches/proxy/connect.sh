@@ -10,9 +10,6 @@ part_connect() {
 
 measure_connect() {
     local way=$1 before figures
-    before=$(cpu_now "$way")
-    load "$way" connect --clients 8 --seconds "$seconds" >"$work/load.log" 2>&1 || fail "$way" "$work/load.log" || return 1
-    read -ra figures <"$work/load.log"
-    some "$way" "${figures[0]}" "connection was made" || return 1
+    connects "$way" || return 1
     echo "${figures[*]:1} $(each "$way" "${figures[0]}" 1 "$before" "$(cpu_now "$way")")"
 }

@@ -43,6 +43,15 @@ load() {
         "${tls_clients[@]}" "$@"
 }
 
+# connects WAY: short connections from 8 clients. Leaves what the client printed in `figures`, and the CPU times from before
+# in `before`, which are the caller's.
+connects() {
+    before=$(cpu_now "$1")
+    load "$1" connect --clients 8 --seconds "$seconds" >"$work/load.log" 2>&1 || fail "$1" "$work/load.log" || return 1
+    read -ra figures <"$work/load.log"
+    some "$1" "${figures[0]}" "connection was made"
+}
+
 # CPU time of a process so far, in microseconds. Its name, which may hold spaces, is skipped.
 cpu_us() { sed 's/.*) //' "/proc/$1/stat" | awk -v ticks="$(getconf CLK_TCK)" '{ printf "%.0f\n", ($12 + $13) * 1e6 / ticks }'; }
 

@@ -79,12 +79,9 @@ impl Door {
                     let _ = socket.set_nodelay(true);
                     if Rc::strong_count(&self.seats) > CONNECTIONS {
                         let mut refusal = Vec::new();
-                        packet::frame(
-                            &mut refusal,
-                            0,
-                            &SqlError::no_place("the console", "limit of connections", CONNECTIONS)
-                                .encode(CapabilityFlags::empty()),
-                        );
+                        let text = format!("Too many connections: the console has {CONNECTIONS} at once; close some");
+                        let error = SqlError::new(1040, *b"08004", text);
+                        packet::frame(&mut refusal, 0, &error.encode(CapabilityFlags::empty()));
                         // A fresh socket's buffer takes it at once.
                         let _ = socket.try_write(&refusal);
                         continue;

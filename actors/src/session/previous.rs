@@ -79,8 +79,14 @@ impl Previous {
         self.lists = true;
     }
 
-    /// Takes note of a command that the server has answered. `limited`: the session has limited its SELECTs.
-    pub(super) fn note(&mut self, command: Command, summary: &Summary, effects: Verdict, limited: bool) {
+    /// Takes note of a command that the server has answered. `limited`: whether the session has limited its SELECTs.
+    pub(super) fn note(
+        &mut self,
+        command: Command,
+        summary: &Summary,
+        effects: Verdict,
+        limited: impl FnOnce() -> bool,
+    ) {
         let failed = summary.error.is_some();
         let lists = std::mem::take(&mut self.lists);
         if command == Command::StmtPrepare && !failed {
@@ -106,8 +112,8 @@ impl Previous {
             return;
         }
         let pieces = command == Command::StmtFetch || summary.status.contains(StatusFlags::SERVER_STATUS_CURSOR_EXISTS);
-        let told = !effects.facts.contains(Facts::COUNTS_UNTOLD) && summary.had_result_set && !limited;
-        self.found_rows = (told && !failed && !several && !pieces).then_some(summary.rows);
+        let told = !effects.facts.contains(Facts::COUNTS_UNTOLD) && summary.had_result_set;
+        self.found_rows = (told && !failed && !several && !pieces && !limited()).then_some(summary.rows);
         // Others are many, and nobody asks what they count.
         let asked_about = matches!(effects.kind, Kind::Select | Kind::Insert | Kind::Replace) && !failed;
         self.owed = self.found_rows.is_none() && (several || pieces || asked_about);

@@ -33,10 +33,10 @@ impl Written {
         if told.is_empty() {
             return false;
         }
-        let mut position = self.position.clone();
-        self.lost |= position.note(flavor, told).is_err();
-        if position != self.position {
-            (self.position, self.there) = (position, Vec::new());
+        match self.position.note(flavor, told) {
+            Ok(true) => self.there.clear(),
+            Ok(false) => {}
+            Err(_) => self.lost = true,
         }
         true
     }

@@ -106,9 +106,14 @@ impl Endpoint {
     /// Whether its statements may run there.
     pub(crate) fn suits(&self, node: &Node) -> bool {
         match self.settings.access {
-            Access::ReadWrite | Access::Split => node.role() != Role::Replica,
+            // A cluster's primary may be another endpoint's alone, or have gone just now.
+            Access::ReadWrite | Access::Split => node.role() != Role::Replica || node.is_peer() && !self.has_primary(),
             Access::ReadOnly => node.role() != Role::Primary,
         }
+    }
+
+    fn has_primary(&self) -> bool {
+        self.nodes.iter().any(|node| node.role() != Role::Replica && node.is_open())
     }
 
     /// Whether a lease for that which was sent there may be served there.

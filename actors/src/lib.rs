@@ -19,8 +19,10 @@ mod backend;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod buffer;
+mod cluster;
 mod console;
 mod credentials;
+mod election;
 pub mod end;
 mod endpoint;
 mod gate;

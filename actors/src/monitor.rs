@@ -13,6 +13,8 @@ use tokio::sync::oneshot;
 
 use crate::account::{Account, Proven};
 use crate::backend::{Heard, ask, probe};
+use crate::cluster::Membership;
+use crate::election::settle;
 use crate::metrics::{NODE_LAG_SECONDS, NODE_ROLE, NODE_UP};
 use crate::node::Node;
 use crate::pool::{Health, NodeChanged};
@@ -63,6 +65,8 @@ pub(crate) struct NodeMonitor {
     refused: Option<(Instant, String)>,
     /// Whoever could be asked for how far the node is behind may not see it; that is logged once.
     hidden: bool,
+    /// The same of what its cluster makes of it.
+    blind: bool,
     next: Instant,
     /// Who waits for the answer: a crowd of clients asks once, or the server would have a crowd of its own.
     asked: Vec<oneshot::Sender<Result<(), String>>>,
@@ -85,7 +89,7 @@ impl NodeMonitor {
     pub(crate) fn new(node: Arc<Node>, stage: Arc<Stage>) -> Self {
         let next = Instant::now();
         let (judge, asked) = (Judge::new(), Vec::new());
-        Self { node, stage, probing: false, judge, line: None, refused: None, hidden: false, next, asked }
+        Self { node, stage, probing: false, judge, line: None, refused: None, hidden: false, blind: false, next, asked }
     }
 
     /// Whether the node is asked again and again, and not only while it is down.
@@ -133,29 +137,30 @@ impl NodeMonitor {
             // Another may have taken its place meanwhile.
             self.node.renew();
         }
-        self.announce(if is_up { Health::Up } else { Health::Down });
+        if !is_up {
+            // Before its waiters are told: another may be theirs.
+            self.settle(false);
+        }
+        self.announce(&self.node, if is_up { Health::Up } else { Health::Down });
     }
 
-    fn announce(&self, health: Health) {
+    fn announce(&self, node: &Node, health: Health) {
         if let (Health::Up, Some(main)) = (health, self.stage.main()) {
-            main.supervisor.do_send(Recovered { node: self.node.index });
+            main.supervisor.do_send(Recovered { node: node.index });
         }
         for shard in self.stage.shards() {
-            shard.do_send(NodeChanged { node: self.node.index, health });
+            shard.do_send(NodeChanged { node: node.index, health });
         }
     }
 
-    /// Takes the server at its word.
-    fn believe(&mut self, report: &Report, results: usize) {
-        let before = self.node.role();
-        let role = self.judge.role(before, report.writable, results);
-        if self.node.take_for(role) {
-            self.tell_role(before);
-        }
+    /// Takes the server at its word. Gives whether it has begun to take writes.
+    fn believe(&mut self, report: &Report, results: usize) -> bool {
+        let begun = self.take_role(report, results);
+        let busy = report.cluster.as_ref().is_some_and(|cluster| cluster.busy);
         if let Some(replication) = report.replication {
             let lag = self.judge.lag(replication, Instant::now());
             let settings = self.node.settings();
-            self.node.note_lagging(lag.is_over(settings.max_lag));
+            self.node.note_lagging(lag.is_over(settings.max_lag) || busy);
             let hidden = lag == Lag::Unknown;
             if hidden && !self.hidden {
                 slog::warn!(self.stage.log, "how far the node is behind cannot be seen: the monitor's account lacks the right";
@@ -166,27 +171,59 @@ impl NodeMonitor {
                 gauge!(NODE_LAG_SECONDS, "node" => settings.name.clone()).set(lag.seconds());
             }
         }
-        self.show_role();
+        if report.blind && !self.blind {
+            slog::warn!(self.stage.log, "what its replication group makes of the node cannot be seen, only whether it is read-only: \
+                the monitor's account lacks SELECT on performance_schema.replication_group_members";
+                "node" => &self.node.settings().name);
+        }
+        self.blind = report.blind;
+        self.show_role(&self.node);
+        begun
     }
 
-    fn show_role(&self) {
-        if self.node.is_retired() {
+    /// A cluster's members are settled among themselves which of those who take writes is the primary; others are what they say.
+    fn take_role(&mut self, report: &Report, results: usize) -> bool {
+        let (before, known) = (self.node.role(), self.node.membership());
+        let was_able = known.as_ref().is_some_and(|known| known.able);
+        let claimed = if was_able { Role::Primary } else { before };
+        let role = self.judge.role(claimed, report.writable, results);
+        let able = role == Role::Primary;
+        let mut cluster = report.cluster.clone();
+        if let Some(cluster) = &mut cluster {
+            cluster.busy = self.judge.busy(cluster.busy, results);
+        }
+        let alone = cluster.is_none();
+        self.node.note_membership(Membership { cluster, able });
+        if (alone || !able || before == Role::Auto) && self.node.take_for(role) {
+            self.tell_role(&self.node, before);
+        }
+        able && known.is_some() && !was_able
+    }
+
+    /// Whatever has become of the node, its cluster has a primary again if it can.
+    fn settle(&self, begun: bool) {
+        for (node, before) in settle(&self.stage.nodes(), &self.node, begun) {
+            self.tell_role(&node, before);
+        }
+    }
+
+    fn show_role(&self, node: &Node) {
+        if node.is_retired() {
             return;
         }
-        let name = self.node.settings().name.clone();
+        let name = node.settings().name.clone();
         for (role, word) in [(Role::Primary, "primary"), (Role::Replica, "replica"), (Role::Auto, "unknown")] {
-            let is = if self.node.role() == role { 1.0 } else { 0.0 };
+            let is = if node.role() == role { 1.0 } else { 0.0 };
             gauge!(NODE_ROLE, "node" => name.clone(), "role" => word).set(is);
         }
     }
 
-    /// The node's role is another now.
-    fn tell_role(&self, before: Role) {
-        let role = self.node.role();
-        slog::info!(self.stage.log, "node has another role"; "node" => self.node.settings().name.clone(),
-            "before" => word(before), "now" => word(role));
-        self.show_role();
-        self.announce(Health::Role);
+    /// A node's role is another now.
+    fn tell_role(&self, node: &Node, before: Role) {
+        slog::info!(self.stage.log, "node has another role"; "node" => node.settings().name.clone(),
+            "before" => word(before), "now" => word(node.role()));
+        self.show_role(node);
+        self.announce(node, Health::Role);
     }
 
     /// The account was refused: the node is what the configuration says, or what was known of it last.
@@ -227,14 +264,15 @@ impl NodeMonitor {
             _ => {}
         }
         if let Some(report) = seen.report {
-            self.believe(&report, results);
+            let begun = self.believe(&report, results);
+            self.settle(begun);
         } else {
-            self.show_role();
+            self.show_role(&self.node);
             if !self.is_watched() && !self.node.is_retired() {
                 gauge!(NODE_LAG_SECONDS, "node" => self.node.settings().name.clone()).set(Lag::Unknown.seconds());
             }
         }
-        let doubt = self.is_watched() && self.judge.is_in_doubt(self.node.role());
+        let doubt = self.is_watched() && self.judge.is_in_doubt(results);
         self.next = Instant::now() + if doubt { AGAIN.min(watch.interval) } else { self.interval(watch.interval) };
         for asked in self.asked.drain(..) {
             // Whoever asked may be gone.
@@ -317,7 +355,7 @@ impl Handler<Observed> for NodeMonitor {
 
     fn handle(&mut self, observed: Observed, _: &mut Context<Self>) {
         if self.node.role() != observed.before {
-            self.tell_role(observed.before);
+            self.tell_role(&self.node, observed.before);
         }
         self.next = self.next.min(Instant::now() + AGAIN / 4);
     }

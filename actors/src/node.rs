@@ -19,6 +19,7 @@ use greenroom_protocol::login::rsa::NodeKey;
 use greenroom_protocol::track::ClientTrackers;
 
 use crate::account::Account;
+use crate::cluster::Membership;
 use crate::monitor::{Accuse, NodeMonitor};
 use crate::settings::NodeSettings;
 use crate::sluice::Sluice;
@@ -91,6 +92,12 @@ pub(crate) struct Node {
     lagging: AtomicBool,
     /// Every write of a session has a GTID.
     gtids: AtomicBool,
+    /// What its monitor has heard of its cluster; `None`: it has not been asked yet.
+    membership: RwLock<Option<Membership>>,
+    /// It takes writes, and another member of its cluster is the primary.
+    peer: AtomicBool,
+    /// Members of its cluster cannot be asked to wait for each other's GTIDs.
+    unawaited: AtomicBool,
     weight: AtomicUsize,
     /// Who has logged in to it last.
     account: RwLock<Option<Arc<Account>>>,
@@ -148,6 +155,9 @@ impl Node {
             promoted: AtomicU64::new(0),
             lagging: AtomicBool::new(false),
             gtids: AtomicBool::new(false),
+            membership: RwLock::new(None),
+            peer: AtomicBool::new(false),
+            unawaited: AtomicBool::new(false),
             weight: AtomicUsize::new(settings.weight),
             settings: RwLock::new(settings),
             account: RwLock::new(None),
@@ -182,6 +192,7 @@ impl Node {
         if self.settings().role != settings.role {
             self.role.store(settings.role as u8, Ordering::Relaxed);
             self.promoted.store(0, Ordering::Relaxed);
+            self.note_peer(false);
         }
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::cluster::Cluster;
 use crate::settings::Role;
 
 /// What a server says of itself.
@@ -11,6 +12,10 @@ pub(crate) struct Report {
     pub(crate) writable: bool,
     /// Why it should serve nobody, though it answers: it is cut off from its cluster, say.
     pub(crate) unfit: Option<String>,
+    /// The cluster that it belongs to.
+    pub(crate) cluster: Option<Cluster>,
+    /// It belongs to a cluster whose state the account may not see.
+    pub(crate) blind: bool,
     /// How its replication goes; `None`: it was not asked.
     pub(crate) replication: Option<Replication>,
 }
@@ -48,13 +53,14 @@ pub(crate) struct Judge {
     faults: usize,
     answers: usize,
     writable: usize,
+    busy: usize,
     /// How far it was behind when it last told, and when that was.
     told: Option<(Duration, Instant)>,
 }
 
 impl Judge {
     pub(crate) const fn new() -> Self {
-        Self { faults: 0, answers: 0, writable: 0, told: None }
+        Self { faults: 0, answers: 0, writable: 0, busy: 0, told: None }
     }
 
     /// Whether it is up, after a result that says `fine`, when it was taken for `up` before.
@@ -79,13 +85,24 @@ impl Judge {
             self.writable = 0;
             return Role::Replica;
         }
-        self.writable += 1;
-        if before == Role::Replica && self.writable < results { Role::Replica } else { Role::Primary }
+        self.writable = (self.writable + 1).min(results);
+        if before == Role::Replica && self.writable < results {
+            return Role::Replica;
+        }
+        self.writable = results;
+        Role::Primary
+    }
+
+    /// Whether it is busy with a copy of itself. Who says so once may be done at once.
+    pub(crate) fn busy(&mut self, busy: bool, results: usize) -> bool {
+        self.busy = if busy { (self.busy + 1).min(results) } else { 0 };
+        busy && self.busy == results
     }
 
     /// Whether the last result differed from the judgement: the next should come soon.
-    pub(crate) fn is_in_doubt(&self, role: Role) -> bool {
-        self.faults > 0 || self.answers > 0 || role == Role::Replica && self.writable > 0
+    pub(crate) fn is_in_doubt(&self, results: usize) -> bool {
+        let counts = [self.faults, self.answers, self.writable, self.busy];
+        counts.iter().any(|count| (1..results).contains(count))
     }
 
     /// How far it is behind. While its replication stands still, it falls behind by the time that passes.
@@ -139,11 +156,11 @@ mod tests {
     #[test]
     fn a_node_goes_down_and_up_after_so_many_results_in_a_row() {
         let mut judge = Judge::new();
-        assert!(judge.health(true, false, 2) && judge.is_in_doubt(Role::Primary));
-        assert!(judge.health(true, true, 2) && !judge.is_in_doubt(Role::Primary));
+        assert!(judge.health(true, false, 2) && judge.is_in_doubt(2));
+        assert!(judge.health(true, true, 2) && !judge.is_in_doubt(2));
         assert!(judge.health(true, false, 2));
         assert!(!judge.health(true, false, 2));
-        assert!(!judge.health(false, true, 2) && judge.is_in_doubt(Role::Primary));
+        assert!(!judge.health(false, true, 2) && judge.is_in_doubt(2));
         assert!(judge.health(false, true, 2));
         assert!(!judge.health(true, false, 1));
     }
@@ -153,12 +170,22 @@ mod tests {
         let mut judge = Judge::new();
         assert_eq!(judge.role(Role::Auto, true, 2), Role::Primary);
         assert_eq!(judge.role(Role::Primary, false, 2), Role::Replica);
-        assert!(!judge.is_in_doubt(Role::Replica));
+        assert!(!judge.is_in_doubt(2));
         assert_eq!(judge.role(Role::Replica, true, 2), Role::Replica);
-        assert!(judge.is_in_doubt(Role::Replica));
+        assert!(judge.is_in_doubt(2));
         assert_eq!(judge.role(Role::Replica, false, 2), Role::Replica);
         assert_eq!(judge.role(Role::Replica, true, 2), Role::Replica);
         assert_eq!(judge.role(Role::Replica, true, 2), Role::Primary);
+        assert!(!judge.is_in_doubt(2));
+    }
+
+    #[test]
+    fn who_copies_itself_is_busy_after_so_many_results_and_no_longer_at_once() {
+        let mut judge = Judge::new();
+        assert!(!judge.busy(true, 2) && judge.is_in_doubt(2));
+        assert!(judge.busy(true, 2) && judge.busy(true, 2) && !judge.is_in_doubt(2));
+        assert!(!judge.busy(false, 2) && !judge.busy(true, 2));
+        assert!(judge.busy(true, 1));
     }
 
     #[test]

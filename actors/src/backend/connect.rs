@@ -380,10 +380,13 @@ pub(super) fn failed(reason: String) -> Failure {
     (BackendEnd::ConnectFailed, Refusal::Failed(Arc::from(reason)))
 }
 
+/// MySQL's `offline_mode`; a member of a group that was thrown out of it gives itself that (measured).
+const OFFLINE: u16 = 3032;
+
 /// Errors of the account end the wait of whoever has it; errors of the server (full, blocked, shutting down)
 /// are like those of the network: another attempt may do.
 fn refused(error: SqlError) -> Failure {
-    const SERVER_TROUBLE: [u16; 6] = [1040, 1053, 1129, 1130, 1152, 1927];
+    const SERVER_TROUBLE: [u16; 7] = [1040, 1053, 1129, 1130, 1152, 1927, OFFLINE];
     if SERVER_TROUBLE.contains(&error.code) {
         return (BackendEnd::ConnectFailed, Refusal::Server(error));
     }

@@ -1,8 +1,10 @@
 //! Asking a server what it is: whether it takes writes, whether its cluster lets it serve, how far it is behind.
 
+mod cluster;
+mod lag;
+
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use greenroom_protocol::answer::{Answer, Row};
 use greenroom_protocol::capability::Capabilities;
@@ -10,6 +12,8 @@ use greenroom_protocol::command::Command;
 use greenroom_protocol::flavor::Flavor;
 use tokio::time::timeout;
 
+use self::cluster::{GALERA, GROUP, Word};
+use self::lag::APPLIER;
 use super::connect::{Blueprint, Start, begin};
 use super::exchange::Batch;
 use crate::account::Account;
@@ -21,26 +25,11 @@ use crate::role::{Replication, Report};
 use crate::settings::PoolMode;
 use crate::wire::Wire;
 
-/// Whether it takes writes: who is read-only to ordinary accounts, or altogether as a cloud's replicas are, does not.
-const READ_ONLY: &[u8] = b"SELECT @@GLOBAL.read_only, @@GLOBAL.innodb_read_only";
-
-/// Galera's word; no rows where a server knows nothing of it. A server that was built for it and does not use it has all but
-/// `wsrep_on` (measured).
-const GALERA: [&[u8]; 2] = [
-    b"SHOW GLOBAL VARIABLES LIKE 'wsrep_on'",
-    b"SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status')",
-];
-
-/// Group replication's word of this member. An ordinary account may not ask (measured), and need not: members that are
-/// no primary are read-only.
-const GROUP: &[u8] = b"SELECT MEMBER_STATE, MEMBER_ROLE FROM performance_schema.replication_group_members \
-    WHERE MEMBER_ID = @@server_uuid";
-
-/// Where `Seconds_Behind_…` stands in a row of a replica's status; new columns have always come behind it.
-const SECONDS_BEHIND: usize = 32;
-
-/// MariaDB's list of all sources has two more columns in front.
-const ALL_SOURCES: usize = 2;
+/// Who is read-only to ordinary accounts, or altogether as a cloud's replicas are, takes no writes. A Galera member that may not
+/// serve answers this all the same (measured).
+const VARIABLES: &[u8] =
+    b"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'innodb_read_only', 'offline_mode', \
+    'wsrep_on', 'wsrep_reject_queries', 'group_replication_group_name', 'group_replication_single_primary_mode')";
 
 /// The server's word has no more rows than this; a replica may have several sources.
 const ROWS: usize = 256;
@@ -87,16 +76,8 @@ pub(crate) async fn ask(node: Arc<Node>, account: Arc<Account>, line: Option<Box
 async fn question(node: &Node, mut line: Box<Wire>, lag: bool) -> Heard {
     let flavor = node.facts().map_or(Flavor::MySql, |facts| facts.flavor);
     let mut batch = Batch::new(line.card.capabilities).rows(ROWS);
-    batch.add(Command::Query, READ_ONLY);
-    for galera in GALERA {
-        batch.add(Command::Query, galera);
-    }
-    if flavor == Flavor::MySql {
-        batch.add(Command::Query, GROUP);
-    }
-    if lag {
-        let status: &[u8] = if flavor == Flavor::MySql { b"SHOW REPLICA STATUS" } else { b"SHOW ALL SLAVES STATUS" };
-        batch.add(Command::Query, status);
+    for sql in questions(flavor, lag) {
+        batch.add(Command::Query, sql);
     }
     let limit = node.settings().connect_timeout;
     match timeout(limit, batch.run(&mut line.stream)).await {
@@ -109,71 +90,83 @@ async fn question(node: &Node, mut line: Box<Wire>, lag: bool) -> Heard {
     }
 }
 
-fn read(answers: &[Answer], flavor: Flavor, lag: bool) -> Option<Report> {
-    let mut answers = answers.iter();
-    let writable = is_writable(rows(answers.next()?)?.first()?);
-    let galera = cluster(rows(answers.next()?), rows(answers.next()?));
-    let group = if flavor == Flavor::MySql { group(rows(answers.next()?)) } else { None };
-    let replication = if lag { Some(replication(rows(answers.next()?), flavor)) } else { None };
-    Some(Report { writable, unfit: galera.or(group), replication })
+/// All of them in one write; what a server knows nothing of it refuses, or answers by no rows.
+fn questions(flavor: Flavor, lag: bool) -> impl Iterator<Item = &'static [u8]> {
+    let mysql = flavor == Flavor::MySql;
+    let asked: [(bool, &[u8]); 5] =
+        [(true, VARIABLES), (true, GALERA), (mysql, GROUP), (lag, lag::sources(flavor)), (lag && mysql, APPLIER)];
+    asked.into_iter().filter(|(asked, _)| *asked).map(|(_, sql)| sql)
 }
 
-fn rows(answer: &Answer) -> Option<&[Row]> {
+fn read(answers: &[Answer], flavor: Flavor, lag: bool) -> Option<Report> {
+    let mut answers = answers.iter();
+    let mysql = flavor == Flavor::MySql;
+    let variables = rows(answers.next())?;
+    let galera = cluster::galera(variables, answers.next());
+    let group = if mysql { cluster::group(variables, answers.next()) } else { None };
+    let is_member = group.is_some();
+    let Word { cluster, unfit, secondary, blind } = galera.or(group).unwrap_or_default();
+    let replication = lag.then(|| {
+        let followed = lag::followed(answers.next(), flavor);
+        let applied = if mysql { lag::applied(answers.next()) } else { Replication::Source };
+        match followed {
+            Replication::Source | Replication::Hidden if is_member => applied,
+            followed => followed,
+        }
+    });
+    let switches: Vec<_> = ["read_only", "innodb_read_only"].map(|name| named(variables, name)).into();
+    // Every server has the first.
+    switches.first()?.as_ref()?;
+    let off = |switch: &String| is_off(Some(switch.as_bytes()));
+    let writable = switches.iter().flatten().all(off) && !secondary;
+    // The monitor's account may be one of those that it lets in all the same.
+    let offline = named(variables, "offline_mode").filter(|mode| !off(mode)).map(|_| "offline_mode is ON".to_owned());
+    Some(Report { writable, unfit: unfit.or(offline), cluster, blind, replication })
+}
+
+fn rows(answer: Option<&Answer>) -> Option<&[Row]> {
     match answer {
-        Answer::Rows(rows) => Some(rows),
+        Some(Answer::Rows(rows)) => Some(rows),
         _ => None,
     }
 }
 
-/// Whether none of these switches is on. MariaDB has more than two ways to be read-only, from 12.0 on, and names them.
+/// The value of a variable, in an answer to `SHOW`.
+fn named(rows: &[Row], name: &str) -> Option<String> {
+    let called = |row: &&Row| row.first().is_some_and(|cell| cell.as_deref() == Some(name.as_bytes()));
+    let cell = rows.iter().find(called)?.get(1)?.as_deref()?;
+    Some(String::from_utf8_lossy(cell).into_owned())
+}
+
+/// Whether none of these switches is on.
 pub(super) fn is_writable(switches: &[Option<Box<[u8]>>]) -> bool {
-    switches.iter().all(|switch| matches!(switch.as_deref(), Some(b"0" | b"OFF")))
+    switches.iter().all(|switch| is_off(switch.as_deref()))
 }
 
-fn cluster(on: Option<&[Row]>, status: Option<&[Row]>) -> Option<String> {
-    let value = |rows: Option<&[Row]>, name: &str| {
-        let named = |row: &&Row| row.first().is_some_and(|cell| cell.as_deref() == Some(name.as_bytes()));
-        let cell = rows?.iter().find(named)?.get(1)?.as_deref()?;
-        Some(String::from_utf8_lossy(cell).into_owned())
-    };
-    value(on, "wsrep_on").filter(|on| on == "ON")?;
-    for (name, good) in [("wsrep_ready", "ON"), ("wsrep_cluster_status", "Primary")] {
-        match value(status, name) {
-            Some(said) if said == good => {}
-            said => return Some(format!("{name} is {}", said.as_deref().unwrap_or("not there"))),
-        }
-    }
-    None
-}
-
-fn group(members: Option<&[Row]>) -> Option<String> {
-    let state = members?.first()?.first()?.as_deref()?;
-    // One whose group replication was never begun is a server like any other.
-    (!matches!(state, b"ONLINE" | b"OFFLINE")).then(|| format!("group replication: {}", String::from_utf8_lossy(state)))
-}
-
-fn replication(sources: Option<&[Row]>, flavor: Flavor) -> Replication {
-    let Some(sources) = sources else { return Replication::Hidden };
-    let place = if flavor == Flavor::MySql { SECONDS_BEHIND } else { SECONDS_BEHIND + ALL_SOURCES };
-    let seconds = |row: &Row| {
-        let cell = std::str::from_utf8(row.get(place)?.as_deref()?).ok()?;
-        cell.parse().ok().map(Duration::from_secs)
-    };
-    let lags: Option<Vec<Duration>> = sources.iter().map(seconds).collect();
-    match lags {
-        Some(lags) => lags.into_iter().max().map_or(Replication::Source, Replication::Behind),
-        None => Replication::Stopped,
-    }
+/// MariaDB has more than two ways to be read-only, from 12.0 on, and names them.
+fn is_off(switch: Option<&[u8]>) -> bool {
+    matches!(switch, Some(b"0" | b"OFF"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{cluster, group, is_writable};
+    use greenroom_protocol::answer::{Answer, Row};
+    use greenroom_protocol::error::SqlError;
+    use greenroom_protocol::flavor::Flavor;
 
-    type Row = Vec<Option<Box<[u8]>>>;
+    use super::{is_writable, questions, read};
 
-    fn row(cells: &[&str]) -> Row {
-        cells.iter().map(|cell| Some(cell.as_bytes().into())).collect()
+    /// `-` is NULL.
+    pub(super) fn row(cells: &[&str]) -> Row {
+        cells.iter().map(|cell| Some(cell.as_bytes().into()).filter(|_| *cell != "-")).collect()
+    }
+
+    pub(super) fn answer(rows: &[&[&str]]) -> Answer {
+        Answer::Rows(rows.iter().map(|cells| row(cells)).collect())
+    }
+
+    fn refused() -> Answer {
+        Answer::Failed(SqlError::new(1146, *b"42S02", "no such table"))
     }
 
     #[test]
@@ -185,25 +178,34 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_member_serves_when_it_is_ready_and_in_the_primary_part() {
-        let unused = [row(&["wsrep_ready", "OFF"]), row(&["wsrep_cluster_status", "Disconnected"])];
-        assert_eq!(cluster(Some(&[row(&["wsrep_on", "OFF"])]), Some(&unused)), None);
-        assert_eq!(cluster(Some(&[]), Some(&[])), None);
-        let on = [row(&["wsrep_on", "ON"])];
-        let said = cluster(Some(&on), Some(&unused));
-        assert_eq!(said.as_deref(), Some("wsrep_ready is OFF"));
-        let good = [row(&["wsrep_ready", "ON"]), row(&["wsrep_cluster_status", "Primary"])];
-        assert_eq!(cluster(Some(&on), Some(&good)), None);
-        let parted = [row(&["wsrep_ready", "ON"]), row(&["wsrep_cluster_status", "non-Primary"])];
-        assert_eq!(cluster(Some(&on), Some(&parted)).as_deref(), Some("wsrep_cluster_status is non-Primary"));
+    fn what_a_server_knows_nothing_of_is_left_out() {
+        let switches = |on| answer(&[&["read_only", on], &["innodb_read_only", "OFF"]]);
+        for (flavor, lag) in
+            [(Flavor::MySql, false), (Flavor::MySql, true), (Flavor::MariaDb, false), (Flavor::MariaDb, true)]
+        {
+            let count = questions(flavor, lag).count();
+            let answers = |on| {
+                let rest = std::iter::repeat_with(refused).take(count - 1);
+                std::iter::once(switches(on)).chain(rest).collect::<Vec<_>>()
+            };
+            for on in ["ON", "OFF"] {
+                let report = read(&answers(on), flavor, lag).unwrap_or_default();
+                assert_eq!((report.writable, report.unfit, report.cluster), (on == "OFF", None, None));
+                assert_eq!((report.replication.is_some(), report.blind), (lag, false));
+            }
+        }
+        assert_eq!(read(&[refused()], Flavor::MariaDb, false), None);
+        assert_eq!(read(&[answer(&[])], Flavor::MariaDb, false), None);
     }
 
     #[test]
-    fn a_group_member_serves_when_it_is_online_or_in_no_group() {
-        assert_eq!(group(None), None);
-        assert_eq!(group(Some(&[])), None);
-        assert_eq!(group(Some(&[row(&["ONLINE", "SECONDARY"])])), None);
-        assert_eq!(group(Some(&[row(&["OFFLINE", ""])])), None);
-        assert!(group(Some(&[row(&["RECOVERING", "SECONDARY"])])).is_some());
+    fn a_groups_secondary_takes_no_writes_even_where_it_would() {
+        let variables = answer(&[&["read_only", "OFF"], &["group_replication_group_name", "g"]]);
+        let members = |role| answer(&[&["1", "ONLINE", role]]);
+        let writable = |role| {
+            let answers = [variables.clone(), answer(&[]), members(role)];
+            read(&answers, Flavor::MySql, false).is_some_and(|report| report.writable)
+        };
+        assert!(writable("PRIMARY") && !writable("SECONDARY"));
     }
 }

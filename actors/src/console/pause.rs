@@ -164,6 +164,8 @@ pub(super) async fn drain(stage: &Stage, name: &str, drained: bool) -> Result<St
     if node.sluice.drain(drained) {
         let what = if drained { "node drained by an administrator" } else { "node enabled by an administrator" };
         slog::info!(stage.log, "{what}"; "node" => name);
+        // Its cluster may have another primary now.
+        node.suspect();
     }
     tell(stage);
     if !drained {

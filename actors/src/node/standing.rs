@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Node;
 use crate::account::Account;
+use crate::cluster::Membership;
 use crate::monitor::Observed;
 use crate::settings::Role;
 
@@ -64,9 +65,46 @@ impl Node {
         self.gtids.load(Ordering::Relaxed)
     }
 
+    /// Whether nobody can be asked to wait for a write by its GTID, though it has one.
+    pub(crate) fn is_unawaited(&self) -> bool {
+        self.unawaited.load(Ordering::Relaxed)
+    }
+
     /// Notes whether it has, as a login found it.
     pub(crate) fn note_gtids(&self, tells: bool) {
         self.gtids.store(tells, Ordering::Relaxed);
+    }
+
+    /// What is known of its cluster; `None`: it has not been asked.
+    pub(crate) fn membership(&self) -> Option<Membership> {
+        self.membership.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what it said of its cluster.
+    pub(crate) fn note_membership(&self, membership: Membership) {
+        if membership.cluster.is_none() {
+            self.note_peer(false);
+        }
+        self.unawaited.store(membership.cluster.as_ref().is_some_and(|cluster| !cluster.gtids), Ordering::Relaxed);
+        *self.membership.write().unwrap_or_else(PoisonError::into_inner) = Some(membership);
+    }
+
+    /// Whether it takes writes, and another member of its cluster is the primary.
+    pub(crate) fn is_peer(&self) -> bool {
+        self.peer.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether it is.
+    pub(crate) fn note_peer(&self, peer: bool) {
+        self.peer.store(peer, Ordering::Relaxed);
+    }
+
+    /// It takes no writes, whatever it said before.
+    fn unable(&self) {
+        self.note_peer(false);
+        if let Some(membership) = &mut *self.membership.write().unwrap_or_else(PoisonError::into_inner) {
+            membership.able = false;
+        }
     }
 
     /// Leases outstanding by its weight, one more included: the node with the least gets the next.
@@ -79,10 +117,13 @@ impl Node {
     /// rest its monitor asks.
     pub(crate) fn note_writable(&self, writable: bool) {
         let before = self.role();
+        if !writable {
+            self.unable();
+        }
         let news = match (writable, before) {
             (false, Role::Primary | Role::Auto) => self.take_for(Role::Replica),
             (true, Role::Auto) => self.take_for(Role::Primary),
-            (true, Role::Replica) => self.is_auto(),
+            (true, Role::Replica) => self.is_auto() && !self.is_peer(),
             _ => false,
         };
         if news && let Some(monitor) = self.monitor() {

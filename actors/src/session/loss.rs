@@ -16,7 +16,7 @@ pub(super) const MOVES: usize = 8;
 /// Errors of statements that a read-only server refuses; the first is given for other options, too.
 const READ_ONLY: [u16; 3] = [1290, 1792, 1836];
 
-/// A cluster's member that may not serve says so of every statement.
+/// A member of a Galera cluster that may not serve says so of every statement but a few, and runs nothing of it.
 const NOT_READY: u16 = 1047;
 
 /// Pins whose loss a session survives: nothing that a later statement could miss without an error.
@@ -126,13 +126,15 @@ impl Conversation {
             && !turn.effects.facts.intersects(hidden)
     }
 
-    /// Whether `reply`, a server's whole answer, says that it takes no writes: then it is a replica from now on.
+    /// Whether `reply`, a server's whole answer, says that it takes no writes, or nothing at all: then it is a replica from now
+    /// on.
     pub(super) fn is_read_only(&mut self, reply: &[u8]) -> bool {
         let code = self.summary.error.map(|error| error.code);
         let named = || [&b"read-only"[..], b"read_only", b"read only"].iter().any(|word| holds(reply, word));
         let says = match code {
             Some(1290) => named(),
             Some(1836) => true,
+            Some(NOT_READY) => holds(reply, b"WSREP"),
             _ => false,
         };
         let node = self.grant.as_ref().and_then(|grant| grant.card()).map(|card| card.permit.node());
@@ -150,11 +152,10 @@ impl Conversation {
     /// The server refused to write: its monitor asks whether it is what it was.
     pub(super) fn doubt_the_node(&self) {
         let Some(ServerError { code, .. }) = self.summary.error else { return };
-        if READ_ONLY.contains(&code) || code == NOT_READY {
+        let refused = READ_ONLY.contains(&code) && self.writes() && !self.is_reading();
+        if refused || code == NOT_READY {
             let node = self.grant.as_ref().and_then(|grant| grant.card()).map(|card| card.permit.node());
-            if let Some(node) = node.filter(|_| self.writes() && !self.is_reading()) {
-                node.suspect();
-            }
+            node.into_iter().for_each(|node| node.suspect());
         }
     }
 }

@@ -425,8 +425,8 @@ impl Conversation {
         if self.is_reading() {
             return;
         }
-        let tells =
-            self.grant.as_ref().and_then(|grant| grant.card()).is_some_and(|card| card.permit.node().tells_gtids());
+        let node = self.grant.as_ref().and_then(|grant| grant.card()).map(|card| card.permit.node());
+        let (tells, unawaited) = node.map_or((false, false), |node| (node.tells_gtids(), node.is_unawaited()));
         let Some(written) = self.split.as_mut().and_then(|split| split.written.as_mut()) else { return };
         let told = written.heed(self.flavor, &self.summary.changes);
         let runs = matches!(command, Command::Query | Command::StmtExecute | Command::StmtBulkExecute);
@@ -436,7 +436,7 @@ impl Conversation {
         // What is written past the binary log reaches no replica; the string itself may have said so.
         let changes = &self.summary.changes.variables;
         let past = changes.iter().any(|(name, _)| **name == *b"sql_log_bin");
-        if past || !told && (!tells || self.state.variable(b"sql_log_bin").is_some()) {
+        if past || unawaited || !told && (!tells || self.state.variable(b"sql_log_bin").is_some()) {
             written.lose_track();
         }
         // What a statement wrote before it failed no server tells (measured).

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::advise::AdviseArgs;
 use crate::config::Sources;
 use crate::explain::Dialect;
 use crate::telemetry::log::{Format, LEVELS};
@@ -42,6 +43,12 @@ enum Command {
     /// By their texts alone: triggers, views and routines of a server are not looked at. Ends with 0 if none of them pins,
     /// with 2 if one does, or may.
     Explain(ExplainArgs),
+    /// Recommend a pool mode for each user and database, by a server's general query log
+    ///
+    /// Says why, how many server connections a transaction pool would need, and which statements pin. Reads logs of any
+    /// size, of MySQL from 5.7 on and of MariaDB. Ends with 0 if there is advice, with 1 if a log cannot be read or is
+    /// something else.
+    Advise(AdviseArgs),
     /// Show Greenroom at work: many clients on few server connections, on this machine alone
     Demo(DemoArgs),
     /// Print a page of the manual, as roff: of greenroom, or of one of its commands
@@ -149,6 +156,8 @@ pub enum Task {
     },
     /// Explain statements.
     Explain(ExplainArgs),
+    /// Recommend pool modes.
+    Advise(AdviseArgs),
     /// Demonstrate.
     Demo(DemoArgs),
     /// Print a page of the manual: of a command, or of all.
@@ -172,8 +181,8 @@ const AFTER_HELP: &str = "\
 Environment: GREENROOM__SECTION__KEY sets one key over all files, for example GREENROOM__SERVER__MAX_CLIENTS=500 or
 GREENROOM__NODES__0__ADDRESS=db1:3306. Every key is documented in config/default.toml.
 
-Exit codes: 0 after an orderly end, 1 if the service could not start, 2 if explain has found a statement that pins,
-64 if arguments or configuration are wrong.";
+Exit codes: 0 after an orderly end, 1 if the service could not start or a log could not be read, 2 if explain has found a
+statement that pins, 64 if arguments or configuration are wrong.";
 
 impl Cli {
     /// What the command line asks for, with this process's environment.
@@ -187,6 +196,7 @@ impl Cli {
                 Task::Check { sources: options.and(more.options).into_sources(), print: more.print }
             }
             Some(Command::Explain(args)) => Task::Explain(args),
+            Some(Command::Advise(args)) => Task::Advise(args),
             Some(Command::Demo(args)) => Task::Demo(args),
             Some(Command::Man { command }) => Task::Man(command),
             Some(Command::Completions { shell }) => Task::Completions(shell),
@@ -265,6 +275,15 @@ mod tests {
         assert_eq!((args.statements.len(), args.strict), (2, true));
         assert!(matches!(task(&["check", "--print"]), Task::Check { print: true, .. }));
         assert!(Cli::try_parse_from(["greenroom", "explain"]).is_err());
+    }
+
+    #[test]
+    fn logs_are_named() {
+        let Task::Advise(args) = task(&["advise", "--json", "--statement-time", "2ms", "general.log", "-"]) else {
+            panic!("another task")
+        };
+        assert_eq!((args.logs.len(), args.json, args.statement_time.as_millis()), (2, true, 2));
+        assert!(Cli::try_parse_from(["greenroom", "advise"]).is_err());
     }
 
     #[test]

@@ -5,8 +5,8 @@
 use std::fmt::{self, Write as _};
 
 use clap::ValueEnum;
-use greenroom_protocol::sql::read_back::user_variables;
-use greenroom_protocol::sql::{Facts, Flavor, Kind, Mode, PinReason, PinSet, assigned, classify};
+use greenroom_protocol::advice::{MARIADB, MYSQL};
+use greenroom_protocol::sql::{Flavor, Foreseen, Mode, PinReason};
 
 /// Whose dialect a statement is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -17,45 +17,37 @@ pub enum Dialect {
     Mariadb,
 }
 
+impl Dialect {
+    /// How a fresh session's statements are read.
+    #[must_use]
+    pub const fn mode(self) -> Mode {
+        match self {
+            Self::Mysql => Mode::new(Flavor::MySql, MYSQL),
+            Self::Mariadb => Mode::new(Flavor::MariaDb, MARIADB),
+        }
+    }
+}
+
 /// What a statement comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     statement: String,
     strict: bool,
-    pins: PinSet,
-    facts: Facts,
+    foreseen: Foreseen,
 }
 
 impl Explanation {
     /// Of a statement in a pool that pins as `tracked`, or as `strict`.
     #[must_use]
     pub fn of(statement: &str, dialect: Dialect, strict: bool) -> Self {
-        let (flavor, version) = match dialect {
-            Dialect::Mysql => (Flavor::MySql, 90_704),
-            Dialect::Mariadb => (Flavor::MariaDb, 101_119),
-        };
-        let (mode, text) = (Mode::new(flavor, version), statement.as_bytes());
-        let verdict = classify(text, mode);
-        let mut pins = if strict { verdict.pins } else { verdict.pins.tracked() };
-        // A session carries variables whose values its text tells, or that the server can be asked for.
-        let whole = !verdict.facts.intersects(Facts::MULTI | Facts::COMPOUND | Facts::MAY_RUN_ROUTINE);
-        let by_name = !matches!(verdict.kind, Kind::Call | Kind::Prepare | Kind::Execute | Kind::GetDiagnostics);
-        let told = || assigned(text, mode).is_some() || user_variables(text, mode).is_some();
-        if !strict && whole && by_name && told() {
-            pins.remove(PinReason::UserVariable);
-        }
-        Self { statement: statement.trim().to_owned(), strict, pins, facts: verdict.facts }
+        let foreseen = Foreseen::of(statement.as_bytes(), dialect.mode(), strict);
+        Self { statement: statement.trim().to_owned(), strict, foreseen }
     }
 
     /// Whether it pins, or may.
     #[must_use]
     pub fn pins(&self) -> bool {
-        !self.pins.is_empty() || self.may()
-    }
-
-    /// Whether it hangs on what is stored in the server.
-    fn may(&self) -> bool {
-        self.facts.contains(Facts::MAY_RUN_ROUTINE)
+        !self.foreseen.pins.is_empty() || self.foreseen.may
     }
 }
 
@@ -65,10 +57,10 @@ impl fmt::Display for Explanation {
         if !self.pins() {
             return writeln!(f, "  does not pin");
         }
-        for reason in self.pins.iter() {
+        for reason in self.foreseen.pins.iter() {
             pin(f, "pins", reason, self.strict)?;
         }
-        if self.may() && !self.pins.contains(PinReason::UntrackedState) {
+        if self.foreseen.may && !self.foreseen.pins.contains(PinReason::UntrackedState) {
             let what = "may pin, unless the routine can be read and leaves nothing behind";
             pin(f, what, PinReason::UntrackedState, self.strict)?;
         }

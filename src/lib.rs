@@ -1,5 +1,6 @@
 //! Greenroom, the service: reads arguments and configuration, logs, measures, and starts the cast. It decides nothing.
 
+pub mod advise;
 pub mod cli;
 pub mod config;
 pub mod demo;

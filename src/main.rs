@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use greenroom::advise::{self, AdviseArgs};
 use greenroom::cli::{Cli, DemoArgs, ExplainArgs, Task};
 use greenroom::config::{self, ConfigErrors, Loaded, Sources, Summary};
 use greenroom::demo::{self, DemoOptions};
@@ -37,6 +38,7 @@ fn perform(task: Task) -> ExitCode {
         Task::Run(sources) => with_configuration(sources, run),
         Task::Check { sources, print } => with_configuration(sources, |loaded, _| check(&loaded, print)),
         Task::Explain(args) => explain(&args),
+        Task::Advise(args) => advise(&args),
         Task::Demo(args) => ended(demonstrate(&args)),
         Task::Man(command) => print_manual(command.as_deref()),
         Task::Completions(shell) => print(&manual::completions(shell)),
@@ -85,6 +87,16 @@ fn explain(args: &ExplainArgs) -> ExitCode {
         say(io::stdout(), &explanation.to_string());
     }
     if all.iter().any(Explanation::pins) { ExitCode::from(PINS) } else { ExitCode::SUCCESS }
+}
+
+fn advise(args: &AdviseArgs) -> ExitCode {
+    let (report, errors) = advise::advise(args);
+    // Where nobody reads, nothing is lost.
+    let _ = advise::tell(&report, args.json, io::stdout(), io::stderr());
+    for error in &errors {
+        say(io::stderr(), &format!("error: {error}\n"));
+    }
+    if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
 fn refuse(errors: &ConfigErrors) -> ExitCode {

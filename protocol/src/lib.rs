@@ -5,11 +5,13 @@
 //! fuzzed and measured alone.
 
 pub mod accounts;
+pub mod advice;
 pub mod answer;
 pub mod capability;
 pub mod command;
 pub mod error;
 pub mod flavor;
+pub mod general_log;
 pub mod login;
 pub mod packet;
 pub mod processes;

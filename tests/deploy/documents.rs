@@ -56,10 +56,11 @@ fn every_exit_code_is_documented() {
     };
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = format!("http.listen={}", taken.local_addr().unwrap());
-    let cases: [(&[&str], i32); 6] = [
+    let cases: [(&[&str], i32); 7] = [
         (&["check"], 0),
         (&["explain", "SELECT 1"], 0),
         (&["explain", "CREATE TEMPORARY TABLE t (a INT)"], 2),
+        (&["advise", "/nothing/there"], 1),
         (&["--no-such-option"], 64),
         (&["check", "--set", "server.stale_key=1"], 64),
         (&["--set", &taken], 1),

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test's helper fails by panicking")]
 
+#[path = "console/advice.rs"]
+mod advice;
 #[path = "console/commands.rs"]
 mod commands;
 #[path = "console/failover.rs"]

@@ -35,6 +35,7 @@ pub mod metrics;
 mod monitor;
 pub mod networks;
 mod node;
+mod observed;
 mod packets;
 mod pool;
 mod random;

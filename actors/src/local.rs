@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use greenroom_protocol::state::{Charset, Names, SessionState};
 use rustc_hash::FxHashMap;
 
+use crate::observed::Observed;
 use crate::session::Sessions;
 use crate::tally::Tally;
 use crate::wire::Birth;
@@ -20,6 +21,8 @@ type AccountDatabase = (u32, Box<[u8]>);
 #[derive(Default)]
 pub(crate) struct Local {
     pub(crate) tally: Tally,
+    /// What its sessions were seen to do.
+    pub(crate) observed: Observed,
     /// Whom it serves.
     pub(crate) sessions: Sessions,
     /// What each node makes of a collation id sent at login. Servers differ, and fall back for ids they do not know.

@@ -15,6 +15,7 @@ use crate::gate::{Gate, Guest};
 use crate::limits::Limits;
 use crate::monitor::Watch;
 use crate::node::Node;
+use crate::observed::Boards;
 use crate::pool::PoolShard;
 use crate::settings::{MonitorSettings, ServerSettings};
 use crate::sluice::Sluice;
@@ -40,6 +41,8 @@ pub(crate) struct Stage {
     watch: RwLock<Arc<Watch>>,
     /// The limits of users and databases.
     pub(crate) limits: Limits,
+    /// What sessions were seen to do, as far as workers share it.
+    pub(crate) boards: Boards,
     /// The endpoints of the configuration in force.
     endpoints: RwLock<Vec<Arc<Endpoint>>>,
     /// What administrators have closed or may close, for as long as the process lives.
@@ -101,6 +104,7 @@ impl Stage {
             nodes: RwLock::default(),
             watch: RwLock::new(Arc::new(Watch::new(monitor))),
             limits: Limits::default(),
+            boards: Boards::default(),
             endpoints: RwLock::default(),
             sluices: Mutex::default(),
             pause_limit_ms: AtomicU64::new(0),

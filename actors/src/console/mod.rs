@@ -3,6 +3,7 @@
 //! It has a thread of its own. What it shows it asks of the workers, who answer between two statements, like of anybody else;
 //! it holds no lock that a query could wait for.
 
+mod advice;
 mod command;
 mod edit;
 mod filter;
@@ -17,6 +18,7 @@ mod tables;
 mod talk;
 mod words;
 
+pub(crate) use self::gather::ask;
 pub(crate) use self::listener::{ConsoleListener, Rewrite, bind};
 pub use self::office::{Key, Office, Reloaded, Sample};
 pub(crate) use self::status::gather;

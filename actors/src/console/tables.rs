@@ -6,6 +6,7 @@ use greenroom_protocol::answer::Row;
 use greenroom_protocol::table::{Kind, Table};
 use rustc_hash::FxHashMap;
 
+use super::advice;
 use super::gather::{self, node_name, of_endpoint};
 use super::office::Office;
 use super::status::{endpoint_words, mode_word, of_node, role_word};
@@ -23,7 +24,7 @@ use Kind::{Count, Real, Text};
 type Definition = (&'static str, &'static [(&'static str, Kind)]);
 
 /// Every table. What the columns mean, and their units, is in docs/console.md.
-pub(super) const TABLES: [Definition; 10] = [
+pub(super) const TABLES: [Definition; 11] = [
     (
         "pools",
         &[
@@ -118,6 +119,7 @@ pub(super) const TABLES: [Definition; 10] = [
             ("statement", Text),
         ],
     ),
+    ("advice", advice::COLUMNS),
     ("stats", &[("name", Text), ("labels", Text), ("value", Real)]),
     ("config", &[("key", Text), ("value", Text), ("source", Text)]),
     ("version", &[("name", Text), ("value", Text)]),
@@ -144,6 +146,7 @@ pub(super) async fn fill(name: &str, stage: &Stage, office: &dyn Office) -> Tabl
         "nodes" => nodes(stage, &gather::pools(stage).await.0),
         "endpoints" => endpoints(stage, &gather::headcount(stage).await.0),
         "users" => users(stage, &gather::clients(stage).await),
+        "advice" => advice::rows(stage).await,
         "pins" => pins(stage, &gather::clients(stage).await),
         _ => Vec::new(),
     };
@@ -151,26 +154,26 @@ pub(super) async fn fill(name: &str, stage: &Stage, office: &dyn Office) -> Tabl
 }
 
 /// A cell.
-type Cell = Option<Box<[u8]>>;
+pub(super) type Cell = Option<Box<[u8]>>;
 
-fn row<const N: usize>(cells: [Cell; N]) -> Row {
+pub(super) fn row<const N: usize>(cells: [Cell; N]) -> Row {
     cells.into()
 }
 
-fn of(value: impl ToString) -> Cell {
+pub(super) fn of(value: impl ToString) -> Cell {
     Some(value.to_string().into_bytes().into())
 }
 
-fn maybe(value: Option<impl ToString>) -> Cell {
+pub(super) fn maybe(value: Option<impl ToString>) -> Cell {
     value.and_then(of)
 }
 
-fn bytes(value: &[u8]) -> Cell {
+pub(super) fn bytes(value: &[u8]) -> Cell {
     Some(String::from_utf8_lossy(value).into_owned().into_bytes().into())
 }
 
 /// Seconds, to the millisecond.
-fn seconds(time: Duration) -> String {
+pub(super) fn seconds(time: Duration) -> String {
     format!("{:.3}", time.as_secs_f64())
 }
 

@@ -161,6 +161,7 @@ impl PoolShard {
             }
             self.local.tally.pool(&desk.node.settings().name, counts, desk.line.len());
         }
+        self.local.observed.publish();
         self.local.tally.flush();
     }
 }

@@ -40,6 +40,7 @@ use crate::endpoint::Endpoint;
 use crate::grant::Grant;
 use crate::limits::Counted;
 use crate::local::Local;
+use crate::observed::{Activity, Presence};
 use crate::pool::BackendId;
 use crate::settings::{Pinning, PoolMode};
 use crate::stage::{Seat, Stage};
@@ -165,6 +166,10 @@ pub(super) struct Conversation {
     pub(super) statements: Statements,
     pub(super) grant: Option<Grant>,
     pub(super) leased_at: Option<Instant>,
+    /// Where what it does is counted, once it has logged in.
+    pub(super) presence: Option<Presence>,
+    /// Its lease, as it is counted there; where it has a connection of its own, its transaction.
+    pub(super) activity: Option<Activity>,
     /// When the present command arrived, or its reply had come to its end.
     pub(super) clock: Instant,
     pub(super) last: Option<BackendId>,
@@ -262,6 +267,8 @@ impl Conversation {
             statements: Statements::default(),
             grant: None,
             leased_at: None,
+            presence: None,
+            activity: None,
             clock: Instant::now(),
             last: None,
             split: Split::of(&endpoint),

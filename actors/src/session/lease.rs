@@ -76,6 +76,9 @@ impl Conversation {
             match self.adapt(&mut grant).await {
                 Adapted::Fits => {
                     self.leased_at = Some(Instant::now());
+                    if self.shares() {
+                        self.begin_activity();
+                    }
                     let backend = grant.backend();
                     self.control.set_leased(grant.card().map(|card| (card.permit.node().index, card.thread_id)));
                     self.grant = Some(grant);
@@ -298,6 +301,10 @@ impl Conversation {
     /// Tells the connection which pins are new and which are over.
     pub(super) fn tell_pins(&mut self, before: PinSet) {
         self.control.note_pins(self.hold.pins, || self.text_shape());
+        if let Some(presence) = &self.presence {
+            presence.held_by(self.hold.pins);
+            presence.pins_begun(self.hold.pins.difference(before), || self.text_shape());
+        }
         let Some(grant) = &self.grant else { return };
         for reason in PinReason::ALL.iter().copied() {
             match (before.contains(reason), self.hold.pins.contains(reason)) {
@@ -314,11 +321,13 @@ impl Conversation {
             self.control.set_leased(None);
             if !self.hold.pins.is_empty() {
                 self.control.note_pins(PinSet::EMPTY, Arc::default);
+                self.held_no_more();
             }
             grant.release(condition, self.clock);
         }
         self.stop_reading();
         self.soiled = false;
+        self.activity = None;
         if let Some(since) = self.leased_at.take() {
             self.local.tally.lease_ended(self.clock.saturating_duration_since(since));
         }
@@ -338,6 +347,7 @@ impl Conversation {
         self.grant = None;
         self.stop_reading();
         self.leased_at = None;
+        self.activity = None;
         if !self.shares() {
             self.statements.clear();
         }
@@ -356,6 +366,7 @@ impl Conversation {
     /// The client is gone in the middle of a statement: nobody wants the rest of it.
     pub(super) fn abandon(&mut self) {
         let running = self.grant.take().and_then(Grant::abandon);
+        self.leaves();
         self.lose();
         if let (Some(card), Some(account)) = (running, self.account.clone()) {
             // MySQL closes the socket of a killed connection under the thread that writes to it; in TLS the rest of the result
@@ -372,6 +383,7 @@ impl Conversation {
 
     /// The session is over: what becomes of its connection.
     pub(super) fn leave(&mut self, end: SessionEnd) {
+        self.leaves();
         let idle = !matches!(end, SessionEnd::BackendLost | SessionEnd::ClientFailed);
         let condition = match self.mode() {
             PoolMode::None => Condition::Spoilt,

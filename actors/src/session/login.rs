@@ -241,6 +241,7 @@ impl Conversation {
             };
         self.prove(&wish, unproven, main, seq).await?;
         self.tally.login(LoginResult::Ok);
+        self.attend(wish.database.as_deref());
         self.welcome(wish.database.as_deref(), &voucher, seq).await
     }
 

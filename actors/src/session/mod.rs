@@ -28,6 +28,7 @@ mod login;
 mod loss;
 mod operator;
 mod own;
+mod presence;
 mod prepared;
 mod previous;
 mod processes;

@@ -9,6 +9,9 @@ use crate::end::SessionEnd;
 impl Conversation {
     /// A server at hand is asked; who has none is told what another session has just heard.
     pub(super) async fn statistics(&mut self, mut incoming: Incoming) -> Result<(), SessionEnd> {
+        if let Some(presence) = &self.presence {
+            presence.statistics();
+        }
         let heard = match self.grant {
             Some(_) => None,
             None => self.endpoint.choose().and_then(|node| node.statistics()),

@@ -136,6 +136,9 @@ impl Conversation {
             return Box::pin(self.demoted(&mut turn)).await;
         }
         self.under_way = UnderWay::of(&turn);
+        if !self.shares() {
+            self.begin_activity();
+        }
         let bare = self.choose_side(&turn);
         turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, FoundRows::Server);
         if bare {
@@ -193,6 +196,7 @@ impl Conversation {
         self.look_around();
         turn.change.clear();
         self.count_time();
+        self.end_activity();
         if self.grant.is_none() && self.hold.holds() {
             return Err(SessionEnd::BackendLost);
         }
@@ -201,7 +205,11 @@ impl Conversation {
 
     fn count_time(&mut self) {
         let begun = std::mem::replace(&mut self.clock, Instant::now());
-        self.tally.query(self.clock.saturating_duration_since(begun));
+        let time = self.clock.saturating_duration_since(begun);
+        self.tally.query(time);
+        if let Some(presence) = &self.presence {
+            presence.statement(time);
+        }
     }
 
     async fn finish_turn(&mut self, turn: &mut Turn) {

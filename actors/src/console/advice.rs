@@ -1,0 +1,124 @@
+//! `SHOW ADVICE`: which pool mode suits each user and database, by what their sessions were seen to do.
+
+use greenroom_protocol::advice::{Advice, Suspects, decide};
+use greenroom_protocol::answer::Row;
+use greenroom_protocol::table::Kind;
+use rustc_hash::FxHashMap;
+
+use super::status::mode_word;
+use super::tables::{bytes, maybe, of, row, seconds};
+use crate::observed::{Seen, seen};
+use crate::settings::PoolMode;
+use crate::stage::Stage;
+
+use Kind::{Count, Real, Text};
+
+pub(super) const COLUMNS: &[(&str, Kind)] = &[
+    ("endpoint", Text),
+    ("user", Text),
+    ("database", Text),
+    ("pool", Text),
+    ("advice", Text),
+    ("reason", Text),
+    ("why", Text),
+    ("basis", Text),
+    ("size", Count),
+    ("size_max", Count),
+    ("connections", Count),
+    ("connections_at_once", Count),
+    ("connections_per_second", Real),
+    ("short_connections", Count),
+    ("median_life_seconds", Real),
+    ("statistics_per_second", Real),
+    ("statements", Count),
+    ("slow_statements", Count),
+    ("leases", Count),
+    ("pinned_sessions", Count),
+    ("pins", Text),
+    ("statement", Text),
+    ("observed_seconds", Real),
+];
+
+/// What a recommendation goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Basis {
+    /// The leases and pins of a transaction pool.
+    Leases,
+    /// The transactions of sessions with connections of their own: what would pin is not known.
+    Transactions,
+}
+
+impl Basis {
+    const fn of(mode: PoolMode) -> Self {
+        match mode {
+            PoolMode::Transaction => Self::Leases,
+            PoolMode::None | PoolMode::Session => Self::Transactions,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Leases => "leases",
+            Self::Transactions => "transactions",
+        }
+    }
+
+    /// Whether it knows what pins, or would.
+    const fn knows_pins(self) -> bool {
+        matches!(self, Self::Leases)
+    }
+}
+
+/// All rows, by endpoint, the busiest first.
+pub(super) async fn rows(stage: &Stage) -> Vec<Row> {
+    let modes: FxHashMap<String, PoolMode> =
+        stage.endpoints().iter().map(|it| (it.settings.name.clone(), it.settings.pool)).collect();
+    seen(stage).await.iter().map(|it| advice(it, modes.get(&it.name.endpoint).copied())).collect()
+}
+
+fn advice(seen: &Seen, mode: Option<PoolMode>) -> Row {
+    let (traffic, Advice { pool, why }) = (&seen.traffic, decide(&seen.traffic));
+    let basis = mode.map(Basis::of);
+    let knows = basis.is_some_and(Basis::knows_pins);
+    let whose = seen.name.whose.as_ref();
+    let why = if knows { why.to_string() } else { format!("{why} (what would pin is not known)") };
+    row([
+        of(&seen.name.endpoint),
+        whose.map_or_else(|| of("(others)"), |(user, _)| bytes(user)),
+        whose.and_then(|(_, database)| bytes(database)),
+        // Of one that is configured no more nobody knows it.
+        maybe(mode.map(mode_word)),
+        of(pool.name()),
+        of(decide(traffic).why.name()),
+        of(why),
+        maybe(basis.map(Basis::name)),
+        of(traffic.size),
+        of(traffic.most),
+        of(traffic.connections),
+        of(traffic.peak_connections),
+        of(format!("{:.3}", traffic.connects_per_second)),
+        of(traffic.short),
+        of(seconds(traffic.median_life)),
+        of(format!("{:.3}", traffic.statistics_per_second)),
+        of(traffic.statements),
+        maybe(traffic.slow),
+        of(traffic.transactions),
+        maybe(knows.then_some(traffic.pinned)),
+        maybe(knows.then(|| pins(&seen.suspects))),
+        maybe(seen.suspects.list().first().filter(|_| knows).map(|worst| worst.shape.clone())),
+        of(seconds(traffic.observed)),
+    ])
+}
+
+/// Reasons with their counts, the most frequent first.
+fn pins(suspects: &Suspects) -> String {
+    let mut reasons: Vec<(&str, u64)> = Vec::new();
+    for suspect in suspects.list() {
+        match reasons.iter_mut().find(|(known, _)| *known == suspect.reason.name()) {
+            Some((_, count)) => *count += suspect.count,
+            None => reasons.push((suspect.reason.name(), suspect.count)),
+        }
+    }
+    reasons.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+    reasons.iter().map(|(name, count)| format!("{name}:{count}")).collect::<Vec<_>>().join(",")
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greenroom_actors::{EndpointStatus, NodeStatus, PinStatus, Sample, Status, pin_remedy};
+use greenroom_actors::{EndpointStatus, NodeStatus, PinStatus, Sample, ShadowStatus, Status, pin_remedy};
 use serde_json::{Map, Value, json};
 
 /// The document at `/api/v1/status`.
@@ -19,6 +19,7 @@ pub fn document(status: &Status, samples: &[Sample], uptime: Duration) -> Value 
         "pins": status.pins.iter().map(pin).collect::<Vec<_>>(),
         "pins_total": pins_total(samples),
         "leases": leases(samples),
+        "shadows": status.shadows.iter().map(shadow).collect::<Vec<_>>(),
         "actor_restarts_total": whole(sum("greenroom_actor_restarts_total")),
         "panics_total": whole(sum("greenroom_panics_total")),
     })
@@ -66,6 +67,26 @@ fn pin(it: &PinStatus) -> Value {
         "sessions": it.sessions,
         "longest_seconds": it.longest.as_secs_f64(),
         "remedy": it.remedy,
+    })
+}
+
+/// What a transaction pool would have done.
+fn shadow(it: &ShadowStatus) -> Value {
+    let [connections, at_once] = it.connections;
+    let pins = it.pins.iter().map(|(reason, remedy, statement, count)| {
+        json!({ "reason": reason, "remedy": remedy, "statement": statement, "count": count })
+    });
+    json!({
+        "endpoint": it.endpoint,
+        "leases": it.leases,
+        "size": it.size,
+        "size_max": it.size_max,
+        "connections": connections,
+        "connections_at_once": at_once,
+        "saved_connections": at_once.saturating_sub(it.size_max),
+        "saved_logins": connections.saturating_sub(it.size_max),
+        "pinned_sessions": it.pinned,
+        "pins": pins.collect::<Vec<_>>(),
     })
 }
 

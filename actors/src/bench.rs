@@ -162,6 +162,7 @@ fn endpoint(connections: usize) -> (Arc<Node>, Arc<Endpoint>) {
         access: Access::ReadWrite,
         pool: PoolMode::Transaction,
         pinning: Pinning::Tracked,
+        shadow: false,
         nodes: vec![settings],
         fallback_to_primary: false,
         causal_timeout: None,

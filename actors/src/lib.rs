@@ -55,5 +55,7 @@ mod throttle;
 pub mod tls;
 mod wire;
 
-pub use console::{EndpointStatus, Key, NodeStatus, Office, PinStatus, Reloaded, Sample, Status, pin_remedy};
+pub use console::{
+    EndpointStatus, Key, NodeStatus, Office, PinStatus, Reloaded, Sample, ShadowStatus, Status, pin_remedy,
+};
 pub use supervisor::{Running, StartError, start};

@@ -38,6 +38,12 @@ pub const ROUTED: &str = "greenroom_routed_statements_total";
 pub const PINS: &str = "greenroom_pins_total";
 /// Pins now, by `reason`.
 pub const PINNED: &str = "greenroom_pinned";
+/// Leases that a transaction pool would have granted, by `endpoint` with a `shadow`.
+pub const SHADOW_LEASES: &str = "greenroom_shadow_leases_total";
+/// Server connections that would have been out at each of these, itself counted, by `endpoint`.
+pub const SHADOW_CONNECTIONS: &str = "greenroom_shadow_connections";
+/// Pins that would have begun, by `endpoint` and `reason`.
+pub const SHADOW_PINS: &str = "greenroom_shadow_pins_total";
 /// Bytes relayed, by `endpoint` and `direction` (`from_clients`, `to_clients`).
 pub const BYTES: &str = "greenroom_bytes_total";
 /// Errors given to clients, by `code`; errors of servers by their number where they are Greenroom's business.
@@ -84,6 +90,9 @@ pub fn describe() {
     describe_counter!(ROUTED, "Statements of endpoints that split, by the side where they ran and why");
     describe_counter!(PINS, "Pins begun, by reason");
     describe_gauge!(PINNED, "Pins in force, by reason");
+    describe_counter!(SHADOW_LEASES, "Leases that a transaction pool would have granted, by endpoint");
+    describe_histogram!(SHADOW_CONNECTIONS, "Server connections that would have been out at each of them, by endpoint");
+    describe_counter!(SHADOW_PINS, "Pins that a transaction pool would have begun, by endpoint and reason");
     describe_counter!(BYTES, Unit::Bytes, "Bytes relayed, by endpoint and direction");
     describe_counter!(ERRORS, "Greenroom's own errors given to clients, by error number");
     describe_counter!(LOGINS, "Logins, by endpoint and result");

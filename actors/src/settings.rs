@@ -199,6 +199,8 @@ pub struct EndpointSettings {
     pub pool: PoolMode,
     /// How readily a session is pinned.
     pub pinning: Pinning,
+    /// Where sessions have connections of their own: it is looked what a transaction pool would do.
+    pub shadow: bool,
     /// The nodes behind it, in the order of the file.
     pub nodes: Vec<Arc<NodeSettings>>,
     /// A read-only endpoint may use the primary when no replica is healthy.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use greenroom_protocol::sql::PinReason;
+use greenroom_protocol::sql::{PinReason, PinSet};
 use metrics::{counter, gauge, histogram};
 use rustc_hash::FxHashMap;
 
@@ -116,6 +116,13 @@ impl EndpointTally {
     /// Counts a statement on a replica, or on the primary.
     pub(crate) fn routed(&self, replica: bool, why: Why) {
         add(&self.routed[usize::from(replica)][why as usize], 1);
+    }
+
+    /// Counts pins that a transaction pool would have begun; rare enough to be counted where they are scraped.
+    pub(crate) fn shadow_pinned(&self, pins: PinSet) {
+        for reason in pins.iter() {
+            counter!(names::SHADOW_PINS, "endpoint" => self.name.clone(), "reason" => reason.name()).increment(1);
+        }
     }
 
     fn shift(&self, state: ClientState, by: i64) {

@@ -32,6 +32,15 @@ pub(super) enum CausalReads {
     Off,
 }
 
+/// The mode whose doings are looked at although another is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shadow {
+    /// None.
+    Off,
+    /// Transaction.
+    Transaction,
+}
+
 /// Whether a node is told for whom a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProxyProtocol(pub(super) Option<Version>);
@@ -61,6 +70,7 @@ choices! {
     CausalReads, "a kind of causal reads": "session" => Self::Session, "off" => Self::Off;
     PoolMode, "a pool mode": "none" => Self::None, "session" => Self::Session, "transaction" => Self::Transaction;
     Pinning, "a way to pin": "tracked" => Self::Tracked, "strict" => Self::Strict;
+    Shadow, "a mode to try": "off" => Self::Off, "transaction" => Self::Transaction;
     Credentials, "a source of credentials":
         "auto" => Self::Auto, "static" => Self::Static, "learned" => Self::Learned, "query" => Self::Query;
     EndpointTlsMode, "a TLS mode of endpoints": "disabled" => Self::Disabled, "preferred" => Self::Preferred,

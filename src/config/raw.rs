@@ -10,7 +10,7 @@ use greenroom_actors::settings::{Access, Address, Pinning, PoolMode, Role};
 use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 use greenroom_protocol::secret::Secret;
 
-use super::choice::{CausalReads, Credentials, ProxyProtocol};
+use super::choice::{CausalReads, Credentials, ProxyProtocol, Shadow};
 use super::inventory::{Effect, Item, Show};
 use super::reader::{Field, Reader, Table};
 use super::value::{Listed, OrOff, Size};
@@ -120,6 +120,8 @@ sections! {
         pool: PoolMode,
         /// How readily a session is pinned.
         pinning: Pinning,
+        /// The mode that is tried without being used.
+        shadow: Shadow,
         /// Names of nodes; absent is all.
         nodes: Vec<Listed>,
         /// The primary for reads, where no replica is healthy.

@@ -74,6 +74,9 @@ fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Resu
     let nodes: Vec<_> = it.nodes.iter().map(|node| node.name.as_str()).collect();
     write!(f, "endpoint {:?} on {} to {}", it.name, it.listen, nodes.join(", "))?;
     write!(f, ", access {}, pool {}, pinning {}", access(it.access), pool(it.pool), pinning(it.pinning))?;
+    if it.shadow {
+        write!(f, ", shadow transaction")?;
+    }
     if it.access == Access::Split {
         write!(f, ", causal_timeout {}", or_off(it.causal_timeout))?;
     }

@@ -12,6 +12,9 @@ const SECONDS: [f64; 19] = [
     10.0, 25.0, 60.0,
 ];
 
+/// The same of those that count server connections.
+const CONNECTIONS: [f64; 14] = [1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 32.0, 50.0, 80.0, 125.0, 200.0, 500.0, 1000.0];
+
 /// Between upkeeps, which fold recorded samples into buckets; samples take memory until then.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -52,7 +55,9 @@ pub async fn upkeep(metrics: PrometheusHandle) {
 }
 
 fn builder() -> Result<PrometheusBuilder, BuildError> {
-    PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Full("greenroom_shadow_connections".to_owned()), &CONNECTIONS)
 }
 
 #[cfg(test)]

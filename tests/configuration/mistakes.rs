@@ -145,6 +145,14 @@ fn wrong_values() -> Vec<(Case, &'static str)> {
             "a.toml:4: endpoints[0].credentials: \"static\" without any [[users]] lets nobody in; expected [[users]], or \"learned\"",
         ),
         (
+            endpoint("shadow = 'transaction'"),
+            "a.toml:4: endpoints[0].shadow: a transaction pool needs no shadow of one: SHOW ADVICE tells what it does; expected \"off\", or pool = \"none\" or \"session\"",
+        ),
+        (
+            endpoint("pool = 'none'\nshadow = 'session'"),
+            "a.toml:5: endpoints[0].shadow: \"session\" is not a mode to try; expected \"off\" or \"transaction\"",
+        ),
+        (
             endpoint("pinning = 'loose'"),
             "a.toml:4: endpoints[0].pinning: \"loose\" is not a way to pin; expected \"tracked\" or \"strict\"",
         ),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use greenroom::demo::server::free_port;
 use serde_json::Value;
 
 use crate::support::{
@@ -51,9 +52,16 @@ fn found(value: &Value, path: &str, fields: &mut Vec<(String, &'static str)>) {
 fn the_document_is_as_it_is_described() {
     each_server(|server| {
         let tenant = Tenant::new(server, "status");
-        let proxy = Setup::new(server.address()).user(&tenant.name, &tenant.password).start();
+        let port = free_port().unwrap();
+        let shadowed = format!(
+            "[[endpoints]]\nname = \"own\"\nlisten = \"127.0.0.1:{port}\"\npool = \"none\"\nshadow = \"transaction\"\n"
+        );
+        let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password).extra(&shadowed);
+        let proxy = setup.start();
         let mut session = tenant.connect(proxy.address());
         session.ok("DO GET_LOCK('x', 1)");
+        let mut own = tenant.connect(([127, 0, 0, 1], port).into());
+        own.ok("DO GET_LOCK('y', 1)");
         let document = || -> Value {
             let (status, body) = proxy.get("/api/v1/status");
             assert_eq!(status, 200, "{body}");
@@ -74,6 +82,10 @@ fn the_document_is_as_it_is_described() {
         for name in described.keys() {
             assert!(fields.iter().any(|(found, _)| found == name), "{name} is described, and not there");
         }
+        let shadow = &document["shadows"][0];
+        assert_eq!((&shadow["endpoint"], &shadow["leases"], &shadow["size"]), (&"own".into(), &1.into(), &1.into()));
+        let pin = &shadow["pins"][0];
+        assert_eq!((&pin["reason"], &pin["statement"]), (&"user_lock".into(), &"DO GET_LOCK(?, ?)".into()));
         let endpoint = &document["endpoints"][0];
         assert_eq!(
             (&endpoint["clients"], &endpoint["backends"], &endpoint["pinned"]),
@@ -83,7 +95,7 @@ fn the_document_is_as_it_is_described() {
             (&document["pins"][0]["reason"], &document["pins"][0]["sessions"]),
             (&"user_lock".into(), &1.into())
         );
-        assert_eq!((&document["nodes"][0]["health"], &document["nodes"][0]["leased"]), (&"up".into(), &1.into()));
+        assert_eq!((&document["nodes"][0]["health"], &document["nodes"][0]["leased"]), (&"up".into(), &2.into()));
     });
 }
 

@@ -3,12 +3,11 @@
 use greenroom_protocol::advice::{Advice, Suspects, decide};
 use greenroom_protocol::answer::Row;
 use greenroom_protocol::table::Kind;
-use rustc_hash::FxHashMap;
 
 use super::status::mode_word;
 use super::tables::{bytes, maybe, of, row, seconds};
-use crate::observed::{Seen, seen};
-use crate::settings::PoolMode;
+use crate::observed::{Seen, Whose, seen};
+use crate::settings::{EndpointSettings, PoolMode};
 use crate::stage::Stage;
 
 use Kind::{Count, Real, Text};
@@ -36,6 +35,8 @@ pub(super) const COLUMNS: &[(&str, Kind)] = &[
     ("pinned_sessions", Count),
     ("pins", Text),
     ("statement", Text),
+    ("saved_connections", Count),
+    ("saved_logins", Count),
     ("observed_seconds", Real),
 ];
 
@@ -44,14 +45,17 @@ pub(super) const COLUMNS: &[(&str, Kind)] = &[
 enum Basis {
     /// The leases and pins of a transaction pool.
     Leases,
+    /// What a transaction pool would do in their place.
+    Shadow,
     /// The transactions of sessions with connections of their own: what would pin is not known.
     Transactions,
 }
 
 impl Basis {
-    const fn of(mode: PoolMode) -> Self {
-        match mode {
+    const fn of(settings: &EndpointSettings) -> Self {
+        match settings.pool {
             PoolMode::Transaction => Self::Leases,
+            PoolMode::None | PoolMode::Session if settings.shadow => Self::Shadow,
             PoolMode::None | PoolMode::Session => Self::Transactions,
         }
     }
@@ -59,35 +63,41 @@ impl Basis {
     const fn name(self) -> &'static str {
         match self {
             Self::Leases => "leases",
+            Self::Shadow => "shadow",
             Self::Transactions => "transactions",
         }
     }
 
     /// Whether it knows what pins, or would.
     const fn knows_pins(self) -> bool {
-        matches!(self, Self::Leases)
+        matches!(self, Self::Leases | Self::Shadow)
     }
 }
 
 /// All rows, by endpoint, the busiest first.
 pub(super) async fn rows(stage: &Stage) -> Vec<Row> {
-    let modes: FxHashMap<String, PoolMode> =
-        stage.endpoints().iter().map(|it| (it.settings.name.clone(), it.settings.pool)).collect();
-    seen(stage).await.iter().map(|it| advice(it, modes.get(&it.name.endpoint).copied())).collect()
+    let endpoints = stage.endpoints();
+    let settings = |name: &str| endpoints.iter().map(|it| &*it.settings).find(|settings| settings.name == name);
+    seen(stage).await.iter().map(|it| advice(it, settings(&it.name.endpoint))).collect()
 }
 
-fn advice(seen: &Seen, mode: Option<PoolMode>) -> Row {
+fn advice(seen: &Seen, settings: Option<&EndpointSettings>) -> Row {
     let (traffic, Advice { pool, why }) = (&seen.traffic, decide(&seen.traffic));
-    let basis = mode.map(Basis::of);
+    let basis = settings.map(Basis::of);
     let knows = basis.is_some_and(Basis::knows_pins);
-    let whose = seen.name.whose.as_ref();
+    let (user, database): (&[u8], &[u8]) = match &seen.name.whose {
+        Whose::One(user, database) => (user, database),
+        Whose::Rest => (b"(others)", b""),
+        Whose::All => (b"(all)", b""),
+    };
+    let saved = |of: u64| (basis == Some(Basis::Shadow)).then(|| of.saturating_sub(traffic.most));
     let why = if knows { why.to_string() } else { format!("{why} (what would pin is not known)") };
     row([
         of(&seen.name.endpoint),
-        whose.map_or_else(|| of("(others)"), |(user, _)| bytes(user)),
-        whose.and_then(|(_, database)| bytes(database)),
+        bytes(user),
+        bytes(database),
         // Of one that is configured no more nobody knows it.
-        maybe(mode.map(mode_word)),
+        maybe(settings.map(|settings| mode_word(settings.pool))),
         of(pool.name()),
         of(decide(traffic).why.name()),
         of(why),
@@ -106,6 +116,8 @@ fn advice(seen: &Seen, mode: Option<PoolMode>) -> Row {
         maybe(knows.then_some(traffic.pinned)),
         maybe(knows.then(|| pins(&seen.suspects))),
         maybe(seen.suspects.list().first().filter(|_| knows).map(|worst| worst.shape.clone())),
+        maybe(saved(traffic.peak_connections)),
+        maybe(saved(traffic.connections)),
         of(seconds(traffic.observed)),
     ])
 }

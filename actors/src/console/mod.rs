@@ -22,7 +22,7 @@ pub(crate) use self::gather::ask;
 pub(crate) use self::listener::{ConsoleListener, Rewrite, bind};
 pub use self::office::{Key, Office, Reloaded, Sample};
 pub(crate) use self::status::gather;
-pub use self::status::{EndpointStatus, NodeStatus, PinStatus, Status, pin_remedy};
+pub use self::status::{EndpointStatus, NodeStatus, PinStatus, ShadowStatus, Status, pin_remedy};
 
 /// The console's only database.
 const DATABASE: &str = "greenroom";

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use greenroom_protocol::advice::Suspect;
 use greenroom_protocol::sql::PinReason;
 
 use super::gather::{headcount, of_endpoint, pools};
 use super::tables::{health, traffic};
 use crate::endpoint::Endpoint;
 use crate::node::Node;
+use crate::observed::{Seen, Whose, seen};
 use crate::pool::PoolView;
 use crate::session::{Counts, Headcount};
 use crate::settings::{Access, EndpointSettings, PoolMode, Role};
@@ -23,6 +25,8 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
     /// By reason, the most frequent first.
     pub pins: Vec<PinStatus>,
+    /// Transaction pools that are tried in the shadow of other modes, by endpoint.
+    pub shadows: Vec<ShadowStatus>,
     /// Workers that did not answer within two seconds: what they have is not counted.
     pub silent_workers: usize,
     /// The process is stopping.
@@ -98,6 +102,25 @@ pub struct PinStatus {
     pub remedy: &'static str,
 }
 
+/// What a transaction pool would have done at an endpoint of another mode, since the process started.
+#[derive(Debug, Clone)]
+pub struct ShadowStatus {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// Leases that it would have granted.
+    pub leases: u64,
+    /// At 99 of 100 of these no more server connections would have been out, itself counted.
+    pub size: u64,
+    /// Most that would have been out at once.
+    pub size_max: u64,
+    /// Sessions that there were, and most of them at once: each had a server connection.
+    pub connections: [u64; 2],
+    /// Sessions that a pin would hold, or would have held when they left.
+    pub pinned: u64,
+    /// Statements that would have pinned for longer than to the next one: reason, remedy, shape, how often.
+    pub pins: Vec<(&'static str, &'static str, String, u64)>,
+}
+
 /// What an application can do about pins of the reason with this name.
 #[must_use]
 pub fn pin_remedy(reason: &str) -> &'static str {
@@ -111,9 +134,24 @@ pub(crate) async fn gather(stage: &Stage) -> Status {
         endpoints: stage.endpoints().iter().map(|endpoint| endpoint_status(endpoint, &heads)).collect(),
         nodes: stage.nodes().iter().map(|node| node_status(node, &pools)).collect(),
         pins: pins(&heads),
+        shadows: seen(stage).await.iter().filter_map(shadow_status).collect(),
         silent_workers: silent.max(others),
         stopping: stage.is_draining(),
     }
+}
+
+fn shadow_status(seen: &Seen) -> Option<ShadowStatus> {
+    let traffic = &seen.traffic;
+    let pin = |it: Suspect| (it.reason.name(), it.reason.remedy(), it.shape, it.count);
+    (seen.name.whose == Whose::All).then(|| ShadowStatus {
+        endpoint: seen.name.endpoint.clone(),
+        leases: traffic.transactions,
+        size: traffic.size,
+        size_max: traffic.most,
+        connections: [traffic.connections, traffic.peak_connections],
+        pinned: traffic.pinned,
+        pins: seen.suspects.list().into_iter().map(pin).collect(),
+    })
 }
 
 fn endpoint_status(endpoint: &Arc<Endpoint>, heads: &Headcount) -> EndpointStatus {

@@ -14,10 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use greenroom_protocol::advice::{Busiest, Histogram, Suspects};
+use metrics::{counter, histogram};
 use rustc_hash::FxHashMap;
 
 pub(crate) use self::presence::{Activity, Presence};
 pub(crate) use self::shown::{Seen, seen};
+use crate::metrics as names;
 
 /// Users and databases that are told apart; later ones count together, by endpoint.
 const PAIRS: usize = 256;
@@ -26,9 +28,18 @@ const PAIRS: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Name {
     pub(crate) endpoint: String,
-    /// The user as clients name it, and the database of the login, empty where it named none. `None`: all for whom there
-    /// was no room.
-    pub(crate) whose: Option<(Box<[u8]>, Box<[u8]>)>,
+    pub(crate) whose: Whose,
+}
+
+/// Of whom, at an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Whose {
+    /// A user as clients name it, and the database of the login, empty where it named none.
+    One(Box<[u8]>, Box<[u8]>),
+    /// All for whom there was no room.
+    Rest,
+    /// Everybody: where a transaction pool is tried in the shadow of another.
+    All,
 }
 
 /// What all workers share of a user and database.
@@ -75,6 +86,8 @@ pub(crate) struct Pair {
     elsewhere: Cell<u64>,
     /// How many were out at each lease, itself counted.
     levels: RefCell<Histogram>,
+    /// Of these, those since the last hand-over; of everybody of an endpoint alone.
+    fresh: RefCell<Histogram>,
     /// Sessions that a pin holds now.
     pinned: Cell<u64>,
 }
@@ -88,7 +101,7 @@ impl Boards {
     fn of(&self, name: Name, workers: usize) -> Arc<Board> {
         let mut boards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = boards.len() >= PAIRS && !boards.contains_key(&name);
-        let name = if is_full { Name { whose: None, ..name } } else { name };
+        let name = if is_full && name.whose != Whose::All { Name { whose: Whose::Rest, ..name } } else { name };
         Arc::clone(boards.entry(name.clone()).or_insert_with(|| Arc::new(Board::new(name, workers))))
     }
 }
@@ -124,6 +137,7 @@ impl Pair {
             active: Cell::default(),
             elsewhere: Cell::default(),
             levels: RefCell::default(),
+            fresh: RefCell::default(),
             pinned: Cell::default(),
         }
     }
@@ -138,7 +152,19 @@ impl Pair {
             }
         }
         self.elsewhere.set(elsewhere);
+        let fresh = self.fresh.take();
+        if fresh.count() > 0 {
+            let endpoint = || self.board.name.endpoint.clone();
+            counter!(names::SHADOW_LEASES, "endpoint" => endpoint()).increment(fresh.count());
+            let connections = histogram!(names::SHADOW_CONNECTIONS, "endpoint" => endpoint());
+            fresh.iter().for_each(|(level, times)| record(&connections, level, times));
+        }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of connections are far below 2^52")]
+fn record(histogram: &metrics::Histogram, level: u64, times: u64) {
+    histogram.record_many(level as f64, usize::try_from(times).unwrap_or(usize::MAX));
 }
 
 impl Observed {

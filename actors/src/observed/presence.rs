@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use greenroom_protocol::advice::{SHORT, SLOW};
 use greenroom_protocol::sql::{PinReason, PinSet};
 
-use super::{Boards, Name, Observed, Pair};
+use super::{Boards, Name, Observed, Pair, Whose};
 
 /// Pins that are over with the next statements: they do not keep a session from sharing.
 const PASSING: PinSet = PinSet::of(&[
@@ -22,6 +22,8 @@ const PASSING: PinSet = PinSet::of(&[
 #[derive(Debug)]
 pub(crate) struct Presence {
     pair: Rc<Pair>,
+    /// Everybody's, where that is counted.
+    whole: Option<Rc<Pair>>,
     since: Instant,
     /// A pin holds it.
     pinned: Cell<bool>,
@@ -31,13 +33,15 @@ pub(crate) struct Presence {
 
 /// Counts a lease for as long as it lasts: or where sessions have connections of their own, a transaction.
 #[derive(Debug)]
-pub(crate) struct Activity(Rc<Pair>);
+pub(crate) struct Activity(Rc<Pair>, Option<Rc<Pair>>);
 
 impl Presence {
     /// A session has logged in, on this worker of so many.
-    pub(crate) fn new(observed: &Observed, boards: &Boards, name: Name, worker: (usize, usize)) -> Self {
+    pub(crate) fn new(observed: &Observed, boards: &Boards, name: Name, worker: (usize, usize), whole: bool) -> Self {
+        let all = whole.then(|| Name { endpoint: name.endpoint.clone(), whose: Whose::All });
         let pair = observed.pair(name, boards, worker.0, worker.1);
-        {
+        let whole = all.map(|all| observed.pair(all, boards, worker.0, worker.1));
+        for pair in [&pair].into_iter().chain(&whole) {
             let now = pair.board.now();
             let mut comings = pair.board.comings();
             comings.connections += 1;
@@ -45,38 +49,45 @@ impl Presence {
             comings.peak = comings.peak.max(comings.present);
             comings.connects.note(now);
         }
-        Self { pair, since: Instant::now(), pinned: Cell::default(), left_pinned: Cell::default() }
+        Self { pair, whole, since: Instant::now(), pinned: Cell::default(), left_pinned: Cell::default() }
     }
 
     /// A statement has run.
     pub(crate) fn statement(&self, time: Duration) {
-        self.pair.statements.set(self.pair.statements.get() + 1);
-        if time >= SLOW {
-            self.pair.slow.set(self.pair.slow.get() + 1);
+        for pair in self.pairs() {
+            pair.statements.set(pair.statements.get() + 1);
+            if time >= SLOW {
+                pair.slow.set(pair.slow.get() + 1);
+            }
         }
     }
 
     /// It has asked for `COM_STATISTICS`.
     pub(crate) fn statistics(&self) {
-        let now = self.pair.board.now();
-        self.pair.board.comings().statistics.note(now);
+        self.pairs().for_each(|pair| pair.board.comings().statistics.note(pair.board.now()));
     }
 
     /// It has a lease from now on.
     pub(crate) fn begin(&self) -> Activity {
-        let pair = &self.pair;
-        pair.leases.set(pair.leases.get() + 1);
-        pair.active.set(pair.active.get() + 1);
-        pair.levels.borrow_mut().add(pair.active.get() + pair.elsewhere.get());
-        Activity(Rc::clone(pair))
+        for pair in self.pairs() {
+            pair.leases.set(pair.leases.get() + 1);
+            pair.active.set(pair.active.get() + 1);
+            pair.levels.borrow_mut().add(pair.active.get() + pair.elsewhere.get());
+        }
+        if let Some(whole) = &self.whole {
+            whole.fresh.borrow_mut().add(whole.active.get() + whole.elsewhere.get());
+        }
+        Activity(Rc::clone(&self.pair), self.whole.clone())
     }
 
     /// These pins hold it from now on.
     pub(crate) fn held_by(&self, pins: PinSet) {
         let pinned = !pins.difference(PASSING).is_empty();
         if self.pinned.replace(pinned) != pinned {
-            let now = self.pair.pinned.get();
-            self.pair.pinned.set(if pinned { now + 1 } else { now.saturating_sub(1) });
+            for pair in self.pairs() {
+                let now = pair.pinned.get();
+                pair.pinned.set(if pinned { now + 1 } else { now.saturating_sub(1) });
+            }
         }
     }
 
@@ -87,8 +98,15 @@ impl Presence {
             return;
         }
         let shape = shape();
-        let mut comings = self.pair.board.comings();
-        lasting.iter().for_each(|reason| comings.suspects.note(reason, false, &shape));
+        for pair in self.pairs() {
+            let mut comings = pair.board.comings();
+            lasting.iter().for_each(|reason| comings.suspects.note(reason, false, &shape));
+        }
+    }
+
+    /// Where it counts.
+    fn pairs(&self) -> impl Iterator<Item = &Rc<Pair>> {
+        [&self.pair].into_iter().chain(&self.whole)
     }
 
     /// Its client has left: what holds it now held it to its end.
@@ -102,16 +120,20 @@ impl Drop for Presence {
         self.leaves();
         self.held_by(PinSet::EMPTY);
         let life = self.since.elapsed();
-        let mut comings = self.pair.board.comings();
-        comings.present = comings.present.saturating_sub(1);
-        comings.lives.add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
-        comings.short += u64::from(life < SHORT);
-        comings.pinned += u64::from(self.left_pinned.get());
+        for pair in self.pairs() {
+            let mut comings = pair.board.comings();
+            comings.present = comings.present.saturating_sub(1);
+            comings.lives.add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
+            comings.short += u64::from(life < SHORT);
+            comings.pinned += u64::from(self.left_pinned.get());
+        }
     }
 }
 
 impl Drop for Activity {
     fn drop(&mut self) {
-        self.0.active.set(self.0.active.get().saturating_sub(1));
+        for pair in [&self.0].into_iter().chain(&self.1) {
+            pair.active.set(pair.active.get().saturating_sub(1));
+        }
     }
 }

@@ -28,6 +28,7 @@ use super::hold::Hold;
 use super::insight::Insight;
 use super::introduction;
 use super::previous::Previous;
+use super::shadow::Shadow;
 use super::shape::UnderWay;
 use super::split::Split;
 use super::statements::Statements;
@@ -170,6 +171,8 @@ pub(super) struct Conversation {
     pub(super) presence: Option<Presence>,
     /// Its lease, as it is counted there; where it has a connection of its own, its transaction.
     pub(super) activity: Option<Activity>,
+    /// What a transaction pool would do, where that is to be known.
+    pub(super) shadow: Option<Box<Shadow>>,
     /// When the present command arrived, or its reply had come to its end.
     pub(super) clock: Instant,
     pub(super) last: Option<BackendId>,
@@ -269,6 +272,7 @@ impl Conversation {
             leased_at: None,
             presence: None,
             activity: None,
+            shadow: Self::new_shadow(endpoint.settings.shadow, endpoint.settings.pool),
             clock: Instant::now(),
             last: None,
             split: Split::of(&endpoint),

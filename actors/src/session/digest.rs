@@ -38,6 +38,22 @@ const UNREADABLE: u16 = 1064;
 /// What pins in strict mode only, because the vendors' proxies do.
 const HARMLESS: PinSet = PinSet::of(&[PinReason::LargePacket, PinReason::MultiStatement]);
 
+/// What a statement pins for, by its text and how it ended (with an error of this number, if with one), and whether it has done
+/// its work.
+pub(super) fn begun(effects: &Effects, error: Option<u16>, large_row: bool, strict: bool) -> (PinSet, bool) {
+    // Of several statements the first may have done its work although a later one failed; so may a routine.
+    let done = error.is_none() || effects.facts.intersects(Facts::MULTI | Facts::MAY_RUN_ROUTINE | Facts::COMPOUND);
+    let mut pins = match done {
+        true => effects.pins,
+        false if error != Some(UNREADABLE) => effects.pins.intersection(HALF_DONE),
+        false => PinSet::EMPTY,
+    };
+    if large_row {
+        pins.insert(PinReason::LargePacket);
+    }
+    (if strict { pins } else { pins.difference(HARMLESS) }, done)
+}
+
 impl Conversation {
     /// Takes in what the reply to a command said, all of it relayed by now.
     pub(super) fn digest(&mut self, effects: Effects, named: Option<&Named>) {
@@ -107,23 +123,11 @@ impl Conversation {
     }
 
     fn judge(&mut self, effects: Effects, named: Option<&Named>, changes: &Changes, failed: bool) {
-        // Of several statements the first may have done its work although a later one failed; so may a routine.
-        let done = !failed || effects.facts.intersects(Facts::MULTI | Facts::MAY_RUN_ROUTINE | Facts::COMPOUND);
-        let begun = self.summary.error.is_some_and(|error| error.code != UNREADABLE);
-        let mut pins = match done {
-            true => effects.pins,
-            false if begun => effects.pins.intersection(HALF_DONE),
-            false => PinSet::EMPTY,
-        };
-        if self.summary.large_row {
-            pins.insert(PinReason::LargePacket);
-        }
+        let error = self.summary.error.map(|error| error.code);
+        let (mut pins, done) = begun(&effects, error, self.summary.large_row, self.is_strict());
         let known = effects.facts.contains(Facts::ROUTINES_ARE_KNOWN);
-        if !self.is_strict() {
-            pins = pins.difference(HARMLESS);
-            if known {
-                pins.remove(PinReason::Call);
-            }
+        if !self.is_strict() && known {
+            pins.remove(PinReason::Call);
         }
         if !failed {
             self.hold.end(effects.unpins.difference(BY_NAME));

@@ -20,6 +20,7 @@ impl Conversation {
         if !self.shares() {
             self.statements.clear();
             self.run(Turn::new(Command::ResetConnection, incoming)).await?;
+            self.lift_shadow();
             return self.recollate().await;
         }
         self.skip(&mut incoming).await?;

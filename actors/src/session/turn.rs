@@ -244,6 +244,9 @@ impl Conversation {
         let warned = untold || self.hold.pins.contains(PinReason::Diagnostics);
         self.note_written(turn.command, effects);
         self.digest(effects, turn.named.as_deref());
+        if self.shadow.is_some() {
+            self.cast_shadow(turn, effects);
+        }
         // What is no statement leaves the warnings of the last one where they are (measured).
         if warned && self.shares() && !is_statement(turn.command) {
             let before = self.hold.pins;
@@ -459,6 +462,7 @@ impl Turn {
     }
 }
 
-fn is_statement(command: Command) -> bool {
+/// Whether servers take it for a statement.
+pub(super) fn is_statement(command: Command) -> bool {
     executes(command) || matches!(command, Command::Query | Command::StmtPrepare)
 }

@@ -54,6 +54,12 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
+    /// Each value, or the largest of those that count together, with how often it came.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        let cells = self.cells.iter().enumerate().filter(|(_, count)| **count > 0);
+        cells.map(|(index, count)| (last_of(index).min(self.max), *count))
+    }
+
     /// How many values there are.
     #[must_use]
     pub const fn count(&self) -> u64 {

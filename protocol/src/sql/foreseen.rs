@@ -32,7 +32,10 @@ impl Foreseen {
     }
 }
 
-fn carries(text: &[u8], mode: Mode, verdict: &Verdict) -> bool {
+/// Whether a session carries the user variables that a text assigns from one connection to the next: their values are told by
+/// the text, or the server can be asked for them.
+#[must_use]
+pub fn carries(text: &[u8], mode: Mode, verdict: &Verdict) -> bool {
     let whole = !verdict.facts.intersects(Facts::MULTI | Facts::COMPOUND | Facts::MAY_RUN_ROUTINE);
     let by_name = !matches!(verdict.kind, Kind::Call | Kind::Prepare | Kind::Execute | Kind::GetDiagnostics);
     whole && by_name && (assigned(text, mode).is_some() || user_variables(text, mode).is_some())

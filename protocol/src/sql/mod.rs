@@ -31,7 +31,7 @@ pub mod token;
 pub use assigned::{Assigned, Literal, assigned, string_sql};
 pub use classify::{Classifier, Kind, Verdict, classify};
 pub use facts::Facts;
-pub use foreseen::Foreseen;
+pub use foreseen::{Foreseen, carries};
 pub use hidden::{Catalog, Hidden, Stored, Watch};
 pub use mode::{ClientCharset, Flavor, Mode};
 pub use pin::{PinReason, PinSet};

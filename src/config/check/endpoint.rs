@@ -7,7 +7,7 @@ use greenroom_actors::settings::{Access, Address, CredentialSource, EndpointSett
 use greenroom_actors::settings::{Pinning, PoolMode, Role};
 
 use super::Checker;
-use crate::config::choice::{CausalReads, Credentials};
+use crate::config::choice::{CausalReads, Credentials, Shadow};
 use crate::config::problem::Place;
 use crate::config::raw::{Raw, RawEndpoint, RawUser};
 use crate::config::reader::Field;
@@ -42,6 +42,7 @@ impl Checker<'_> {
         let nodes = nodes.and_then(|nodes| self.behind(&raw.nodes, nodes));
         let nodes = nodes.and_then(|nodes| self.serving(raw, nodes));
         let can_split = self.can_split(raw);
+        let shadow = self.shadow(raw);
         let causal_timeout = self.causal_timeout(raw).filter(|_| can_split);
         let lease_timeout = self.some_time(&raw.lease_timeout);
         let credentials = self.credential_source(&raw.credentials, users.is_empty());
@@ -57,6 +58,7 @@ impl Checker<'_> {
             access: raw.access.value?,
             pool: raw.pool.value?,
             pinning: raw.pinning.value?,
+            shadow: shadow?,
             nodes: nodes?,
             fallback_to_primary: raw.fallback_to_primary.value?,
             causal_timeout: causal_timeout?,
@@ -173,6 +175,17 @@ impl Checker<'_> {
             self.wrong(&raw.pinning.place, what, format!("\"tracked\" {expected}"));
         }
         pooled && tracked
+    }
+
+    /// What a transaction pool would do can be looked at only where there is none.
+    fn shadow(&mut self, raw: &RawEndpoint) -> Option<bool> {
+        let wanted = raw.shadow.value? == Shadow::Transaction;
+        if wanted && raw.pool.value? == PoolMode::Transaction {
+            let what = "a transaction pool needs no shadow of one: SHOW ADVICE tells what it does";
+            self.wrong(&raw.shadow.place, what, "\"off\", or pool = \"none\" or \"session\"");
+            return None;
+        }
+        Some(wanted)
     }
 
     /// How long reads may wait for the session's own writes; within: `None` where they need not see them.

@@ -95,6 +95,7 @@ impl Fields {
     fn note(&self, summary: &mut Summary) {
         summary.status = self.status;
         summary.affected_rows = self.affected_rows;
+        summary.changed_rows = summary.changed_rows.wrapping_add(self.affected_rows);
         summary.last_insert_id = self.last_insert_id;
         summary.warnings = self.warnings;
         summary.warned |= self.warnings > 0;

@@ -24,6 +24,10 @@ pub struct Summary {
     pub warned: bool,
     /// Rows of the last result set.
     pub rows: u64,
+    /// Rows of the result sets before it.
+    pub rows_before: u64,
+    /// Rows changed, of all OKs together.
+    pub changed_rows: u64,
     /// A row took more than one packet.
     pub large_row: bool,
     /// Results begun: OKs and result sets.
@@ -76,6 +80,8 @@ impl Summary {
         self.warnings = 0;
         self.warned = false;
         self.rows = 0;
+        self.rows_before = 0;
+        self.changed_rows = 0;
         self.large_row = false;
         self.results = 0;
         self.had_result_set = false;
@@ -95,6 +101,6 @@ impl Summary {
     pub(super) fn start_result(&mut self, with_rows: bool) {
         self.results = self.results.saturating_add(1);
         self.had_result_set = with_rows;
-        self.rows = 0;
+        self.rows_before += std::mem::take(&mut self.rows);
     }
 }

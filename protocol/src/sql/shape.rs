@@ -1,8 +1,15 @@
 //! A statement's shape: its text without literals and comments, for people who look for what their application does.
 
+mod normal;
+
+pub use normal::{LONGEST_NORMAL, normalise};
+
 use super::lexer::Lexer;
 use super::mode::Mode;
 use super::token::{Sink, Token};
+
+/// What stands for all that was left out.
+const ELLIPSIS: &[u8] = "…".as_bytes();
 
 /// The longest shape, in bytes; the rest is left out.
 const LONGEST: usize = 240;
@@ -39,6 +46,27 @@ fn written(text: &[u8], mode: Mode) -> Option<String> {
     Some(shape)
 }
 
+/// What of a token is shown.
+enum Shown {
+    Nothing,
+    Uncertain,
+    Literal,
+    Itself,
+}
+
+fn shown(token: Token<'_>, own: &[u8]) -> Shown {
+    match token {
+        Token::Comment | Token::Hint { .. } | Token::VersionMark => Shown::Nothing,
+        Token::Uncertain => Shown::Uncertain,
+        Token::Text | Token::Number(_) => Shown::Literal,
+        // `0xff` is read like a name.
+        Token::Word(_) if own.first().is_some_and(u8::is_ascii_digit) => Shown::Literal,
+        // By the SQL mode a name or a text.
+        Token::Quoted(_) if own.first() != Some(&b'`') => Shown::Literal,
+        _ => Shown::Itself,
+    }
+}
+
 struct Writer<'t> {
     text: &'t [u8],
     out: Vec<u8>,
@@ -50,18 +78,14 @@ struct Writer<'t> {
 impl Sink for Writer<'_> {
     fn token(&mut self, token: Token<'_>, start: usize, end: usize) {
         let own = self.text.get(start..end).unwrap_or_default();
-        let shown = match token {
-            Token::Comment | Token::Hint { .. } | Token::VersionMark => &b""[..],
-            Token::Uncertain => {
+        let shown = match shown(token, own) {
+            Shown::Nothing => &b""[..],
+            Shown::Uncertain => {
                 self.uncertain = true;
                 return;
             }
-            Token::Text | Token::Number(_) => b"?",
-            // `0xff` is read like a name.
-            Token::Word(_) if own.first().is_some_and(u8::is_ascii_digit) => b"?",
-            // By the SQL mode a name or a text.
-            Token::Quoted(_) if own.first() != Some(&b'`') => b"?",
-            _ => own,
+            Shown::Literal => b"?",
+            Shown::Itself => own,
         };
         if (start > self.end || shown.is_empty()) && !self.out.is_empty() && !self.out.ends_with(b" ") {
             self.out.push(b' ');

@@ -38,6 +38,7 @@ mod node;
 mod observed;
 mod packets;
 mod pool;
+mod queries;
 mod random;
 mod role;
 mod rosters;

@@ -1,6 +1,6 @@
 //! What the actors of one worker share: counts, who is there, and the names behind handshake collations. Never leaves its thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use greenroom_protocol::state::{Charset, Names, SessionState};
 use rustc_hash::FxHashMap;
 
 use crate::observed::Observed;
+use crate::queries::Table;
 use crate::session::Sessions;
 use crate::tally::Tally;
 use crate::wire::Birth;
@@ -25,6 +26,10 @@ pub(crate) struct Local {
     pub(crate) observed: Observed,
     /// Whom it serves.
     pub(crate) sessions: Sessions,
+    /// Its statements, by their shapes.
+    pub(crate) queries: RefCell<Table>,
+    /// Where a shape is written before it is looked up.
+    pub(crate) shape_room: Cell<Vec<u8>>,
     /// What each node makes of a collation id sent at login. Servers differ, and fall back for ids they do not know.
     charsets: RefCell<FxHashMap<(u16, u16), Names>>,
     /// When a server last let an account into a database.

@@ -32,6 +32,8 @@ pub const LEASE_SECONDS: &str = "greenroom_lease_seconds";
 pub const QUERY_SECONDS: &str = "greenroom_query_seconds";
 /// Commands relayed, by `endpoint`.
 pub const QUERIES: &str = "greenroom_queries_total";
+/// Statements that took longer than `slow_query_time`, by `endpoint`.
+pub const SLOW: &str = "greenroom_slow_queries_total";
 /// Statements of endpoints that split, by `endpoint`, `side` (`primary`, `replica`) and `reason` (`docs/splitting.md`).
 pub const ROUTED: &str = "greenroom_routed_statements_total";
 /// Pins begun, by `reason`.
@@ -87,6 +89,7 @@ pub fn describe() {
         "Time from a command's last byte in to its reply's last byte out"
     );
     describe_counter!(QUERIES, "Commands relayed, by endpoint");
+    describe_counter!(SLOW, "Statements that took longer than slow_query_time, by endpoint");
     describe_counter!(ROUTED, "Statements of endpoints that split, by the side where they ran and why");
     describe_counter!(PINS, "Pins begun, by reason");
     describe_gauge!(PINNED, "Pins in force, by reason");

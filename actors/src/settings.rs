@@ -36,6 +36,21 @@ pub struct Settings {
     pub admin: Option<AdminSettings>,
     /// How long a pause holds sessions back before their `lease_timeout` counts.
     pub pause_limit: Duration,
+    /// What statements are watched for.
+    pub queries: QuerySettings,
+}
+
+/// What statements are watched for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuerySettings {
+    /// Statements are counted by their shapes.
+    pub query_statistics: bool,
+    /// Shapes that are told apart.
+    pub query_shapes: usize,
+    /// Statements that take so long are logged; `None`: none.
+    pub slow_query_time: Option<Duration>,
+    /// So many of them a second at most.
+    pub slow_query_rate: usize,
 }
 
 /// The administrators' console.

@@ -17,6 +17,7 @@ use crate::monitor::Watch;
 use crate::node::Node;
 use crate::observed::Boards;
 use crate::pool::PoolShard;
+use crate::queries::Watching;
 use crate::settings::{MonitorSettings, ServerSettings};
 use crate::sluice::Sluice;
 use crate::supervisor::{Failed, Recovered, Supervisor};
@@ -48,6 +49,8 @@ pub(crate) struct Stage {
     /// What administrators have closed or may close, for as long as the process lives.
     sluices: Mutex<FxHashMap<(Sluiced, String), Arc<Sluice>>>,
     pause_limit_ms: AtomicU64,
+    /// What statements are watched for.
+    pub(crate) watching: Watching,
     draining: AtomicBool,
     /// Another process has taken over.
     retiring: AtomicBool,
@@ -108,6 +111,7 @@ impl Stage {
             endpoints: RwLock::default(),
             sluices: Mutex::default(),
             pause_limit_ms: AtomicU64::new(0),
+            watching: Watching::default(),
             draining: AtomicBool::new(false),
             retiring: AtomicBool::new(false),
             generation,

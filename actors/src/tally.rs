@@ -40,6 +40,7 @@ pub(crate) struct EndpointTally {
     pub(crate) from_clients: Cell<u64>,
     pub(crate) to_clients: Cell<u64>,
     pub(crate) query_time: Spread,
+    slow: Cell<u64>,
     logins: [Cell<u64>; 3],
     /// Statements of an endpoint that splits, by whether they ran on a replica and by [`Why`].
     routed: [[Cell<u64>; 9]; 2],
@@ -113,6 +114,11 @@ impl EndpointTally {
         self.query_time.add(time);
     }
 
+    /// Counts a slow statement.
+    pub(crate) fn slow(&self) {
+        add(&self.slow, 1);
+    }
+
     /// Counts a statement on a replica, or on the primary.
     pub(crate) fn routed(&self, replica: bool, why: Why) {
         add(&self.routed[usize::from(replica)][why as usize], 1);
@@ -135,6 +141,7 @@ impl EndpointTally {
         counter!(names::QUERIES, "endpoint" => name()).increment(self.queries.take());
         counter!(names::BYTES, "endpoint" => name(), "direction" => "from_clients").increment(self.from_clients.take());
         counter!(names::BYTES, "endpoint" => name(), "direction" => "to_clients").increment(self.to_clients.take());
+        counter!(names::SLOW, "endpoint" => name()).increment(self.slow.take());
         self.query_time.flush(&histogram!(names::QUERY_SECONDS, "endpoint" => name()));
         for (cell, result) in self.logins.iter().zip(["ok", "denied", "failed"]) {
             counter!(names::LOGINS, "endpoint" => name(), "result" => result).increment(cell.take());

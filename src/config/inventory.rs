@@ -66,6 +66,7 @@ impl Inventory {
             ("monitor", raw.monitor.items()),
             ("http", raw.http.items()),
             ("admin", raw.admin.items()),
+            ("queries", raw.queries.items()),
             ("log", raw.log.items()),
         ];
         tables.extend(single.map(|(name, items)| (name.to_owned(), items)));

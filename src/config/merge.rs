@@ -9,7 +9,9 @@ use zeroize::Zeroizing;
 
 use super::layer::Layer;
 use super::problem::{ConfigErrors, Place, Problem, Warning};
-use super::raw::{Raw, RawAdmin, RawEndpoint, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawServer, RawUser};
+use super::raw::{
+    Raw, RawAdmin, RawEndpoint, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawQueries, RawServer, RawUser,
+};
 use super::reader::{DEFAULTS_NAME, Effective, Reader, Table};
 use super::sources::Sources;
 use super::vault::Vault;
@@ -130,6 +132,7 @@ fn read(reader: &mut Reader<'_>, config: &Config, template: &Map<String, Value>)
         monitor: RawMonitor::read(reader, &table(config, "monitor")),
         http: RawHttp::read(reader, &table(config, "http")),
         admin: RawAdmin::read(reader, &table(config, "admin")),
+        queries: RawQueries::read(reader, &table(config, "queries")),
         log: RawLog::read(reader, &table(config, "log")),
     }
 }

@@ -250,6 +250,18 @@ sections! {
         pause_limit: Duration,
     }
 
+    /// `[queries]`: what statements are watched for.
+    RawQueries [Now] {
+        /// Counting them by their shapes.
+        query_statistics: bool,
+        /// Shapes that are told apart.
+        query_shapes: usize,
+        /// From when on one is slow.
+        slow_query_time: OrOff<Duration>,
+        /// Slow ones a second that are logged.
+        slow_query_rate: usize,
+    }
+
     /// `[log]`: log lines.
     RawLog [Restart] {
         /// The least severe level that is written.
@@ -278,6 +290,8 @@ pub(super) struct Raw {
     pub(super) http: RawHttp,
     /// `[admin]`.
     pub(super) admin: RawAdmin,
+    /// `[queries]`.
+    pub(super) queries: RawQueries,
     /// `[log]`.
     pub(super) log: RawLog,
 }

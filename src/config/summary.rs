@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_actors::settings::{Access, CredentialSource, EndpointSettings, NodeSettings, Pinning, PoolMode, Role};
-use greenroom_actors::settings::{LimitSettings, MonitorSettings, ServerSettings, UserSecret, UserSettings};
+use greenroom_actors::settings::{
+    LimitSettings, MonitorSettings, QuerySettings, ServerSettings, UserSecret, UserSettings,
+};
 use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 
 use greenroom_protocol::proxy_header::Version;
@@ -29,6 +31,7 @@ impl fmt::Display for Summary<'_> {
             Some(listen) => writeln!(f, "http {listen}: /metrics /healthz /readyz")?,
             None => writeln!(f, "http off")?,
         }
+        queries(f, &settings.queries)?;
         writeln!(f, "log level {}, format {}", log.level.as_str().to_lowercase(), log.format)
     }
 }
@@ -68,6 +71,12 @@ fn monitor(f: &mut fmt::Formatter<'_>, it: &MonitorSettings) -> fmt::Result {
         None => write!(f, "as whoever logged in last")?,
     }
     writeln!(f, ", interval {}, results {}", time(it.interval), it.results)
+}
+
+fn queries(f: &mut fmt::Formatter<'_>, it: &QuerySettings) -> fmt::Result {
+    let statistics = if it.query_statistics { "on" } else { "off" };
+    write!(f, "queries query_statistics {statistics}, query_shapes {}", it.query_shapes)?;
+    writeln!(f, ", slow_query_time {}, slow_query_rate {}", or_off(it.slow_query_time), it.slow_query_rate)
 }
 
 fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Result {

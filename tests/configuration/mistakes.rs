@@ -90,6 +90,21 @@ fn wrong_sections() -> Vec<(Case, &'static str)> {
     ]
 }
 
+/// The same: what statements are watched for.
+fn wrong_watches() -> Vec<(Case, &'static str)> {
+    vec![
+        (file("[queries]\nquery_shapes = 0"), "a.toml:2: queries.query_shapes: 0 is too small; expected more than 0"),
+        (
+            file("[queries]\nslow_query_time = 1"),
+            "a.toml:2: queries.slow_query_time: 1 is not a duration; expected a number with its unit, as in \"10s\" or \"500ms\", or \"off\"",
+        ),
+        (
+            file("[queries]\nquery_statistics = 'on'"),
+            "a.toml:2: queries.query_statistics: \"on\" is not a yes or no; expected true or false",
+        ),
+    ]
+}
+
 /// The same: who is let in, and whose word is taken.
 fn wrong_access() -> Vec<(Case, &'static str)> {
     vec![
@@ -237,7 +252,9 @@ fn wrong_names() -> Vec<(Case, &'static str)> {
 
 #[test]
 fn each_mistake_has_its_place_and_its_words() {
-    for (case, expected) in [wrong_sections(), wrong_access(), wrong_values(), wrong_names()].into_iter().flatten() {
+    for (case, expected) in
+        [wrong_sections(), wrong_watches(), wrong_access(), wrong_values(), wrong_names()].into_iter().flatten()
+    {
         let errors = case.errors();
         assert_eq!(errors.len(), 1, "{errors:#?}");
         if expected.ends_with(':') {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use greenroom_protocol::error::SqlError;
 
 use super::filter::{Condition, Filter, Test};
+use super::time::duration;
 use super::words::{Sort, Word, words};
 use crate::session::What;
 
@@ -50,6 +51,8 @@ pub(super) enum Command {
         id: u64,
     },
     Reload,
+    /// What statements came to is forgotten.
+    ResetQueries,
     /// One of the settings that can be changed while it runs.
     Set {
         name: String,
@@ -76,9 +79,9 @@ pub(super) enum Item {
 }
 
 /// Commands, for those who mistake one.
-pub(super) const COMMANDS: [&str; 15] = [
-    "SHOW", "PAUSE", "RESUME", "DRAIN", "ENABLE", "KILL", "RELOAD", "SET", "SHUTDOWN", "HELP", "SELECT", "USE",
-    "BEGIN", "COMMIT", "ROLLBACK",
+pub(super) const COMMANDS: [&str; 16] = [
+    "SHOW", "PAUSE", "RESUME", "DRAIN", "ENABLE", "KILL", "RELOAD", "RESET", "SET", "SHUTDOWN", "HELP", "SELECT",
+    "USE", "BEGIN", "COMMIT", "ROLLBACK",
 ];
 
 /// What clients ask of any server.
@@ -122,6 +125,7 @@ pub(super) fn parse(statement: &str, tables: &[&str], settings: &[&str]) -> Resu
         "ENABLE" => reader.required("a node").map(|node| Command::Enable { node }),
         "KILL" => reader.kill(),
         "RELOAD" => Ok(Command::Reload),
+        "RESET" => reader.one_of("table that can be reset", &["queries"]).map(|_| Command::ResetQueries),
         "SET" => reader.set(settings),
         "USE" => reader.required("a database").map(|database| Command::Use { database }),
         "SHUTDOWN" => Ok(Command::Shutdown { patient: reader.keyword("WAIT") }),
@@ -475,22 +479,6 @@ impl Reader<'_> {
         let name = name.rsplit_once('.').map_or(bare.clone(), |(target, _)| format!("{target}.{bare}"));
         Ok(Command::Set { name, value })
     }
-}
-
-/// A time: seconds, or a number with its unit, as in `10s`, `500ms`, `2m`, `1h`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(digits)?;
-    let number: u64 = number.parse().ok()?;
-    let millis = match unit.trim() {
-        "ms" => number,
-        "" | "s" => number.checked_mul(1000)?,
-        "m" | "min" => number.checked_mul(60_000)?,
-        "h" => number.checked_mul(3_600_000)?,
-        _ => return None,
-    };
-    Some(Duration::from_millis(millis))
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use greenroom_protocol::error::SqlError;
 
-use super::command::duration;
 use super::office::Office;
+use super::time::duration;
 use crate::stage::Stage;
 use crate::supervisor::{Change, Current, Setting};
 
 /// Their names: those of the configuration, but for the level of the log.
-pub(super) const SETTINGS: [&str; 9] = [
+pub(super) const SETTINGS: [&str; 13] = [
     "drain_timeout",
     "idle_timeout",
     "lease_timeout",
@@ -20,6 +20,10 @@ pub(super) const SETTINGS: [&str; 9] = [
     "max_clients",
     "max_connections",
     "pause_limit",
+    "query_shapes",
+    "query_statistics",
+    "slow_query_rate",
+    "slow_query_time",
 ];
 
 /// The answer's second half.
@@ -58,6 +62,11 @@ pub(super) async fn set(stage: &Stage, office: &dyn Office, name: &str, value: &
         "max_clients" => Setting::MaxClients(count()?),
         "max_connections" => Setting::MaxConnections(count()?),
         "pause_limit" => Setting::PauseLimit(some_time()?),
+        "query_shapes" => Setting::QueryShapes(count()?),
+        "query_statistics" => Setting::QueryStatistics(switch(value).ok_or_else(|| bad("on or off"))?),
+        "slow_query_rate" => Setting::SlowQueryRate(count()?),
+        "slow_query_time" if switch(value) == Some(false) => Setting::SlowQueryTime(None),
+        "slow_query_time" => Setting::SlowQueryTime(Some(some_time()?)),
         _ => return Err(super::command::unknown("setting", bare, &SETTINGS)),
     };
     let Some(main) = stage.main() else { return Err(SqlError::shutting_down()) };
@@ -66,6 +75,16 @@ pub(super) async fn set(stage: &Stage, office: &dyn Office, name: &str, value: &
     let whom =
         if matches!(bare, "lease_timeout" | "idle_timeout") { ", for sessions that log in from now on" } else { "" };
     Ok(format!("{name} is {value}{whom}, {UNTIL}"))
+}
+
+/// As clients write that something is on or off.
+fn switch(value: &str) -> Option<bool> {
+    let is = |words: [&str; 3]| words.iter().any(|word| word.eq_ignore_ascii_case(value));
+    match (is(["on", "true", "1"]), is(["off", "false", "0"])) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
 }
 
 fn wrong(what: String) -> SqlError {

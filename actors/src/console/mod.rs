@@ -12,10 +12,12 @@ mod listener;
 mod login;
 mod office;
 mod pause;
+mod queries;
 mod session;
 mod status;
 mod tables;
 mod talk;
+mod time;
 mod words;
 
 pub(crate) use self::gather::ask;

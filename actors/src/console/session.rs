@@ -1,6 +1,6 @@
 //! owns: one administrator's connection.
 //! is told: nothing; all is in its conversation.
-//! tells: every shard `ShowPool`, `ShowClients`, `Unrest`, `Regate`; sessions `Kill`; the supervisor `Change`, `Current`; monitors
+//! tells: every shard `ShowPool`, `ShowClients`, `ShowQueries`, `Unrest`, `Regate`; sessions `Kill`; the supervisor `Change`, `Current`; monitors
 //!     `Probe`.
 //! ends when: its client leaves, is not let in, or breaks the protocol.
 
@@ -206,6 +206,10 @@ impl Talk {
             Command::Enable { node } => pause::drain(&stage, &node, false).await?,
             Command::Kill { what, id } => return self.kill(what, id).await,
             Command::Reload => self.reload().await?,
+            Command::ResetQueries => {
+                stage.watching.reset();
+                "what statements came to is forgotten".to_owned()
+            }
             Command::Set { name, value } => edit::set(&stage, &*office, &name, &value).await?,
             Command::Ignored => String::new(),
             Command::Use { database } => return use_database(&database),

@@ -24,7 +24,7 @@ use Kind::{Count, Real, Text};
 type Definition = (&'static str, &'static [(&'static str, Kind)]);
 
 /// Every table. What the columns mean, and their units, is in docs/console.md.
-pub(super) const TABLES: [Definition; 11] = [
+pub(super) const TABLES: [Definition; 13] = [
     (
         "pools",
         &[
@@ -120,6 +120,28 @@ pub(super) const TABLES: [Definition; 11] = [
         ],
     ),
     ("advice", advice::COLUMNS),
+    (
+        "queries",
+        &[
+            ("shape", Text),
+            ("endpoint", Text),
+            ("user", Text),
+            ("database", Text),
+            ("count", Count),
+            ("errors", Count),
+            ("rows_returned", Count),
+            ("rows_affected", Count),
+            ("total_seconds", Real),
+            ("mean_seconds", Real),
+            ("p99_seconds", Real),
+            ("max_seconds", Real),
+            ("wait_seconds", Real),
+            ("max_wait_seconds", Real),
+            ("pins", Count),
+            ("pin_reasons", Text),
+            ("last_seconds", Real),
+        ],
+    ),
     ("stats", &[("name", Text), ("labels", Text), ("value", Real)]),
     ("config", &[("key", Text), ("value", Text), ("source", Text)]),
     ("version", &[("name", Text), ("value", Text)]),
@@ -148,6 +170,7 @@ pub(super) async fn fill(name: &str, stage: &Stage, office: &dyn Office) -> Tabl
         "users" => users(stage, &gather::clients(stage).await),
         "advice" => advice::rows(stage).await,
         "pins" => pins(stage, &gather::clients(stage).await),
+        "queries" => super::queries::rows(stage).await,
         _ => Vec::new(),
     };
     table

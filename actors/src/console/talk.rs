@@ -177,7 +177,7 @@ pub(super) fn names(column: &str, names: &[&str]) -> Table {
 }
 
 /// Every command and what it does.
-const HELP: [(&str, &str); 22] = [
+const HELP: [(&str, &str); 24] = [
     ("SHOW POOLS", "what sessions of one user share on a node"),
     ("SHOW CLIENTS", "client sessions, and what each is doing"),
     ("SHOW BACKENDS", "server connections"),
@@ -185,6 +185,7 @@ const HELP: [(&str, &str); 22] = [
     ("SHOW ENDPOINTS", "addresses for applications"),
     ("SHOW USERS", "who is known, and from where"),
     ("SHOW PINS", "what keeps sessions on their server connections, and what to do about it"),
+    ("SHOW QUERIES", "statements by their shapes: how many, how long, and what they pinned"),
     ("SHOW STATS", "the metrics"),
     ("SHOW CONFIG", "the configuration in force, and where each value is from"),
     ("SHOW VERSION", "the version, and how it was built"),
@@ -196,6 +197,7 @@ const HELP: [(&str, &str); 22] = [
     ("ENABLE node", "undoes DRAIN"),
     ("KILL [QUERY] id", "ends a client session, or its statement"),
     ("RELOAD", "reads the configuration again"),
+    ("RESET QUERIES", "forgets what SHOW QUERIES shows"),
     ("SHOW VARIABLES", "settings that SET changes, among others"),
     ("SET [endpoint.|node.]setting = value", "changes one until the next RELOAD or restart"),
     ("SHUTDOWN [WAIT]", "stops as by SIGTERM; WAIT: however long open transactions take"),

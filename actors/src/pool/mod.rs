@@ -1,6 +1,6 @@
 //! owns: the idle connections of one worker by key and state, and the line of those who wait for one.
 //! is told: `Lease`, `Release`, `Ready`, `Gone`, `Pinned`, `Unpinned`, `Tick`, `NodeChanged`, `Transfer`, `Adopt`, `Room`, `Drain`, `Snapshot`, `Census`,
-//!     `Regate`, `ShowPool`, `ShowClients`, `Unrest`.
+//!     `Regate`, `ShowPool`, `ShowClients`, `ShowQueries`, `Unrest`.
 //! tells: connections `Lend`, `Expire`, `Move`; other shards `Transfer`, `Room`; the supervisor `Failed`.
 //! ends when: its worker does.
 

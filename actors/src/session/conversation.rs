@@ -27,6 +27,7 @@ use super::control::Control;
 use super::hold::Hold;
 use super::insight::Insight;
 use super::introduction;
+use super::observe::Watch;
 use super::previous::Previous;
 use super::shadow::Shadow;
 use super::shape::UnderWay;
@@ -179,6 +180,8 @@ pub(super) struct Conversation {
     /// On an endpoint that splits.
     pub(super) split: Option<Box<Split>>,
     pub(super) summary: Summary,
+    /// What is noted of the command under way, while anything is to be watched.
+    pub(super) watch: Option<Box<Watch>>,
     pub(super) seat: Seat,
     pub(super) attendance: Attendance,
 }
@@ -214,9 +217,8 @@ impl Conversation {
         let Arrival { stream, peer, seat, endpoint, stage } = arrival;
         let local = Local::here();
         let tally = local.tally.endpoint(&endpoint.settings.name);
-        let place = (seat.worker(), &*stage);
         let (shown, kept) = (Rc::clone(&control), Arc::clone(&endpoint));
-        let attendance = Attendance::new(Rc::clone(&local), place, me, shown, peer, kept);
+        let attendance = Attendance::new(Rc::clone(&local), (seat.worker(), &*stage), me, shown, peer, kept);
         let route = introduction::route(peer, endpoint.settings.listen.socket());
         let peer = peer.map(|peer| peer.ip().to_canonical());
         // Whoever comes now has missed the word that everybody is to end.
@@ -277,6 +279,7 @@ impl Conversation {
             last: None,
             split: Split::of(&endpoint),
             summary: Summary::default(),
+            watch: None,
             endpoint,
             stage,
             seat,
@@ -293,6 +296,7 @@ impl Conversation {
     /// A command has arrived.
     fn rise(&mut self) {
         self.clock = Instant::now();
+        self.begin_watch();
         self.control.stir(false);
         self.gauge.set(ClientState::Active);
     }
@@ -322,6 +326,9 @@ impl Conversation {
     pub(super) async fn send_error(&mut self, seq: u8, error: &SqlError) -> Result<(), SessionEnd> {
         self.local.tally.error(error.code);
         self.previous.answered(-1);
+        if let Some(watch) = &mut self.watch {
+            watch.note_error(error.code);
+        }
         self.send(seq, &error.encode(self.client.capabilities)).await
     }
 

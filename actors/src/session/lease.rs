@@ -147,7 +147,9 @@ impl Conversation {
     async fn lease(&mut self, account: &Arc<Account>, fresh: bool) -> Result<Option<Grant>, NoLease> {
         self.gauge.set(ClientState::Waiting);
         self.control.wait(Some(self.clock));
+        let asked = self.watch_clock();
         let granted = self.stand_in_line(account, fresh).await;
+        self.note_granted(asked);
         self.control.wait(None);
         self.gauge.set(ClientState::Active);
         if let (Err(NoLease::Refused(error)), Some(main)) = (&granted, self.stage.main())
@@ -304,6 +306,9 @@ impl Conversation {
         if let Some(presence) = &self.presence {
             presence.held_by(self.hold.pins);
             presence.pins_begun(self.hold.pins.difference(before), || self.text_shape());
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.note_pins(before, self.hold.pins);
         }
         let Some(grant) = &self.grant else { return };
         for reason in PinReason::ALL.iter().copied() {

@@ -45,6 +45,7 @@ impl Conversation {
         if let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) {
             card.permit.node().suspect();
         }
+        self.note_ended(turn);
         let open = !bare && self.hold.is_open();
         let survives = self.survives(open) && !begun;
         if open || turn.effects.may_write() {
@@ -63,6 +64,7 @@ impl Conversation {
 
     /// Tells that there is no connection for a statement.
     pub(super) async fn refuse_lease(&mut self, turn: &mut Turn, error: &SqlError) -> Result<(), SessionEnd> {
+        self.note_ended(turn);
         self.skip(&mut turn.incoming).await?;
         let ends = turn.effects.kind == Kind::Begin && self.has_gone_on();
         self.refuse_turn(turn, error).await?;

@@ -26,6 +26,7 @@ mod lease;
 mod locks;
 mod login;
 mod loss;
+mod observe;
 mod operator;
 mod own;
 mod prepared;

@@ -163,7 +163,9 @@ impl Conversation {
     /// Takes note of what has become of statements by a command that was answered.
     pub(super) fn note_statements(&mut self, turn: &mut Turn) -> Option<PinReason> {
         if turn.command == Command::StmtPrepare {
-            return self.note_prepared(turn);
+            let pin = self.note_prepared(turn);
+            self.keep_drafted();
+            return pin;
         }
         let own = turn.statement?;
         let failed = self.summary.error.is_some();
@@ -290,7 +292,7 @@ impl Conversation {
     }
 
     /// Which prepared statement a command is about. MariaDB's clients may mean the one prepared last.
-    fn statement_id(&self, argument: &[u8]) -> Option<u32> {
+    pub(super) fn statement_id(&self, argument: &[u8]) -> Option<u32> {
         match argument.first_chunk::<4>().map(|id| u32::from_le_bytes(*id)) {
             Some(LATEST) if self.flavor == Flavor::MariaDb => self.statements.latest,
             id => id,

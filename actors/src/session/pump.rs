@@ -50,6 +50,9 @@ impl Conversation {
             if !std::mem::take(&mut ahead) {
                 self.hear(&mut slot, &mut look, begun).await?;
             }
+            if !begun {
+                self.note_answered();
+            }
             let Some(buffer) = slot.as_mut() else { continue };
             let (wants, mut copied) = (&self.client.trackers, Scratch::new());
             let progress = reply

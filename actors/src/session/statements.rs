@@ -9,6 +9,7 @@ use greenroom_protocol::statement::Source;
 use rustc_hash::FxHashMap;
 
 use super::digest::Effects;
+use super::observe::Shape;
 
 /// What such a text gives depends on what stood on its connection before it was prepared, or before it is executed:
 /// to prepare it anew in between would change that.
@@ -32,6 +33,8 @@ pub(super) struct Statement {
     pub(super) way: (Mode, Doubt),
     /// What to prepare on a connection that lacks it; `None` where nobody has kept the text, or nobody needs to.
     pub(super) source: Option<Arc<Source>>,
+    /// Its shape, once somebody has asked for it.
+    pub(super) shape: Option<Shape>,
     /// What is executed in its place, for now.
     pub(super) stand_in: Option<Arc<Source>>,
     pub(super) params: u16,
@@ -56,6 +59,7 @@ impl Statement {
             stamp,
             way,
             source: None,
+            shape: None,
             stand_in: None,
             params: prepared.params,
             types: None,

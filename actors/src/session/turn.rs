@@ -127,48 +127,53 @@ impl Conversation {
         self.run(Turn { effects, unsure, rewritten, draft, named, assigns, ..Turn::new(command, incoming) }).await
     }
 
-    /// Leases, sends, relays, takes note, gives back.
+    /// Runs a command, and watches it where that is wanted.
     pub(super) async fn run(&mut self, mut turn: Turn) -> Result<(), SessionEnd> {
+        self.observe(&turn);
+        let done = self.perform(&mut turn).await;
+        self.observed(done.is_err());
+        done
+    }
+
+    /// Leases, sends, relays, takes note, gives back.
+    async fn perform(&mut self, turn: &mut Turn) -> Result<(), SessionEnd> {
         if self.warnings_lost && turn.reads_diagnostics() {
-            return self.tell_of_warnings(&mut turn).await;
+            return self.tell_of_warnings(turn).await;
         }
         if self.has_left_its_primary() {
-            return Box::pin(self.demoted(&mut turn)).await;
+            return Box::pin(self.demoted(turn)).await;
         }
-        self.under_way = UnderWay::of(&turn);
+        self.under_way = UnderWay::of(turn);
         if !self.shares() {
             self.begin_activity();
         }
-        let bare = self.choose_side(&turn);
+        let bare = self.choose_side(turn);
         turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, FoundRows::Server);
         if bare {
             self.previous.lose_sight();
         }
         let (mut retried, mut moves) = (false, 0);
         loop {
-            self.movable = bare && moves < MOVES && self.may_move(&turn);
+            self.movable = bare && moves < MOVES && self.may_move(turn);
             match self.acquire_for_statement(retried).await {
                 Ok(()) => {}
                 Err(NoLease::Ended(end)) => return Err(end),
-                Err(NoLease::Refused(error)) => return self.refuse_lease(&mut turn, &error).await,
+                Err(NoLease::Refused(error)) => return self.refuse_lease(turn, &error).await,
             }
-            if !self.reveal_here(&mut turn) {
+            if !self.reveal_here(turn) {
                 continue;
             }
-            if turn.elsewhere && self.may_ask(&turn) {
-                return Box::pin(self.leave_unanswered(&mut turn)).await;
+            if turn.elsewhere && self.may_ask(turn) {
+                return Box::pin(self.leave_unanswered(turn)).await;
             }
-            match self.exchange(&mut turn, bare).await {
+            match self.exchange(turn, bare).await {
                 Ok(()) => break,
                 Err(Fault::ClientAfter(end)) => {
-                    self.finish_turn(&mut turn).await;
+                    self.finish_turn(turn).await;
                     return Err(end);
                 }
-                Err(Fault::Client(end)) => {
-                    self.abandon();
-                    return Err(end);
-                }
-                Err(Fault::Refused(error)) => break Box::pin(self.fail_turn(&mut turn, &error)).await?,
+                Err(Fault::Client(end)) => return Err(self.leave_off(turn, end)),
+                Err(Fault::Refused(error)) => break Box::pin(self.fail_turn(turn, &error)).await?,
                 Err(Fault::ReadOnly) => moves += self.move_on(),
                 Err(Fault::Unanswerable) => {
                     self.lose();
@@ -179,18 +184,18 @@ impl Conversation {
                     self.lose();
                     retried = true;
                 }
-                Err(Fault::Unsent(reason)) => return Box::pin(self.lost(&mut turn, bare, false, &reason)).await,
+                Err(Fault::Unsent(reason)) => return Box::pin(self.lost(turn, bare, false, &reason)).await,
                 // It can not have run, or running it twice does no harm; and nothing of its reply has been seen.
                 Err(Fault::Backend { begun: false, .. }) if bare && !retried && turn.may_run_again() => {
                     self.lose();
                     retried = true;
                 }
                 Err(Fault::Backend { begun, reason }) => {
-                    return Box::pin(self.lost(&mut turn, bare, begun, &reason)).await;
+                    return Box::pin(self.lost(turn, bare, begun, &reason)).await;
                 }
             }
         }
-        self.finish_turn(&mut turn).await;
+        self.finish_turn(turn).await;
         self.doubt_the_node();
         // While it waited for its connection, or ran, triggers may have come to be that nobody looked for in its text.
         self.look_around();
@@ -203,6 +208,13 @@ impl Conversation {
         self.settle().await
     }
 
+    /// The client is gone in the middle of it.
+    fn leave_off(&mut self, turn: &Turn, end: SessionEnd) -> SessionEnd {
+        self.note_ended(turn);
+        self.abandon();
+        end
+    }
+
     fn count_time(&mut self) {
         let begun = std::mem::replace(&mut self.clock, Instant::now());
         let time = self.clock.saturating_duration_since(begun);
@@ -213,6 +225,7 @@ impl Conversation {
     }
 
     async fn finish_turn(&mut self, turn: &mut Turn) {
+        self.note_ended(turn);
         if turn.command == Command::SetOption {
             self.note_option(&turn.incoming);
         }
@@ -306,6 +319,7 @@ impl Conversation {
             Some(_) => self.know_state().await?,
             None => {}
         }
+        self.note_sent();
         self.send_turn(turn).await?;
         let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) else {
             return Err(Fault::Backend { begun: false, reason: "there is no connection".to_owned() });
@@ -324,6 +338,7 @@ impl Conversation {
         while !reply.is_done() {
             match self.pump(&mut reply, read.take()).await? {
                 Boundary::InfileRequested => {
+                    self.keep_shape(turn);
                     self.consume_turn(turn);
                     turn.incoming.scanned.used = 0;
                     Box::pin(self.upload(&mut reply)).await?;

@@ -150,6 +150,7 @@ pub fn start(
     let rsa = Arc::new(RsaKey::generate()?);
     let stage = Arc::new(Stage::new(log, &settings.server, &settings.monitor, inherited.generation()));
     stage.limit_pauses(settings.pause_limit);
+    stage.watching.resettle(&settings.queries);
     let mut nodes = FxHashMap::default();
     for (index, node) in settings.nodes.iter().enumerate() {
         let index = u16::try_from(index).unwrap_or(u16::MAX);
@@ -309,6 +310,7 @@ impl Supervisor {
     pub(super) fn resettle(&self) {
         self.stage.resettle(&self.settings.server);
         self.stage.limit_pauses(self.settings.pause_limit);
+        self.stage.watching.resettle(&self.settings.queries);
     }
 
     /// Lets administrators see which endpoints there are.

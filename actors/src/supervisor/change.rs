@@ -18,6 +18,10 @@ pub(crate) enum Setting {
     MaxClients(usize),
     MaxConnections(usize),
     PauseLimit(Duration),
+    QueryShapes(usize),
+    QueryStatistics(bool),
+    SlowQueryRate(usize),
+    SlowQueryTime(Option<Duration>),
 }
 
 /// Change one; where there are several of what has it, all of them or the one of this name.
@@ -43,13 +47,17 @@ impl Supervisor {
         if let Some(target) = target {
             return Err(format!("there is one of it for all, and none of '{target}'"));
         }
-        let server = &mut self.settings.server;
+        let (server, queries) = (&mut self.settings.server, &mut self.settings.queries);
         match setting {
             Setting::DrainTimeout(time) => server.drain_timeout = time,
             Setting::LoginFailureDelay(time) => server.login_failure_delay = time,
             Setting::LoginTimeout(time) => server.login_timeout = time,
             Setting::MaxClients(count) => server.max_clients = count,
             Setting::PauseLimit(time) => self.settings.pause_limit = time,
+            Setting::QueryShapes(count) => queries.query_shapes = count,
+            Setting::QueryStatistics(on) => queries.query_statistics = on,
+            Setting::SlowQueryRate(count) => queries.slow_query_rate = count,
+            Setting::SlowQueryTime(time) => queries.slow_query_time = time,
             Setting::IdleTimeout(_) | Setting::LeaseTimeout(_) | Setting::MaxConnections(_) => {}
         }
         self.resettle();
@@ -117,7 +125,7 @@ impl Handler<Current> for Supervisor {
     type Result = MessageResult<Current>;
 
     fn handle(&mut self, _: Current, _: &mut Context<Self>) -> Self::Result {
-        let server = &self.settings.server;
+        let (server, queries) = (&self.settings.server, &self.settings.queries);
         let time = |name: &str, time: Duration| (name.to_owned(), format!("{}ms", time.as_millis()));
         let mut all = vec![
             time("drain_timeout", server.drain_timeout),
@@ -125,7 +133,14 @@ impl Handler<Current> for Supervisor {
             time("login_timeout", server.login_timeout),
             time("pause_limit", self.settings.pause_limit),
             ("max_clients".to_owned(), server.max_clients.to_string()),
+            ("query_shapes".to_owned(), queries.query_shapes.to_string()),
+            ("query_statistics".to_owned(), if queries.query_statistics { "on" } else { "off" }.to_owned()),
+            ("slow_query_rate".to_owned(), queries.slow_query_rate.to_string()),
         ];
+        all.push(match queries.slow_query_time {
+            Some(slow) => time("slow_query_time", slow),
+            None => ("slow_query_time".to_owned(), "off".to_owned()),
+        });
         for endpoint in &self.settings.endpoints {
             all.push(time(&format!("{}.idle_timeout", endpoint.name), endpoint.idle_timeout));
             all.push(time(&format!("{}.lease_timeout", endpoint.name), endpoint.lease_timeout));

@@ -11,6 +11,7 @@ mod names;
 mod node;
 mod password;
 mod proxied;
+mod queries;
 mod server;
 mod tls;
 mod user;
@@ -52,13 +53,14 @@ impl<'s> Checker<'s> {
         let monitor = self.monitor(&raw.monitor);
         let admin = self.admin(&raw.admin);
         let pause_limit = self.some_time(&raw.admin.pause_limit);
+        let queries = self.queries(&raw.queries);
         self.listeners(raw);
         let log = LogSettings { level: raw.log.level.value?, format: raw.log.format.value? };
         let http = raw.http.listen.value?.0;
         let (server, nodes, endpoints) = (server?, nodes?, endpoints?);
         let (users, limits, monitor, admin) = (users?, limits?, monitor?, admin?);
-        let pause_limit = pause_limit?;
-        Some((Settings { server, nodes, endpoints, users, limits, monitor, http, admin, pause_limit }, log))
+        let (pause_limit, queries) = (pause_limit?, queries?);
+        Some((Settings { server, nodes, endpoints, users, limits, monitor, http, admin, pause_limit, queries }, log))
     }
 
     fn wrong(&mut self, place: &Place, what: impl Into<String>, expected: impl Into<String>) {

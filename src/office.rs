@@ -1,9 +1,11 @@
 //! What the administrators' console needs of the process around the cast.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use greenroom_actors::spans::SpanSink;
 use greenroom_actors::{Key, Office, Reloaded, Sample};
+use greenroom_otlp::Exporter;
 use metrics_exporter_prometheus::PrometheusHandle;
 use slog::Level;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -26,6 +28,7 @@ pub enum Request {
 pub struct Process {
     threshold: Threshold,
     metrics: PrometheusHandle,
+    spans: Option<Arc<Exporter>>,
     begun: Instant,
     effective: Mutex<Vec<Effective>>,
     requests: UnboundedSender<Request>,
@@ -38,9 +41,10 @@ impl Process {
         effective: Vec<Effective>,
         threshold: Threshold,
         metrics: PrometheusHandle,
+        spans: Option<Arc<Exporter>>,
     ) -> (Self, UnboundedReceiver<Request>) {
         let (requests, asked) = unbounded_channel();
-        (Self { threshold, metrics, begun: Instant::now(), effective: Mutex::new(effective), requests }, asked)
+        (Self { threshold, metrics, spans, begun: Instant::now(), effective: Mutex::new(effective), requests }, asked)
     }
 
     /// Another configuration is in force.
@@ -87,6 +91,10 @@ impl Office for Process {
     fn stop(&self, patient: bool) {
         // Where nobody hears it any more, it stops already.
         let _ = self.requests.send(Request::Stop(patient));
+    }
+
+    fn spans(&self) -> Option<Arc<dyn SpanSink>> {
+        self.spans.as_ref().map(|exporter| Arc::clone(exporter) as _)
     }
 
     fn log_level(&self) -> String {

@@ -9,6 +9,7 @@ use anyhow::Context;
 use greenroom_actors::inherited::{Handed, Inherited};
 use greenroom_actors::settings::Settings;
 use greenroom_actors::{Office, Running};
+use greenroom_otlp::Exporter;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use slog::{Logger, error, info, warn};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -25,6 +26,9 @@ use crate::telemetry::prometheus;
 /// How often it is looked whether the last client has left, or the process that took over has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How long a process that stops waits for the collector of spans.
+const COLLECTOR_FAREWELL: Duration = Duration::from_secs(2);
+
 /// What runs, and what it runs by.
 struct Service {
     running: Running,
@@ -34,6 +38,8 @@ struct Service {
     upgrade_timeout: Option<Duration>,
     page: Option<Page>,
     process: Arc<Process>,
+    /// Where statements go that belong to a trace.
+    spans: Option<Arc<Exporter>>,
     /// From administrators.
     requests: UnboundedReceiver<Request>,
     logger: Logger,
@@ -77,6 +83,9 @@ pub fn run(
             End::Succeeded(successor) => service.see_off(&mut signals, successor).await,
         };
         service.drain(&mut signals, patient).await;
+        if let Some(spans) = &service.spans {
+            spans.flush(COLLECTOR_FAREWELL).await;
+        }
         Ok(())
     })
 }
@@ -101,7 +110,11 @@ impl Service {
             Some(listen) => Some((listen, bind(listen, &mut inherited)?)),
             None => None,
         };
-        let (process, requests) = Process::new(effective, threshold, metrics.clone());
+        let spans = settings.tracing.as_ref().map(|it| greenroom_otlp::start(it, logger.clone())).transpose()?;
+        if spans.is_some() {
+            greenroom_otlp::describe();
+        }
+        let (process, requests) = Process::new(effective, threshold, metrics.clone(), spans.clone());
         let process = Arc::new(process);
         let office: Arc<dyn Office> = Arc::clone(&process) as _;
         let running = greenroom_actors::start(settings, &mut inherited, logger.clone(), Some(office))?;
@@ -122,7 +135,7 @@ impl Service {
         if let Err(error) = handover::announce() {
             warn!(logger, "the process before this one could not be told that this one is ready"; "reason" => %error);
         }
-        Ok(Self { running, manager, sources, inventory, upgrade_timeout, page, process, requests, logger })
+        Ok(Self { running, manager, sources, inventory, upgrade_timeout, page, process, spans, requests, logger })
     }
 
     /// Serves clients and heeds signals.

@@ -19,9 +19,13 @@ const OUTSIDE: [&str; 6] = ["target", ".git", ".servers", "corpus", "Cargo.lock"
 const TEXT: [&str; 9] = ["rs", "toml", "md", "sh", "cfg", "yml", "json", "html", ""];
 
 /// A crate and the crates that it must not stand on, however far down.
-const LAYERS: [(&str, &[&str]); 4] = [
+const LAYERS: [(&str, &[&str]); 5] = [
     ("greenroom-protocol", &["tokio", "actix", "actix-rt", "socket2", "config", "slog"]),
-    ("greenroom-actors", &["config", "metrics-exporter-prometheus", "slog-term", "slog-json", "clap", "actix-web"]),
+    (
+        "greenroom-actors",
+        &["config", "metrics-exporter-prometheus", "slog-term", "slog-json", "clap", "actix-web", "opentelemetry"],
+    ),
+    ("greenroom-otlp", &["greenroom", "config", "clap", "actix-web"]),
     ("greenroom-load", &["greenroom", "greenroom-actors", "tokio"]),
     ("greenroom-parts", &["greenroom", "greenroom-actors", "tokio"]),
 ];

@@ -45,6 +45,7 @@ mod rosters;
 mod session;
 pub mod settings;
 mod sluice;
+pub mod spans;
 mod spread;
 mod sql_modes;
 mod stage;

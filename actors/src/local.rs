@@ -30,6 +30,8 @@ pub(crate) struct Local {
     pub(crate) queries: RefCell<Table>,
     /// Where a shape is written before it is looked up.
     pub(crate) shape_room: Cell<Vec<u8>>,
+    /// Statements without a trace of their own since one of them began one.
+    pub(crate) traceless: Cell<usize>,
     /// What each node makes of a collation id sent at login. Servers differ, and fall back for ids they do not know.
     charsets: RefCell<FxHashMap<(u16, u16), Names>>,
     /// When a server last let an account into a database.

@@ -38,6 +38,21 @@ pub struct Settings {
     pub pause_limit: Duration,
     /// What statements are watched for.
     pub queries: QuerySettings,
+    /// Where those go that belong to a trace, if anywhere.
+    pub tracing: Option<TracingSettings>,
+}
+
+/// Where statements go that belong to a trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TracingSettings {
+    /// The whole URL.
+    pub otlp_endpoint: String,
+    /// What Greenroom is called there.
+    pub service_name: String,
+    /// One in so many statements without a trace begins one; `None`: none.
+    pub sample_one_in: Option<usize>,
+    /// Statements that may wait to be sent there.
+    pub span_queue: usize,
 }
 
 /// What statements are watched for.

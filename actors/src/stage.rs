@@ -20,6 +20,7 @@ use crate::pool::PoolShard;
 use crate::queries::Watching;
 use crate::settings::{MonitorSettings, ServerSettings};
 use crate::sluice::Sluice;
+use crate::spans::Tracer;
 use crate::supervisor::{Failed, Recovered, Supervisor};
 use crate::throttle::Throttle;
 
@@ -51,6 +52,7 @@ pub(crate) struct Stage {
     pause_limit_ms: AtomicU64,
     /// What statements are watched for.
     pub(crate) watching: Watching,
+    tracer: OnceLock<Tracer>,
     draining: AtomicBool,
     /// Another process has taken over.
     retiring: AtomicBool,
@@ -112,6 +114,7 @@ impl Stage {
             sluices: Mutex::default(),
             pause_limit_ms: AtomicU64::new(0),
             watching: Watching::default(),
+            tracer: OnceLock::new(),
             draining: AtomicBool::new(false),
             retiring: AtomicBool::new(false),
             generation,
@@ -200,6 +203,18 @@ impl Stage {
         let sluices = self.sluices.lock().unwrap_or_else(PoisonError::into_inner);
         let paused = sluices.iter().filter(|(_, sluice)| sluice.is_closed());
         paused.map(|((_, name), sluice)| (name.clone(), Arc::clone(sluice))).collect()
+    }
+
+    /// Statements that belong to a trace are told of from now on.
+    pub(crate) fn trace(&self, tracer: Tracer) {
+        if self.tracer.set(tracer).is_ok() {
+            self.watching.trace();
+        }
+    }
+
+    /// Where spans go, if anywhere.
+    pub(crate) fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.get()
     }
 
     /// How long a pause holds sessions back before their `lease_timeout` counts.

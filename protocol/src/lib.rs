@@ -22,6 +22,7 @@ pub mod sql;
 pub mod state;
 pub mod statement;
 pub mod table;
+pub mod trace;
 pub mod track;
 
 /// The protocol's constants, as mysql_common has them.

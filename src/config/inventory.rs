@@ -67,6 +67,7 @@ impl Inventory {
             ("http", raw.http.items()),
             ("admin", raw.admin.items()),
             ("queries", raw.queries.items()),
+            ("tracing", raw.tracing.items()),
             ("log", raw.log.items()),
         ];
         tables.extend(single.map(|(name, items)| (name.to_owned(), items)));

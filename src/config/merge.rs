@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use super::layer::Layer;
 use super::problem::{ConfigErrors, Place, Problem, Warning};
 use super::raw::{
-    Raw, RawAdmin, RawEndpoint, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawQueries, RawServer, RawUser,
+    Raw, RawAdmin, RawEndpoint, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawQueries, RawServer, RawTracing,
+    RawUser,
 };
 use super::reader::{DEFAULTS_NAME, Effective, Reader, Table};
 use super::sources::Sources;
@@ -133,6 +134,7 @@ fn read(reader: &mut Reader<'_>, config: &Config, template: &Map<String, Value>)
         http: RawHttp::read(reader, &table(config, "http")),
         admin: RawAdmin::read(reader, &table(config, "admin")),
         queries: RawQueries::read(reader, &table(config, "queries")),
+        tracing: RawTracing::read(reader, &table(config, "tracing")),
         log: RawLog::read(reader, &table(config, "log")),
     }
 }

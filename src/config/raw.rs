@@ -262,6 +262,18 @@ sections! {
         slow_query_rate: usize,
     }
 
+    /// `[tracing]`: statements that belong to a trace.
+    RawTracing [Restart] {
+        /// Where they are sent.
+        otlp_endpoint: OrOff<String>,
+        /// What Greenroom is called there.
+        service_name: String,
+        /// Traces of Greenroom's own.
+        sample_one_in: OrOff<usize>,
+        /// Statements that wait.
+        span_queue: usize,
+    }
+
     /// `[log]`: log lines.
     RawLog [Restart] {
         /// The least severe level that is written.
@@ -292,6 +304,8 @@ pub(super) struct Raw {
     pub(super) admin: RawAdmin,
     /// `[queries]`.
     pub(super) queries: RawQueries,
+    /// `[tracing]`.
+    pub(super) tracing: RawTracing,
     /// `[log]`.
     pub(super) log: RawLog,
 }

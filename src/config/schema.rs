@@ -1,7 +1,7 @@
 //! Which keys there are, and what a wrong one was probably meant to be.
 
 use super::raw::{
-    RawAdmin, RawEndpoint, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawQueries, RawServer, RawUser,
+    RawAdmin, RawEndpoint, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawQueries, RawServer, RawTracing, RawUser,
 };
 
 /// Names that are less alike than this are no suggestion (Jaro-Winkler, 0 to 1; a judgement over typical slips).
@@ -28,7 +28,7 @@ pub(super) struct Section {
 }
 
 /// Every section.
-pub(super) const SECTIONS: [Section; 10] = [
+pub(super) const SECTIONS: [Section; 11] = [
     Section { name: "server", shape: Shape::Table, keys: RawServer::KEYS },
     Section { name: "nodes", shape: Shape::List, keys: RawNode::KEYS },
     Section { name: "endpoints", shape: Shape::List, keys: RawEndpoint::KEYS },
@@ -38,6 +38,7 @@ pub(super) const SECTIONS: [Section; 10] = [
     Section { name: "http", shape: Shape::Table, keys: RawHttp::KEYS },
     Section { name: "admin", shape: Shape::Table, keys: RawAdmin::KEYS },
     Section { name: "queries", shape: Shape::Table, keys: RawQueries::KEYS },
+    Section { name: "tracing", shape: Shape::Table, keys: RawTracing::KEYS },
     Section { name: "log", shape: Shape::Table, keys: RawLog::KEYS },
 ];
 

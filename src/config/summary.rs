@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use greenroom_actors::settings::{Access, CredentialSource, EndpointSettings, NodeSettings, Pinning, PoolMode, Role};
 use greenroom_actors::settings::{
-    LimitSettings, MonitorSettings, QuerySettings, ServerSettings, UserSecret, UserSettings,
+    LimitSettings, MonitorSettings, QuerySettings, ServerSettings, TracingSettings, UserSecret, UserSettings,
 };
 use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 
@@ -32,6 +32,10 @@ impl fmt::Display for Summary<'_> {
             None => writeln!(f, "http off")?,
         }
         queries(f, &settings.queries)?;
+        match &settings.tracing {
+            Some(it) => tracing(f, it)?,
+            None => writeln!(f, "tracing off")?,
+        }
         writeln!(f, "log level {}, format {}", log.level.as_str().to_lowercase(), log.format)
     }
 }
@@ -77,6 +81,15 @@ fn queries(f: &mut fmt::Formatter<'_>, it: &QuerySettings) -> fmt::Result {
     let statistics = if it.query_statistics { "on" } else { "off" };
     write!(f, "queries query_statistics {statistics}, query_shapes {}", it.query_shapes)?;
     writeln!(f, ", slow_query_time {}, slow_query_rate {}", or_off(it.slow_query_time), it.slow_query_rate)
+}
+
+fn tracing(f: &mut fmt::Formatter<'_>, it: &TracingSettings) -> fmt::Result {
+    write!(f, "tracing to {} as {:?}, sample_one_in ", it.otlp_endpoint, it.service_name)?;
+    match it.sample_one_in {
+        Some(count) => write!(f, "{count}")?,
+        None => write!(f, "off")?,
+    }
+    writeln!(f, ", span_queue {}", it.span_queue)
 }
 
 fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Result {

@@ -119,6 +119,13 @@ impl Read for OrOff<usize> {
     }
 }
 
+impl Read for OrOff<String> {
+    fn read(value: &Value, vault: &Vault) -> Result<Self, Wrong> {
+        let text = String::read(value, vault);
+        text.map(|text| Self(Some(text).filter(|text| text != "off")))
+    }
+}
+
 impl Read for Size {
     fn read(value: &Value, _: &Vault) -> Result<Self, Wrong> {
         let bytes = match &value.kind {

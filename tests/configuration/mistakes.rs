@@ -102,6 +102,18 @@ fn wrong_watches() -> Vec<(Case, &'static str)> {
             file("[queries]\nquery_statistics = 'on'"),
             "a.toml:2: queries.query_statistics: \"on\" is not a yes or no; expected true or false",
         ),
+        (
+            file("[tracing]\notlp_endpoint = 'https://collector:4318'"),
+            "a.toml:2: tracing.otlp_endpoint: \"https://collector:4318\" is no URL of http; expected http://HOST:PORT, or with a path behind it; a collector on this machine can speak TLS to others",
+        ),
+        (
+            file("[tracing]\notlp_endpoint = 'http://:4318'"),
+            "a.toml:2: tracing.otlp_endpoint: \"http://:4318\" names no collector; expected http://HOST:PORT, or with a path behind it; a collector on this machine can speak TLS to others",
+        ),
+        (
+            file("[tracing]\nsample_one_in = 0"),
+            "a.toml:2: tracing.sample_one_in: 0 is too small; expected more than 0, or \"off\"",
+        ),
     ]
 }
 

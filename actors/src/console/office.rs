@@ -3,6 +3,9 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::spans::SpanSink;
 
 /// A key of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub trait Office: Send + Sync {
     fn reload(&self) -> Reloaded;
     /// Stops the process; `patient`: however long open transactions take.
     fn stop(&self, patient: bool);
+    /// Where statements go that belong to a trace.
+    fn spans(&self) -> Option<Arc<dyn SpanSink>>;
     /// The least severe log lines that are written.
     fn log_level(&self) -> String;
     /// Changes that.

@@ -22,6 +22,8 @@ use crate::settings::QuerySettings;
 const COUNTED: u8 = 1;
 /// Slow ones are logged.
 const LOGGED: u8 = 2;
+/// Sampled ones are traced.
+const TRACED: u8 = 4;
 
 /// What is watched, for the whole process.
 #[derive(Debug)]
@@ -66,6 +68,11 @@ impl Watching {
         self.switch(LOGGED, slow.is_some());
     }
 
+    /// Sampled statements are traced from now on.
+    pub(crate) fn trace(&self) {
+        self.switch(TRACED, true);
+    }
+
     fn switch(&self, what: u8, on: bool) {
         match on {
             true => self.what.fetch_or(what, Ordering::Relaxed),
@@ -81,6 +88,11 @@ impl Watching {
     /// Whether statements are counted.
     pub(crate) fn counts(&self) -> bool {
         self.what.load(Ordering::Relaxed) & COUNTED != 0
+    }
+
+    /// Whether sampled statements are traced.
+    pub(crate) fn traces(&self) -> bool {
+        self.what.load(Ordering::Relaxed) & TRACED != 0
     }
 
     /// Whether a statement that took so long is to be logged.

@@ -47,6 +47,7 @@ mod split;
 mod stand_in;
 mod statements;
 mod statistics;
+mod trace;
 mod turn;
 mod variables;
 mod wait;

@@ -10,6 +10,7 @@ use greenroom_protocol::sql::PinSet;
 use greenroom_protocol::sql::shape::normalise;
 
 use super::conversation::Conversation;
+use super::trace::Trace;
 use super::turn::Turn;
 use crate::queries::{Key, Outcome, Place};
 
@@ -44,6 +45,8 @@ pub(super) struct Watch {
     pins: PinSet,
     /// The error of Greenroom's own that its client was given.
     error: Option<u16>,
+    /// The trace that it belongs to.
+    trace: Option<Box<Trace>>,
 }
 
 /// How a statement's time was spent.
@@ -58,6 +61,10 @@ pub(super) struct Parts {
     pub(super) server: Duration,
     /// From there to its end.
     pub(super) relay: Duration,
+    /// When these began, since its arrival; the wait ended with the first.
+    pub(super) granted: Option<Duration>,
+    pub(super) sent: Option<Duration>,
+    pub(super) answered: Option<Duration>,
 }
 
 /// What became of a statement.
@@ -86,6 +93,14 @@ impl Watch {
         self.error = Some(code);
     }
 
+    pub(super) fn arrived(&self) -> Option<Instant> {
+        self.arrived
+    }
+
+    pub(super) fn pins(&self) -> PinSet {
+        self.pins
+    }
+
     fn parts(&self, ended: Instant) -> Parts {
         let between = |from: Option<Instant>, to: Option<Instant>| {
             from.zip(to).map_or(Duration::ZERO, |(from, to)| to.saturating_duration_since(from))
@@ -96,6 +111,9 @@ impl Watch {
             adapt: between(self.granted, self.sent),
             server: between(self.sent, self.answered.or(Some(ended))),
             relay: between(self.answered, Some(ended)),
+            granted: self.granted.map(|_| between(self.arrived, self.granted)),
+            sent: self.sent.map(|_| between(self.arrived, self.sent)),
+            answered: self.answered.map(|_| between(self.arrived, self.answered)),
         }
     }
 }
@@ -124,12 +142,13 @@ impl Conversation {
         let (runs, counts) = (runs(turn.command), self.stage.watching.counts());
         let place = (runs && counts).then(|| self.counted_in(turn));
         let drafted = (turn.command == Command::StmtPrepare).then(|| self.shape_of(turn));
+        let trace = if runs && self.stage.watching.traces() { self.trace_of(turn) } else { None };
         // The text of one that is streamed is gone when it is known how long it took.
         let streamed = runs && !turn.incoming.scanned.complete && self.stage.watching.logs();
-        let shape = streamed.then(|| self.shape_of(turn));
+        let shape = (streamed || trace.is_some()).then(|| self.shape_of(turn));
         if let Some(watch) = &mut self.watch {
             (watch.runs, watch.is_fetch) = (runs, turn.command == Command::StmtFetch);
-            (watch.place, watch.drafted, watch.shape) = (place, drafted, shape);
+            (watch.place, watch.drafted, watch.shape, watch.trace) = (place, drafted, shape, trace);
         }
     }
 
@@ -151,6 +170,10 @@ impl Conversation {
     pub(super) fn note_sent(&mut self) {
         if let Some(watch) = &mut self.watch {
             (watch.sent, watch.answered) = (Some(Instant::now()), None);
+            if let Some(trace) = &mut watch.trace {
+                let card = self.grant.as_ref().and_then(|grant| grant.card());
+                trace.server = card.map(|card| card.permit.node().settings());
+            }
         }
     }
 
@@ -218,6 +241,12 @@ impl Conversation {
         }
         if self.stage.watching.is_slow(result.parts.whole) {
             self.log_slow(&result);
+        }
+        if let Some(watch) = &self.watch
+            && let Some(trace) = &watch.trace
+        {
+            let shape = String::from_utf8_lossy(watch.shape.as_deref().unwrap_or_default());
+            self.export(watch, trace, &result, shape.into_owned());
         }
     }
 
@@ -290,7 +319,7 @@ impl Conversation {
         self.tally.slow();
         let Some(watch) = &self.watch else { return };
         let Some(left_out) = self.stage.watching.pass() else { return };
-        let Parts { whole, wait, adapt, server, relay } = result.parts;
+        let Parts { whole, wait, adapt, server, relay, .. } = result.parts;
         let seconds = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e6;
         let shown = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         let table = self.local.queries.borrow();

@@ -22,6 +22,7 @@ use crate::monitor::{NodeMonitor, Observed, Watch};
 use crate::node::Node;
 use crate::pool::{PoolShard, Snapshot};
 use crate::settings::{Address, EndpointSettings, NodeSettings, Settings};
+use crate::spans::Tracer;
 use crate::stage::{Main, Sluiced, Stage};
 
 /// Why Greenroom did not start.
@@ -151,6 +152,9 @@ pub fn start(
     let stage = Arc::new(Stage::new(log, &settings.server, &settings.monitor, inherited.generation()));
     stage.limit_pauses(settings.pause_limit);
     stage.watching.resettle(&settings.queries);
+    if let Some(sink) = office.as_ref().and_then(|office| office.spans()) {
+        stage.trace(Tracer { sink, one_in: settings.tracing.as_ref().and_then(|tracing| tracing.sample_one_in) });
+    }
     let mut nodes = FxHashMap::default();
     for (index, node) in settings.nodes.iter().enumerate() {
         let index = u16::try_from(index).unwrap_or(u16::MAX);

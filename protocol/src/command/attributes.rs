@@ -6,6 +6,13 @@ use mysql_common::io::ParseBuf;
 /// The block that says that there are none: no parameters, in one set.
 pub const NONE: [u8; 2] = [0, 1];
 
+/// `PARAMETER_COUNT_AVAILABLE`, of the flags of `COM_STMT_EXECUTE`.
+const COUNTED: u8 = 8;
+
+/// Types of texts.
+const TEXTS: [ColumnType; 3] =
+    [ColumnType::MYSQL_TYPE_VARCHAR, ColumnType::MYSQL_TYPE_VAR_STRING, ColumnType::MYSQL_TYPE_STRING];
+
 /// Where the text begins in what follows the command byte. `None` where the block ends too soon, or is one that
 /// MySQL refuses with error 1835.
 #[must_use]
@@ -36,6 +43,61 @@ pub fn text_at(argument: &[u8]) -> Option<usize> {
     Some(argument.len() - rest.len())
 }
 
+/// The value of the attribute of that name before a text, where it is a text itself; of an argument of `COM_QUERY`.
+#[must_use]
+pub fn of_query<'a>(argument: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    if argument.starts_with(&NONE) {
+        return None;
+    }
+    let mut rest = ParseBuf(argument);
+    let count = usize::try_from(rest.checked_eat_lenenc_int()?).ok()?;
+    rest.checked_eat_lenenc_int()?;
+    named(rest, count, name)
+}
+
+/// The same among the parameters of an argument of `COM_STMT_EXECUTE`, to a statement of `params` parameters. A client that
+/// does not name the types again names no attributes either.
+#[must_use]
+pub fn of_execute<'a>(argument: &'a [u8], params: u16, name: &[u8]) -> Option<&'a [u8]> {
+    if params == 0 && argument.get(4)? & COUNTED == 0 {
+        return None;
+    }
+    let mut rest = ParseBuf(argument.get(9..)?);
+    let count = match argument.get(4)? & COUNTED {
+        0 => usize::from(params),
+        _ => usize::try_from(rest.checked_eat_lenenc_int()?).ok()?,
+    };
+    named(rest, count, name)
+}
+
+/// Looks through nulls, types with names, and values.
+fn named<'a>(mut rest: ParseBuf<'a>, count: usize, name: &[u8]) -> Option<&'a [u8]> {
+    if count == 0 {
+        return None;
+    }
+    let nulls = rest.checked_eat(count.div_ceil(8))?;
+    if rest.checked_eat_u8()? != 1 {
+        return None;
+    }
+    let mut kinds = rest;
+    for _ in 0..count {
+        rest.checked_eat_u16_le()?;
+        rest.checked_eat_lenenc_str()?;
+    }
+    for index in 0..count {
+        let kind = kinds.checked_eat_u16_le()?.to_le_bytes()[0];
+        let is_it = kinds.checked_eat_lenenc_str()? == name;
+        if nulls.get(index / 8)? & 1 << (index % 8) != 0 {
+            continue;
+        }
+        if is_it && TEXTS.contains(&ColumnType::try_from(kind).ok()?) {
+            return rest.checked_eat_lenenc_str();
+        }
+        skip_value(&mut rest, kind)?;
+    }
+    None
+}
+
 /// Passes over a value of that type, as the binary protocol writes it.
 fn skip_value(rest: &mut ParseBuf<'_>, kind: u8) -> Option<()> {
     use ColumnType as Kind;
@@ -57,7 +119,7 @@ fn skip_value(rest: &mut ParseBuf<'_>, kind: u8) -> Option<()> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::text_at;
+    use super::{of_execute, of_query, text_at};
 
     #[test]
     fn the_text_is_found_behind_the_attributes() {
@@ -68,6 +130,22 @@ mod tests {
         let mut four = b"\x04\x01\x01\x01\xfd\0\x01a\x08\x80\x01b\x0b\0\0\x05\0\x01d12345678\x08abcdefgh".to_vec();
         four.extend(b"87654321DO 1");
         assert_eq!(four.get(text_at(&four).unwrap()..), Some(&b"DO 1"[..]));
+    }
+
+    #[test]
+    fn an_attribute_is_found_by_its_name() {
+        let mut four = b"\x04\x01\x01\x01\xfd\0\x01a\x08\x80\x01b\x0b\0\0\xfe\0\x01d12345678\x08abcdefgh".to_vec();
+        four.extend(b"\x05valueDO 1");
+        assert_eq!(of_query(&four, b"d"), Some(&b"value"[..]));
+        assert_eq!(of_query(&four, b"a"), None, "it is NULL");
+        assert_eq!(of_query(&four, b"b"), None, "it is a number");
+        assert_eq!(of_query(&four, b"c"), None);
+        assert_eq!(of_query(b"\0\x01SELECT 1", b"d"), None);
+        // One parameter, a BIGINT, and an attribute behind it.
+        let execute = b"\x07\0\0\0\x08\x01\0\0\0\x02\0\x01\x08\0\0\xfe\0\x01d12345678\x05value";
+        assert_eq!(of_execute(execute, 1, b"d"), Some(&b"value"[..]));
+        assert_eq!(of_execute(execute, 1, b""), None);
+        assert_eq!(of_execute(b"\x07\0\0\0\0\x01\0\0\0", 0, b"d"), None);
     }
 
     #[test]
@@ -84,6 +162,7 @@ mod tests {
         #[test]
         fn any_bytes_have_a_text_within_them_or_none(bytes: Vec<u8>) {
             prop_assert!(text_at(&bytes).is_none_or(|at| at <= bytes.len()));
+            let _ = (of_query(&bytes, b"a"), of_execute(&bytes, 2, b""));
         }
     }
 }

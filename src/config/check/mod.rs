@@ -14,6 +14,7 @@ mod proxied;
 mod queries;
 mod server;
 mod tls;
+mod tracing;
 mod user;
 
 use std::fmt::Display;
@@ -54,13 +55,16 @@ impl<'s> Checker<'s> {
         let admin = self.admin(&raw.admin);
         let pause_limit = self.some_time(&raw.admin.pause_limit);
         let queries = self.queries(&raw.queries);
+        let tracing = self.tracing(&raw.tracing);
         self.listeners(raw);
         let log = LogSettings { level: raw.log.level.value?, format: raw.log.format.value? };
         let http = raw.http.listen.value?.0;
         let (server, nodes, endpoints) = (server?, nodes?, endpoints?);
         let (users, limits, monitor, admin) = (users?, limits?, monitor?, admin?);
-        let (pause_limit, queries) = (pause_limit?, queries?);
-        Some((Settings { server, nodes, endpoints, users, limits, monitor, http, admin, pause_limit, queries }, log))
+        let (pause_limit, queries, tracing) = (pause_limit?, queries?, tracing?);
+        let settings =
+            Settings { server, nodes, endpoints, users, limits, monitor, http, admin, pause_limit, queries, tracing };
+        Some((settings, log))
     }
 
     fn wrong(&mut self, place: &Place, what: impl Into<String>, expected: impl Into<String>) {

@@ -410,3 +410,21 @@ fn the_environment_of_the_process_is_a_layer() {
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("node \"db1\" at db.example:3307"), "{out}");
 }
+
+#[test]
+fn a_fleet_is_there_where_it_has_a_place_to_meet() {
+    assert!(Case::new().loads().settings.fleet.is_none());
+    let case = with_servers("[fleet]\netcd = ['http://one:2379', 'http://[::1]:2380/']\nname = 'web'\nttl = '20s'")
+        .variable("GREENROOM__FLEET__USER", "greenroom")
+        .variable("GREENROOM__FLEET__PASSWORD", "secret");
+    let loaded = case.loads();
+    assert_eq!(case.warnings(), Vec::<String>::new());
+    let line = "fleet \"web\" by etcd at one:2379, [::1]:2380, user \"greenroom\", ttl 20s, expected_members 8\n";
+    assert!(Summary(&loaded).to_string().contains(line), "{}", Summary(&loaded));
+    let several = Case::new().variable("GREENROOM__FLEET__ETCD", "http://one:2379,http://two:2379");
+    assert_eq!(several.loads().settings.fleet.unwrap().etcd.len(), 2);
+    assert_eq!(
+        with_servers("[fleet]\nuser = 'greenroom'").warnings(),
+        ["a.toml:2: fleet.user: it is not used, since fleet.etcd is empty"]
+    );
+}

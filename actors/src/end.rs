@@ -11,6 +11,8 @@ pub enum BackendEnd {
     Lifetime,
     /// Somebody with another key needed its place.
     Evicted,
+    /// There were more than may be: `max_connections` was lowered, or the share of a fleet.
+    Surplus,
     /// It went to another worker.
     Transferred,
     /// Its session was in no state to give it back: it was in a transaction, amid a reply, or had vanished.
@@ -41,6 +43,7 @@ impl BackendEnd {
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
             Self::Evicted => "evicted",
+            Self::Surplus => "surplus",
             Self::Transferred => "transferred",
             Self::Abandoned => "abandoned",
             Self::Spoilt => "spoilt",

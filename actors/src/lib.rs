@@ -8,6 +8,7 @@
 //! | `PoolShard` | one a worker | idle connections by key and state, the waiting line |
 //! | `BackendConnection` | its shard's arbiter | one server connection, except while it is on lease |
 //! | `NodeMonitor` | main arbiter, one a node | the judgement whether it answers, and what it is |
+//! | `FleetMember` | main arbiter, one in a fleet | what this instance may have of each node, its lease in etcd |
 //! | `Credentials` | main arbiter, one | users and what logins need |
 //! | `Directory` | main arbiter, one | virtual connection id to session |
 //!
@@ -25,6 +26,7 @@ mod credentials;
 mod election;
 pub mod end;
 mod endpoint;
+mod fleet;
 mod gate;
 mod grant;
 pub mod inherited;

@@ -65,6 +65,12 @@ pub const NODE_UP: &str = "greenroom_node_up";
 pub const NODE_ROLE: &str = "greenroom_node_role";
 /// How far a node is behind its source.
 pub const NODE_LAG_SECONDS: &str = "greenroom_node_lag_seconds";
+/// Instances of the fleet.
+pub const FLEET_MEMBERS: &str = "greenroom_fleet_members";
+/// Connections that this instance of a fleet may have, by `node`.
+pub const FLEET_SHARE: &str = "greenroom_fleet_share";
+/// Whether the fleet's etcd answers: 1 or 0.
+pub const FLEET_ETCD_UP: &str = "greenroom_fleet_etcd_up";
 /// Failed actors that the supervisor saw to, by `actor`.
 pub const RESTARTS: &str = "greenroom_actor_restarts_total";
 
@@ -105,5 +111,8 @@ pub fn describe() {
     describe_gauge!(NODE_UP, "Whether the node answers: 1 or 0");
     describe_gauge!(NODE_ROLE, "What the node is taken for: 1 for its role, 0 for the others");
     describe_gauge!(NODE_LAG_SECONDS, Unit::Seconds, "How far the node is behind its source");
+    describe_gauge!(FLEET_MEMBERS, "Instances of the fleet, as last heard of");
+    describe_gauge!(FLEET_SHARE, "Connections to the node that this instance of the fleet may have");
+    describe_gauge!(FLEET_ETCD_UP, "Whether the fleet's etcd answers: 1 or 0");
     describe_counter!(RESTARTS, "Failed actors that the supervisor saw to, by actor");
 }

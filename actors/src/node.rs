@@ -3,6 +3,7 @@
 //! The counters are the only thing that workers share on the way of a query, and only when a connection
 //! is opened or closed or somebody has to wait.
 
+mod share;
 mod standing;
 
 use std::fmt;
@@ -109,6 +110,12 @@ pub(crate) struct Node {
     reserve: AtomicUsize,
     /// That it is less than is configured has not been said yet.
     untold: AtomicBool,
+    /// Of a fleet's instances, what this one may have; `usize::MAX` where there is no fleet.
+    share: AtomicUsize,
+    /// More are open than may be.
+    crowded: AtomicBool,
+    /// Those of them that are being closed for that.
+    leaving: AtomicUsize,
     open: AtomicUsize,
     leased: AtomicUsize,
     /// Statements that are prepared on its connections, and how many may be.
@@ -164,6 +171,9 @@ impl Node {
             retired: AtomicBool::new(false),
             server_limit: AtomicUsize::new(usize::MAX),
             untold: AtomicBool::new(false),
+            share: AtomicUsize::new(usize::MAX),
+            crowded: AtomicBool::new(false),
+            leaving: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             leased: AtomicUsize::new(0),
             statements: AtomicUsize::new(0),
@@ -313,12 +323,6 @@ impl Node {
         self.leased.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// The most sockets that may be open: as configured, but no more than the server has for us. One is always tried.
-    pub(crate) fn limit(&self) -> usize {
-        let theirs = self.server_limit.load(Ordering::Relaxed).saturating_sub(self.reserve.load(Ordering::Relaxed));
-        self.limit.load(Ordering::Relaxed).min(theirs.max(1))
-    }
-
     /// Notes the server's own `max_connections`.
     pub(crate) fn note_server_limit(&self, limit: usize) {
         if self.server_limit.swap(limit, Ordering::Relaxed) != limit {
@@ -331,7 +335,7 @@ impl Node {
         if !self.untold.load(Ordering::Relaxed) || !self.untold.swap(false, Ordering::Relaxed) {
             return None;
         }
-        let is_less = self.limit() < self.limit.load(Ordering::Relaxed);
+        let is_less = self.ceiling() < self.limit.load(Ordering::Relaxed);
         is_less.then(|| self.server_limit.load(Ordering::Relaxed))
     }
 
@@ -349,8 +353,11 @@ impl Node {
     pub(crate) fn admit(self: &Arc<Self>) -> Option<Permit> {
         let limit = self.limit();
         let admitted =
-            self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < limit).then_some(open + 1));
-        admitted.ok().map(|_| Permit { node: Arc::clone(self), statements: 0, counted: true })
+            self.open.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| (open < limit).then_some(open + 1));
+        let permit = admitted.ok().map(|_| Permit { node: Arc::clone(self), statements: 0, counted: true })?;
+        // What a share has lost goes to another instance once no more than the rest are open: either whoever looks for that
+        // has seen this one, or the new share is seen here.
+        permit.is_within_limit().then_some(permit)
     }
 
     /// How many statements the server lets all its clients prepare (`max_prepared_stmt_count`).
@@ -413,7 +420,7 @@ impl Node {
 impl Permit {
     /// Whether the limit, which a reload may have lowered, still allows as many as there are.
     pub(crate) fn is_within_limit(&self) -> bool {
-        self.node.open.load(Ordering::Relaxed) <= self.node.limit()
+        self.node.open.load(Ordering::SeqCst) <= self.node.limit()
     }
 
     /// The node that it leads to.
@@ -448,7 +455,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.count_statements(0);
         if self.counted {
-            self.node.open.fetch_sub(1, Ordering::Relaxed);
+            self.node.open.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }

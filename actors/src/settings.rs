@@ -40,6 +40,8 @@ pub struct Settings {
     pub queries: QuerySettings,
     /// Where those go that belong to a trace, if anywhere.
     pub tracing: Option<TracingSettings>,
+    /// The instances that share the nodes' connections, if this is one of several.
+    pub fleet: Option<Arc<FleetSettings>>,
 }
 
 /// Where statements go that belong to a trace.
@@ -66,6 +68,49 @@ pub struct QuerySettings {
     pub slow_query_time: Option<Duration>,
     /// So many of them a second at most.
     pub slow_query_rate: usize,
+}
+
+/// Instances that share the nodes' connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetSettings {
+    /// Where they meet: members of one etcd cluster; never empty.
+    pub etcd: Vec<EtcdAddress>,
+    /// Which fleet it is, of those that meet there.
+    pub name: String,
+    /// How long after its last word an instance counts as gone; whole seconds.
+    pub ttl: Duration,
+    /// Whom to log in to etcd as, if that is asked for there.
+    pub account: Option<EtcdAccount>,
+    /// Of how many an instance takes itself for one, where etcd cannot be asked from the start.
+    pub expected_members: usize,
+}
+
+/// Where a member of an etcd cluster listens for clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EtcdAddress {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Encryption towards it.
+    pub tls: NodeTls,
+}
+
+impl EtcdAddress {
+    /// As URLs and headers have it.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        Address::Tcp { host: self.host.clone(), port: self.port }.to_string()
+    }
+}
+
+/// Whom to log in to etcd as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EtcdAccount {
+    /// As etcd knows it.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
 }
 
 /// The administrators' console.

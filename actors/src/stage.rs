@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
+use crate::fleet::Fleet;
 use crate::gate::{Gate, Guest};
 use crate::limits::Limits;
 use crate::monitor::Watch;
@@ -18,6 +19,7 @@ use crate::node::Node;
 use crate::observed::Boards;
 use crate::pool::PoolShard;
 use crate::queries::Watching;
+use crate::session::Plan;
 use crate::settings::{MonitorSettings, ServerSettings};
 use crate::sluice::Sluice;
 use crate::spans::Tracer;
@@ -58,6 +60,8 @@ pub(crate) struct Stage {
     retiring: AtomicBool,
     /// How many processes handed over to each other before this one.
     generation: u32,
+    /// Of which instances it is one, if it is one of several.
+    fleet: OnceLock<Arc<Fleet>>,
     /// Rung when the process can not go on.
     pub(crate) broken: Notify,
 }
@@ -118,6 +122,7 @@ impl Stage {
             draining: AtomicBool::new(false),
             retiring: AtomicBool::new(false),
             generation,
+            fleet: OnceLock::new(),
             broken: Notify::new(),
         }
     }
@@ -247,9 +252,20 @@ impl Stage {
         self.retiring.load(Ordering::Relaxed)
     }
 
-    /// How many processes handed over to each other before this one.
-    pub(crate) fn generation(&self) -> u32 {
-        self.generation
+    /// How ids are given to sessions now.
+    pub(crate) fn id_plan(&self) -> Plan {
+        let instance = self.fleet().map(|fleet| fleet.number());
+        Plan { workers: self.workers(), generation: self.generation, instance }
+    }
+
+    /// Of which instances it is one, if it is one of several.
+    pub(crate) fn fleet(&self) -> Option<&Arc<Fleet>> {
+        self.fleet.get()
+    }
+
+    /// It is one of several; a second time changes nothing.
+    pub(crate) fn join(&self, fleet: Arc<Fleet>) {
+        let _ = self.fleet.set(fleet);
     }
 
     /// Client sessions now.

@@ -29,7 +29,8 @@ impl Read for OrOff<SocketAddr> {
     }
 }
 
-fn parse(address: &str) -> Option<Address> {
+/// An address of a server, as it is written.
+pub(super) fn parse(address: &str) -> Option<Address> {
     match address.strip_prefix("unix:") {
         Some(path) if path.starts_with('/') => Some(Address::Unix(PathBuf::from(path))),
         Some(_) => None,

@@ -64,6 +64,7 @@ impl Inventory {
         let single = [
             ("server", raw.server.items()),
             ("monitor", raw.monitor.items()),
+            ("fleet", raw.fleet.items()),
             ("http", raw.http.items()),
             ("admin", raw.admin.items()),
             ("queries", raw.queries.items()),

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::layer::Layer;
 use super::problem::{ConfigErrors, Place, Problem, Warning};
 use super::raw::{
-    Raw, RawAdmin, RawEndpoint, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawQueries, RawServer, RawTracing,
-    RawUser,
+    Raw, RawAdmin, RawEndpoint, RawFleet, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawQueries, RawServer,
+    RawTracing, RawUser,
 };
 use super::reader::{DEFAULTS_NAME, Effective, Reader, Table};
 use super::sources::Sources;
@@ -131,6 +131,7 @@ fn read(reader: &mut Reader<'_>, config: &Config, template: &Map<String, Value>)
         users: list(config, template, "users").iter().map(|table| RawUser::read(reader, table)).collect(),
         limits: list(config, template, "limits").iter().map(|table| RawLimit::read(reader, table)).collect(),
         monitor: RawMonitor::read(reader, &table(config, "monitor")),
+        fleet: RawFleet::read(reader, &table(config, "fleet")),
         http: RawHttp::read(reader, &table(config, "http")),
         admin: RawAdmin::read(reader, &table(config, "admin")),
         queries: RawQueries::read(reader, &table(config, "queries")),

@@ -218,6 +218,32 @@ sections! {
         results: usize,
     }
 
+    /// `[fleet]`: instances that share the servers' connections.
+    RawFleet [Restart] {
+        /// Where etcd is; none is no fleet.
+        etcd: Vec<Listed>,
+        /// Which of the fleets that meet there.
+        name: String,
+        /// After which silence an instance counts as gone.
+        ttl: Duration,
+        /// Of how many it is one while nobody can be asked.
+        expected_members: usize,
+        /// As etcd names the user.
+        user: String,
+        /// The password itself.
+        password: Secret,
+        /// The file that holds it.
+        password_file: String,
+        /// The environment variable that holds it.
+        password_env: String,
+        /// Authorities that etcd's certificate may come from.
+        tls_ca: String,
+        /// The certificate to show it.
+        tls_cert: String,
+        /// That one's key.
+        tls_key: String,
+    }
+
     /// `[http]`: metrics and health.
     RawHttp [Restart] {
         /// Where it listens.
@@ -298,6 +324,8 @@ pub(super) struct Raw {
     pub(super) limits: Vec<RawLimit>,
     /// `[monitor]`.
     pub(super) monitor: RawMonitor,
+    /// `[fleet]`.
+    pub(super) fleet: RawFleet,
     /// `[http]`.
     pub(super) http: RawHttp,
     /// `[admin]`.

@@ -1,7 +1,8 @@
 //! Which keys there are, and what a wrong one was probably meant to be.
 
 use super::raw::{
-    RawAdmin, RawEndpoint, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawQueries, RawServer, RawTracing, RawUser,
+    RawAdmin, RawEndpoint, RawFleet, RawHttp, RawLimit, RawLog, RawMonitor, RawNode, RawQueries, RawServer, RawTracing,
+    RawUser,
 };
 
 /// Names that are less alike than this are no suggestion (Jaro-Winkler, 0 to 1; a judgement over typical slips).
@@ -28,13 +29,14 @@ pub(super) struct Section {
 }
 
 /// Every section.
-pub(super) const SECTIONS: [Section; 11] = [
+pub(super) const SECTIONS: [Section; 12] = [
     Section { name: "server", shape: Shape::Table, keys: RawServer::KEYS },
     Section { name: "nodes", shape: Shape::List, keys: RawNode::KEYS },
     Section { name: "endpoints", shape: Shape::List, keys: RawEndpoint::KEYS },
     Section { name: "users", shape: Shape::List, keys: RawUser::KEYS },
     Section { name: "limits", shape: Shape::List, keys: RawLimit::KEYS },
     Section { name: "monitor", shape: Shape::Table, keys: RawMonitor::KEYS },
+    Section { name: "fleet", shape: Shape::Table, keys: RawFleet::KEYS },
     Section { name: "http", shape: Shape::Table, keys: RawHttp::KEYS },
     Section { name: "admin", shape: Shape::Table, keys: RawAdmin::KEYS },
     Section { name: "queries", shape: Shape::Table, keys: RawQueries::KEYS },

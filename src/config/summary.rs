@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use greenroom_actors::settings::{Access, CredentialSource, EndpointSettings, NodeSettings, Pinning, PoolMode, Role};
 use greenroom_actors::settings::{
-    LimitSettings, MonitorSettings, QuerySettings, ServerSettings, TracingSettings, UserSecret, UserSettings,
+    EtcdAddress, FleetSettings, LimitSettings, MonitorSettings, QuerySettings, ServerSettings, TracingSettings,
+    UserSecret, UserSettings,
 };
 use greenroom_actors::tls::{EndpointTlsMode, NodeTlsMode};
 
@@ -27,6 +28,9 @@ impl fmt::Display for Summary<'_> {
         settings.limits.iter().try_for_each(|it| limit(f, it))?;
         settings.users.iter().try_for_each(|it| user(f, it))?;
         monitor(f, &settings.monitor)?;
+        if let Some(it) = &settings.fleet {
+            fleet(f, it)?;
+        }
         match settings.http {
             Some(listen) => writeln!(f, "http {listen}: /metrics /healthz /readyz")?,
             None => writeln!(f, "http off")?,
@@ -90,6 +94,18 @@ fn tracing(f: &mut fmt::Formatter<'_>, it: &TracingSettings) -> fmt::Result {
         None => write!(f, "off")?,
     }
     writeln!(f, ", span_queue {}", it.span_queue)
+}
+
+fn fleet(f: &mut fmt::Formatter<'_>, it: &FleetSettings) -> fmt::Result {
+    let etcd: Vec<_> = it.etcd.iter().map(EtcdAddress::authority).collect();
+    write!(f, "fleet {:?} by etcd at {}", it.name, etcd.join(", "))?;
+    if it.etcd.iter().any(|address| address.tls.mode().verifies()) {
+        write!(f, " with tls")?;
+    }
+    if let Some(account) = &it.account {
+        write!(f, ", user {:?}", account.user)?;
+    }
+    writeln!(f, ", ttl {}, expected_members {}", time(it.ttl), it.expected_members)
 }
 
 fn endpoint(f: &mut fmt::Formatter<'_>, it: &Arc<EndpointSettings>) -> fmt::Result {

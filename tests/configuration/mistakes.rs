@@ -117,6 +117,43 @@ fn wrong_watches() -> Vec<(Case, &'static str)> {
     ]
 }
 
+/// The same: where instances meet.
+fn wrong_fleets() -> Vec<(Case, &'static str)> {
+    let fleet = |keys: &str| file(&format!("[fleet]\netcd = ['http://etcd:2379']\n{keys}\n"));
+    vec![
+        (
+            file("[fleet]\netcd = ['http://etcd:2379', 'etcd:2379']"),
+            "a.toml:2: fleet.etcd: \"etcd:2379\" is not an address of etcd's; expected \"http://host:port\" or \"https://host:port\"",
+        ),
+        (
+            file("[fleet]\netcd = 'http://etcd'"),
+            "a.toml:2: fleet.etcd: \"http://etcd\" is not an address of etcd's; expected \"http://host:port\" or \"https://host:port\"",
+        ),
+        (
+            fleet("name = 'a/b'"),
+            "a.toml:3: fleet.name: \"a/b\" is not a name; expected letters, digits, \"-\", \"_\" and \".\", at most 64",
+        ),
+        (fleet("ttl = '2s'"), "a.toml:3: fleet.ttl: 2s is no time for a lease; expected whole seconds, 5s or more"),
+        (
+            fleet("ttl = '5500ms'"),
+            "a.toml:3: fleet.ttl: 5.5s is no time for a lease; expected whole seconds, 5s or more",
+        ),
+        (fleet("expected_members = 0"), "a.toml:3: fleet.expected_members: 0 is too small; expected more than 0"),
+        (
+            fleet("password = 'secret'"),
+            "a.toml:3: fleet.password: there is no user whose password it is; expected user beside it",
+        ),
+        (
+            fleet("user = 'greenroom'"),
+            "a.toml:3: fleet.user: the user has no password; expected exactly one of password, password_file, password_env",
+        ),
+        (
+            fleet("[server]\nmax_clients = 3_000_000"),
+            "a.toml:4: server.max_clients: 3000000 are more than an instance of a fleet can have ids for; expected at most 2000000",
+        ),
+    ]
+}
+
 /// The same: who is let in, and whose word is taken.
 fn wrong_access() -> Vec<(Case, &'static str)> {
     vec![
@@ -264,9 +301,8 @@ fn wrong_names() -> Vec<(Case, &'static str)> {
 
 #[test]
 fn each_mistake_has_its_place_and_its_words() {
-    for (case, expected) in
-        [wrong_sections(), wrong_watches(), wrong_access(), wrong_values(), wrong_names()].into_iter().flatten()
-    {
+    let all = [wrong_sections(), wrong_fleets(), wrong_watches(), wrong_access(), wrong_values(), wrong_names()];
+    for (case, expected) in all.into_iter().flatten() {
         let errors = case.errors();
         assert_eq!(errors.len(), 1, "{errors:#?}");
         if expected.ends_with(':') {

@@ -88,6 +88,18 @@ pub(super) const TABLES: [Definition; 13] = [
         ],
     ),
     (
+        "fleet",
+        &[
+            ("instance", Count),
+            ("own", Text),
+            ("host", Text),
+            ("pid", Count),
+            ("node", Text),
+            ("share", Count),
+            ("max_connections", Count),
+        ],
+    ),
+    (
         "endpoints",
         &[
             ("name", Text),
@@ -166,6 +178,7 @@ pub(super) async fn fill(name: &str, stage: &Stage, office: &dyn Office) -> Tabl
         "clients" => clients(stage, &gather::clients(stage).await),
         "backends" => backends(stage, &gather::pools(stage).await.0, &gather::clients(stage).await),
         "nodes" => nodes(stage, &gather::pools(stage).await.0),
+        "fleet" => fleet(stage),
         "endpoints" => endpoints(stage, &gather::headcount(stage).await.0),
         "users" => users(stage, &gather::clients(stage).await),
         "advice" => advice::rows(stage).await,
@@ -326,6 +339,23 @@ fn nodes(stage: &Stage, view: &PoolView) -> Vec<Row> {
             of(waiting),
             maybe(node.facts().map(|facts| facts.version.clone())),
             maybe((!node.is_up()).then(|| node.fault())),
+        ])
+    });
+    rows.collect()
+}
+
+fn fleet(stage: &Stage) -> Vec<Row> {
+    let Some(fleet) = stage.fleet() else { return Vec::new() };
+    let own = |instance| if instance == fleet.number() { "yes" } else { "no" };
+    let rows = fleet.shown().into_iter().map(|it| {
+        row([
+            of(it.instance),
+            of(own(it.instance)),
+            of(it.host),
+            of(it.process),
+            of(it.node),
+            of(it.held),
+            of(it.whole),
         ])
     });
     rows.collect()

@@ -44,6 +44,8 @@ pub(crate) struct Member {
     pub(crate) spare: bool,
     /// It was told to end to make room.
     pub(crate) evicted: bool,
+    /// It was told to end because there are more than may be.
+    pub(crate) surplus: bool,
     /// The endpoint of the session that has it, or had it last, by [`Sluice::mark`].
     pub(crate) borrower: usize,
     /// Its lease is counted at the node (read-only endpoints choose by that).

@@ -97,7 +97,11 @@ impl Handler<Gone> for PoolShard {
             let opened_with = (member.key, member.database.as_deref());
             self.bury(opened_with, &node, gone.end, gone.refusal, member.evicted);
         }
-        let mut permit = gone.permit;
+        // One that was too many leaves its place to nobody.
+        let mut permit = gone.permit.filter(|_| !member.surplus);
+        if member.surplus {
+            node.surplus_closed();
+        }
         if let Some(creditor) = self.desk(&node).creditors.pop_front() {
             creditor.do_send(Room { node: node.index, permit: permit.take() });
         }
@@ -133,6 +137,7 @@ impl Handler<Tick> for PoolShard {
         for node in self.nodes() {
             // An answer to our begging may have been lost with the shard that it was asked of.
             self.desk(&node).begging = false;
+            self.thin_out_idle(&node);
             self.stock(&node, None, &me);
             self.keep_warm(&node, &me);
         }

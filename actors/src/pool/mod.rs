@@ -177,6 +177,9 @@ impl PoolShard {
         if self.draining || node.sluice.is_drained() {
             return self.expire(slot, BackendEnd::Drained);
         }
+        if node.is_crowded() && self.thin_out(slot, &node) {
+            return;
+        }
         if self.give_away(slot, key, rest, &node) {
             return;
         }
@@ -310,6 +313,7 @@ impl PoolShard {
                 retire: None,
                 spare: false,
                 evicted: false,
+                surplus: false,
                 borrower: 0,
                 counted: false,
             }

@@ -46,7 +46,7 @@ impl PoolShard {
         if let Some(theirs) = node.tell_server_limit() {
             let settings = node.settings();
             slog::warn!(self.stage.log, "max_connections of the node is more than its server leaves: fewer are opened";
-                "node" => &settings.name, "configured" => settings.max_connections, "used" => node.limit(),
+                "node" => &settings.name, "configured" => settings.max_connections, "used" => node.ceiling(),
                 "max_connections of the server" => theirs, "reserve" => settings.reserve);
         }
     }
@@ -57,6 +57,30 @@ impl PoolShard {
         let (key, has_database) = (want.key.clone(), want.has_database);
         let key = self.keys.find(&key)?;
         Shelf { key, has_database, has_user_variables: false }.usable().find_map(|shelf| self.idle.any(shelf))
+    }
+
+    /// Closes an idle connection if there are more than may be: the limit has been lowered, or the share of a fleet.
+    pub(super) fn thin_out(&mut self, slot: u32, node: &Node) -> bool {
+        if !node.claim_surplus() {
+            return false;
+        }
+        if let Some(member) = self.crew.at(slot) {
+            member.surplus = true;
+        }
+        self.expire(slot, BackendEnd::Surplus);
+        true
+    }
+
+    /// Closes as many of those that idle at a node as are too many.
+    pub(super) fn thin_out_idle(&mut self, node: &Arc<Node>) {
+        node.look_for_crowd();
+        while node.is_crowded() {
+            let keys = &self.keys;
+            let idle = self.idle.oldest(|shelf| keys.node(shelf.key) == Some(node.index));
+            if !idle.is_some_and(|slot| self.thin_out(slot, node)) {
+                return;
+            }
+        }
     }
 
     /// Closes what has lain idle too long, but for the node's `min_idle` of this worker.

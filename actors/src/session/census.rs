@@ -9,18 +9,12 @@ use actix::{Addr, Context, Handler, Message, MessageResult};
 use rustc_hash::FxHashMap;
 
 use super::control::{Control, Place};
+use super::ids::Plan;
 use super::{ClientSession, Drain};
 use crate::endpoint::Endpoint;
 use crate::local::Local;
 use crate::pool::PoolShard;
 use crate::stage::Stage;
-
-/// The first virtual id. Servers count their connections from 1; here no server's count comes in a lifetime,
-/// so that a KILL of a virtual id can never hit a server connection that happens to have the same number.
-pub(crate) const FIRST_ID: u32 = 0x4000_0000;
-
-/// Processes in a row of upgrades that each begin to count their sessions elsewhere.
-const GENERATIONS: u32 = 16;
 
 /// A worker's sessions by their virtual ids.
 #[derive(Default)]
@@ -87,26 +81,16 @@ impl Sessions {
         self.entries.borrow().iter().filter_map(|(id, entry)| shown(*id, entry)).collect()
     }
 
-    /// An id that nobody has. Each of so many workers gives every so-many-th, and they come round again after a thousand
-    /// million sessions. A process that took over from another begins elsewhere: an id of a session there must not be one
-    /// of another session here.
-    fn next_id(&self, worker: usize, workers: usize, generation: u32) -> u32 {
-        let (worker, workers) = (u32::try_from(worker).unwrap_or(0), u32::try_from(workers).unwrap_or(1).max(1));
-        let span = FIRST_ID / workers;
-        let begin = span / GENERATIONS * (generation % GENERATIONS);
+    /// An id that nobody here has. They come round again, outside of a fleet after a thousand million sessions.
+    fn next_id(&self, worker: usize, plan: Plan) -> u32 {
         loop {
-            let given = self.given.replace((self.given.get() + 1) % span);
-            let id = FIRST_ID + (begin + given) % span * workers + worker;
+            let given = self.given.replace((self.given.get() + 1) % plan.span());
+            let id = plan.id(worker, given);
             if !self.entries.borrow().contains_key(&id) {
                 return id;
             }
         }
     }
-}
-
-/// The worker whose session has this id, if it is a virtual one.
-pub(super) fn worker_of(id: u32, workers: usize) -> Option<usize> {
-    usize::try_from(id.checked_sub(FIRST_ID)?).ok()?.checked_rem(workers)
 }
 
 impl Attendance {
@@ -118,7 +102,7 @@ impl Attendance {
         peer: Option<SocketAddr>,
         endpoint: Arc<Endpoint>,
     ) -> Self {
-        let id = local.sessions.next_id(worker, stage.workers(), stage.generation());
+        let id = local.sessions.next_id(worker, stage.id_plan());
         local.sessions.entries.borrow_mut().insert(id, Entry { addr, control, peer, endpoint });
         Self { local, id }
     }
@@ -191,24 +175,17 @@ impl Handler<SendAway> for PoolShard {
 
 #[cfg(test)]
 mod tests {
-    use super::{FIRST_ID, Sessions, host, worker_of};
+    use super::{Sessions, host};
+    use crate::session::ids::{FIRST_ID, Plan};
 
     #[test]
-    fn ids_tell_their_worker_and_come_round() {
-        let sessions = Sessions::default();
-        let ids: Vec<u32> = (0..3).map(|_| sessions.next_id(1, 4, 0)).collect();
+    fn ids_come_round_and_none_is_given_twice() {
+        let (sessions, plan) = (Sessions::default(), Plan { workers: 4, generation: 0, instance: None });
+        let ids: Vec<u32> = (0..3).map(|_| sessions.next_id(1, plan)).collect();
         assert_eq!(ids, [FIRST_ID + 1, FIRST_ID + 5, FIRST_ID + 9]);
-        assert!(ids.iter().all(|id| worker_of(*id, 4) == Some(1)));
-        assert_eq!(worker_of(FIRST_ID - 1, 4), None);
         sessions.given.set(FIRST_ID / 4 - 1);
-        assert_eq!(sessions.next_id(3, 4, 0), 2 * FIRST_ID - 1);
-        assert_eq!(sessions.next_id(3, 4, 0), FIRST_ID + 3);
-    }
-
-    #[test]
-    fn a_later_generation_counts_from_elsewhere() {
-        let ids = [0, 1, 15, 16].map(|generation| Sessions::default().next_id(1, 4, generation));
-        assert_eq!(ids, [FIRST_ID + 1, FIRST_ID + FIRST_ID / 16 + 1, FIRST_ID + FIRST_ID / 16 * 15 + 1, FIRST_ID + 1]);
+        assert_eq!(sessions.next_id(3, plan), 2 * FIRST_ID - 1);
+        assert_eq!(sessions.next_id(3, plan), FIRST_ID + 3);
     }
 
     #[test]

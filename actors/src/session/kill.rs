@@ -8,10 +8,11 @@ use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::packet;
 use greenroom_protocol::sql::PinReason;
 
-use super::census::{FIRST_ID, Find, worker_of};
+use super::census::Find;
 use super::command::Incoming;
 use super::conversation::Conversation;
 use super::foreign::Victim;
+use super::ids::FIRST_ID;
 use super::turn::Turn;
 use super::{Busy, Kill, Killed, What};
 use crate::backend::exchange::Batch;
@@ -90,7 +91,10 @@ impl Conversation {
                 self.previous.answered(0);
                 self.send_ok(incoming.seq()).await
             }
-            Killed::Denied => self.unknown(command, incoming, id).await,
+            Killed::Denied => match self.stage.id_plan().another(id) {
+                Some(instance) => Box::pin(self.kill_afar(command, incoming, (instance, id), what)).await,
+                None => self.unknown(command, incoming, id).await,
+            },
         }
     }
 
@@ -211,7 +215,7 @@ impl Conversation {
         if id == self.id {
             return self.control.kill(&Kill { what, by });
         }
-        let worker = worker_of(id, self.stage.workers());
+        let worker = self.stage.id_plan().worker_of(id);
         let Some(shard) = worker.and_then(|worker| self.stage.shard(worker)) else { return Killed::Denied };
         match shard.send(Find { id }).await {
             Ok(Some(session)) => session.send(Kill { what, by }).await.unwrap_or(Killed::Denied),

@@ -3,6 +3,7 @@
 //! tells: its shard `Lease`, `Release`; every shard `Census`, `Find`; backend connections `Return`, `Pin`, `Unpin`.
 //! ends when: the client leaves, breaks the protocol, is killed, or the process drains.
 
+mod afar;
 mod beforehand;
 mod behind_pause;
 mod belongings;
@@ -19,6 +20,7 @@ mod foreign;
 mod gates;
 mod hearing;
 mod hold;
+mod ids;
 mod insight;
 mod introduction;
 mod kill;
@@ -60,11 +62,13 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture};
 
+pub(crate) use self::afar::{Bystanders, heed};
 pub(crate) use self::census::{SendAway, Sessions};
 use self::claim::Claim;
 use self::control::Control;
 pub(crate) use self::control::Place;
 use self::conversation::Conversation;
+pub(crate) use self::ids::Plan;
 pub(crate) use self::operator::{Felled, fell};
 pub(crate) use self::shown::{Attendee, CountClients, Counts, Headcount, Noise, ShowClients, Unrest};
 use crate::account::Account;

@@ -1,11 +1,13 @@
 //! Ending a session, or what it runs, for an administrator: whoever is let into the console may.
 
+use actix::Addr;
 use greenroom_protocol::answer::Answer;
 use greenroom_protocol::command::Command;
 
-use super::census::{Find, worker_of};
-use super::{Busy, Kill, Killed, What};
+use super::census::Find;
+use super::{Busy, ClientSession, Kill, Killed, What};
 use crate::backend::aside;
+use crate::fleet::{Ask, Reply};
 use crate::stage::Stage;
 
 /// What came of it.
@@ -23,9 +25,28 @@ pub(crate) enum Felled {
 
 /// Ends the session with this id, or its statement.
 pub(crate) async fn fell(stage: &Stage, id: u32, what: What) -> Felled {
-    let worker = worker_of(id, stage.workers());
-    let Some(shard) = worker.and_then(|worker| stage.shard(worker)) else { return Felled::Unknown };
-    let Ok(Some(session)) = shard.send(Find { id }).await else { return Felled::Unknown };
+    let felled = fell_here(stage, id, what).await;
+    let (Felled::Unknown, Some(instance), Some(fleet)) = (&felled, stage.id_plan().another(id), stage.fleet()) else {
+        return felled;
+    };
+    let ask = Ask::Kill { id, query: what == What::Query, by: None, ticket: None };
+    match fleet.call(instance, ask).await {
+        Reply::Done => Felled::Done,
+        Reply::Unknown => Felled::Unknown,
+        Reply::Failed(reason) => Felled::Failed(reason),
+        Reply::Judge { .. } => Felled::Failed("the other instance did not understand".to_owned()),
+    }
+}
+
+/// The session with this id, if it is one of this process's.
+pub(super) async fn find(stage: &Stage, id: u32) -> Option<Addr<ClientSession>> {
+    let shard = stage.shard(stage.id_plan().worker_of(id)?)?;
+    shard.send(Find { id }).await.ok()?
+}
+
+/// The same as [`fell`], of this process's sessions alone.
+pub(super) async fn fell_here(stage: &Stage, id: u32, what: What) -> Felled {
+    let Some(session) = find(stage, id).await else { return Felled::Unknown };
     match session.send(Kill { what, by: None }).await {
         Ok(Killed::Ending) => Felled::Done,
         Ok(Killed::Idle) if what == What::Connection => Felled::Done,
@@ -35,7 +56,8 @@ pub(crate) async fn fell(stage: &Stage, id: u32, what: What) -> Felled {
     }
 }
 
-async fn end_statement(stage: &Stage, busy: &Busy) -> Felled {
+/// Has a server end what runs, by the account that runs it.
+pub(super) async fn end_statement(stage: &Stage, busy: &Busy) -> Felled {
     let Some(node) = stage.nodes().into_iter().find(|node| node.index == busy.node) else {
         return Felled::Failed("its server is configured no more".to_owned());
     };

@@ -14,6 +14,7 @@ use super::{Drain, Expiries, HandOver, House, Reload, ShardLost, Sockets, Superv
 use crate::console::{Office, Status, gather};
 use crate::credentials::Credentials;
 use crate::endpoint::{self, Endpoint};
+use crate::fleet::{Fleet, FleetMember};
 use crate::gate::Gate;
 use crate::inherited::{Bound, Handed, Inherited};
 use crate::listener::{self, Listener, Peers, Rearm};
@@ -113,6 +114,9 @@ impl Running {
         match unknown {
             Some(node) if node.is_up() => Err(format!("node '{}' has not answered yet", node.settings().name)),
             Some(node) => Err(format!("node '{}' is down: {}", node.settings().name, node.fault())),
+            None if self.stage.fleet().is_some_and(|fleet| !fleet.is_decided()) => {
+                Err("the fleet has not given this instance a share yet".to_owned())
+            }
             None => Ok(()),
         }
     }
@@ -155,11 +159,13 @@ pub fn start(
     if let Some(sink) = office.as_ref().and_then(|office| office.spans()) {
         stage.trace(Tracer { sink, one_in: settings.tracing.as_ref().and_then(|tracing| tracing.sample_one_in) });
     }
+    if let Some(fleet) = &settings.fleet {
+        stage.join(Arc::new(Fleet::new(Arc::clone(fleet))));
+    }
     let mut nodes = FxHashMap::default();
     for (index, node) in settings.nodes.iter().enumerate() {
         let index = u16::try_from(index).unwrap_or(u16::MAX);
-        let sluice = stage.sluice(Sluiced::Node, &node.name);
-        nodes.insert(node.name.clone(), Arc::new(Node::new(index, Arc::clone(node), workers, sluice)));
+        nodes.insert(node.name.clone(), new_node(&stage, index, node));
     }
     let arbiters: Vec<_> = (0..workers).map(|_| Arbiter::new()).collect();
     let shards = arbiters.iter().enumerate().map(|(worker, arbiter)| shard(worker, arbiter, &stage));
@@ -190,6 +196,7 @@ pub fn start(
         supervisor.attend(node);
     }
     stage.set_nodes(all);
+    supervisor.take_part();
     for (endpoint, doors) in settings.endpoints.iter().zip(doors) {
         supervisor.open(endpoint, doors);
     }
@@ -205,6 +212,16 @@ pub fn start(
         }
     });
     Ok(Running { supervisor, stage })
+}
+
+/// A node; in a fleet without a share of its connections, until it is given one.
+fn new_node(stage: &Stage, index: u16, settings: &Arc<NodeSettings>) -> Arc<Node> {
+    let sluice = stage.sluice(Sluiced::Node, &settings.name);
+    let node = Node::new(index, Arc::clone(settings), stage.workers(), sluice);
+    if stage.fleet().is_some() {
+        node.set_share(0);
+    }
+    Arc::new(node)
 }
 
 fn shard(worker: usize, arbiter: &Arbiter, stage: &Arc<Stage>) -> Result<Addr<PoolShard>, StartError> {
@@ -229,6 +246,14 @@ impl Supervisor {
     pub(super) fn attend(&self, node: &Arc<Node>) {
         let monitor = NodeMonitor::new(Arc::clone(node), Arc::clone(&self.stage));
         node.watch(watch::start(monitor, self.mourn(Part::Monitor { node: node.index })));
+    }
+
+    /// Takes part in the fleet, if this is one of several.
+    pub(super) fn take_part(&self) {
+        if let Some(fleet) = self.stage.fleet() {
+            let member = FleetMember::new(Arc::clone(fleet), Arc::clone(&self.stage));
+            fleet.is_served_by(watch::start(member, self.mourn(Part::Fleet)));
+        }
     }
 
     pub(super) fn endpoint(&mut self, settings: &Arc<EndpointSettings>) -> Arc<Endpoint> {
@@ -346,8 +371,7 @@ impl Supervisor {
             }
             // Another address is another server: its connections and counts have nothing to do with the old one's.
             _ => {
-                let sluice = self.stage.sluice(Sluiced::Node, &settings.name);
-                let node = Arc::new(Node::new(self.made_nodes, Arc::clone(settings), self.stage.workers(), sluice));
+                let node = new_node(&self.stage, self.made_nodes, settings);
                 self.made_nodes = self.made_nodes.saturating_add(1);
                 self.attend(&node);
                 self.nodes.push(node);

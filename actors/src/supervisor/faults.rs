@@ -5,6 +5,7 @@ use actix::{Actor, Context, Handler, Message};
 use super::Supervisor;
 use crate::backend::BackendConnection;
 use crate::console::ConsoleListener;
+use crate::fleet::FleetMember;
 use crate::listener::Listener;
 use crate::monitor::NodeMonitor;
 use crate::stage::Stage;
@@ -17,6 +18,7 @@ pub(crate) enum Who {
     Listener,
     Monitor,
     Console,
+    Fleet,
     Supervisor,
 }
 
@@ -34,6 +36,7 @@ pub(crate) fn heed(text: &[u8], stage: &Stage) {
         b"greenroom: panic listener" => Who::Listener,
         b"greenroom: panic monitor" => Who::Monitor,
         b"greenroom: panic console" => Who::Console,
+        b"greenroom: panic fleet" => Who::Fleet,
         b"greenroom: panic supervisor" => Who::Supervisor,
         _ => return,
     };
@@ -62,6 +65,11 @@ impl Handler<Panic> for Supervisor {
             Who::Monitor => {
                 self.nodes.iter().filter_map(|node| node.monitor()).for_each(|monitor| monitor.do_send(panic));
             }
+            Who::Fleet => {
+                if let Some(fleet) = self.stage.fleet() {
+                    fleet.panic(panic);
+                }
+            }
             Who::Console => self.console.iter().for_each(|console| console.panic(panic)),
         }
     }
@@ -83,4 +91,4 @@ macro_rules! panics {
     )+};
 }
 
-panics!(BackendConnection, Listener, NodeMonitor, ConsoleListener);
+panics!(BackendConnection, Listener, NodeMonitor, ConsoleListener, FleetMember);

@@ -275,6 +275,9 @@ impl Handler<Drain> for Supervisor {
                 shard.do_send(pool::Drain);
             }
             tokio::time::sleep(DRAIN_FAREWELL).await;
+            if let Some(fleet) = stage.fleet() {
+                fleet.leave().await;
+            }
         };
         Box::pin(left.into_actor(self).map(|(), this, _| {
             for worker in &this.workers {

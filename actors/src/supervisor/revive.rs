@@ -18,6 +18,7 @@ pub(super) enum Part {
     Listener { endpoint: String, worker: usize },
     Monitor { node: u16 },
     Console,
+    Fleet,
 }
 
 /// One of these has panicked.
@@ -32,6 +33,7 @@ impl Part {
             Self::Listener { .. } => "listener",
             Self::Monitor { .. } => "monitor",
             Self::Console => "console",
+            Self::Fleet => "fleet_member",
         }
     }
 }
@@ -56,6 +58,7 @@ impl Supervisor {
                 }
             }
             Part::Console => self.revive_console(),
+            Part::Fleet => self.take_part(),
         }
     }
 
@@ -107,6 +110,14 @@ impl Handler<Fallen> for Supervisor {
                 });
             }
             Decision::Pending => {}
+            // The instance goes on with the share that it has.
+            Decision::GiveUp if part == Part::Fleet => {
+                let delay = backoff.carry_on(chance());
+                ctx.run_later(delay, move |this, _| {
+                    this.relapses.entry(Part::Fleet).or_default().retried();
+                    this.take_part();
+                });
+            }
             // It would only burn the processor, and what it does is not done.
             Decision::GiveUp => {
                 slog::crit!(self.stage.log, "an actor panics again and again; the process stops"; "actor" => ?part);

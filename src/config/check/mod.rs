@@ -4,6 +4,7 @@
 
 mod admin;
 mod endpoint;
+mod fleet;
 mod limit;
 mod listeners;
 mod monitor;
@@ -53,6 +54,7 @@ impl<'s> Checker<'s> {
         let limits = self.limits(&raw.limits);
         let monitor = self.monitor(&raw.monitor);
         let admin = self.admin(&raw.admin);
+        let fleet = self.fleet(raw);
         let pause_limit = self.some_time(&raw.admin.pause_limit);
         let queries = self.queries(&raw.queries);
         let tracing = self.tracing(&raw.tracing);
@@ -61,9 +63,21 @@ impl<'s> Checker<'s> {
         let http = raw.http.listen.value?.0;
         let (server, nodes, endpoints) = (server?, nodes?, endpoints?);
         let (users, limits, monitor, admin) = (users?, limits?, monitor?, admin?);
-        let (pause_limit, queries, tracing) = (pause_limit?, queries?, tracing?);
-        let settings =
-            Settings { server, nodes, endpoints, users, limits, monitor, http, admin, pause_limit, queries, tracing };
+        let (pause_limit, fleet, queries, tracing) = (pause_limit?, fleet?, queries?, tracing?);
+        let settings = Settings {
+            server,
+            nodes,
+            endpoints,
+            users,
+            limits,
+            monitor,
+            http,
+            admin,
+            pause_limit,
+            fleet,
+            queries,
+            tracing,
+        };
         Some((settings, log))
     }
 

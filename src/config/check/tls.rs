@@ -91,7 +91,7 @@ impl Checker<'_> {
     }
 
     /// A certificate with its key: both keys, or neither.
-    fn identity(&mut self, cert: &Field<String>, key: &Field<String>) -> Option<Option<Identity>> {
+    pub(super) fn identity(&mut self, cert: &Field<String>, key: &Field<String>) -> Option<Option<Identity>> {
         match (cert.given, key.given) {
             (false, false) => return Some(None),
             (true, false) => self.wrong(&cert.place, "a certificate is of no use without its key", "tls_key"),
@@ -113,7 +113,7 @@ impl Checker<'_> {
         Some(Some(identity))
     }
 
-    fn trust(&mut self, field: &Field<String>) -> Option<Option<Trust>> {
+    pub(super) fn trust(&mut self, field: &Field<String>) -> Option<Option<Trust>> {
         if !field.given {
             return Some(None);
         }
@@ -125,11 +125,11 @@ impl Checker<'_> {
         read.map_err(|fault| self.wrong(place, fault.to_string(), PEM)).ok()
     }
 
-    fn possible<T>(&mut self, place: &Place, made: Result<T, TlsFault>) -> Option<T> {
+    pub(super) fn possible<T>(&mut self, place: &Place, made: Result<T, TlsFault>) -> Option<T> {
         made.map_err(|fault| self.wrong(place, fault.to_string(), "")).ok()
     }
 
-    fn unused(&mut self, fields: &[&Field<String>], why: &str) {
+    pub(super) fn unused(&mut self, fields: &[&Field<String>], why: &str) {
         for field in fields.iter().filter(|field| field.given) {
             self.warn(&field.place, format!("it is not used, since {why}"));
         }

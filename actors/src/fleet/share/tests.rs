@@ -1,0 +1,191 @@
+//! Instances that come, go, grow and shrink in any order, each by what it has last read.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::{Claim, Claims, Ledger, Step};
+
+const NODE: &str = "db1";
+
+/// One instance: what it has been told to keep to, what it has said, what it has open, and what it has last read.
+#[derive(Debug, Clone, Default)]
+struct Instance {
+    limit: usize,
+    held: usize,
+    open: usize,
+    read: Option<(u64, Ledger)>,
+}
+
+/// Etcd, and all who write there. A revision counts what was written.
+#[derive(Debug, Clone)]
+struct World {
+    whole: usize,
+    revision: u64,
+    ledger: Ledger,
+    instances: BTreeMap<u8, Instance>,
+}
+
+/// What may happen next, to the instance with this number.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Join(u8),
+    Leave(u8),
+    Read(u8),
+    Act(u8),
+    Open(u8),
+    Close(u8),
+}
+
+impl World {
+    fn new(whole: usize) -> Self {
+        Self { whole, revision: 1, ledger: Ledger::default(), instances: BTreeMap::new() }
+    }
+
+    fn write(&mut self, number: u8, held: usize) {
+        self.revision += 1;
+        let claims = Claims::from([(NODE.to_owned(), Claim { held, whole: self.whole })]);
+        self.ledger.0.insert(number, claims);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Join(number) if !self.instances.contains_key(&number) => {
+                self.instances.insert(number, Instance::default());
+                self.write(number, 0);
+            }
+            Event::Leave(number) if self.instances.remove(&number).is_some() => {
+                // A deletion is no obstacle to what was read before it.
+                self.ledger.0.remove(&number);
+            }
+            Event::Read(number) => {
+                let read = (self.revision, self.ledger.clone());
+                if let Some(instance) = self.instances.get_mut(&number) {
+                    instance.read = Some(read);
+                }
+            }
+            Event::Act(number) => self.act(number),
+            Event::Open(number) => {
+                if let Some(instance) = self.instances.get_mut(&number)
+                    && instance.open < instance.limit
+                {
+                    instance.open += 1;
+                }
+            }
+            Event::Close(number) => {
+                if let Some(instance) = self.instances.get_mut(&number) {
+                    instance.open = instance.open.saturating_sub(1);
+                }
+            }
+            Event::Join(_) | Event::Leave(_) => {}
+        }
+    }
+
+    fn act(&mut self, number: u8) {
+        let revision = self.revision;
+        let Some(instance) = self.instances.get_mut(&number) else { return };
+        let Some((read, ledger)) = instance.read.clone() else { return };
+        match ledger.step(NODE, number, instance.held) {
+            Step::Stay => instance.limit = instance.held,
+            Step::Shrink(part) => {
+                instance.limit = part;
+                let held = part.max(instance.open.min(instance.held));
+                if held < instance.held {
+                    instance.held = held;
+                    self.write(number, held);
+                }
+            }
+            Step::Grow(_) if read < revision => instance.limit = instance.held,
+            Step::Grow(held) => {
+                (instance.held, instance.limit) = (held, held);
+                self.write(number, held);
+            }
+        }
+    }
+
+    fn open(&self) -> usize {
+        self.instances.values().map(|instance| instance.open).sum()
+    }
+
+    /// Everybody gives back what he has, reads and acts until nothing changes any more.
+    fn settle(&mut self) {
+        for _ in 0..4 * (self.instances.len() + 1) {
+            for number in self.instances.keys().copied().collect::<Vec<_>>() {
+                (0..self.whole).for_each(|_| self.happen(Event::Close(number)));
+                self.happen(Event::Read(number));
+                self.happen(Event::Act(number));
+            }
+        }
+    }
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let number = 1..6_u8;
+    (0..12_usize, number).prop_map(|(kind, number)| match kind {
+        0 => Event::Join(number),
+        1 => Event::Leave(number),
+        2..4 => Event::Read(number),
+        4..7 => Event::Act(number),
+        7..10 => Event::Open(number),
+        _ => Event::Close(number),
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_more_are_ever_open_than_the_whole(whole in 0..12_usize, events in prop::collection::vec(event(), 0..400)) {
+        let mut world = World::new(whole);
+        for event in events {
+            world.happen(event);
+            prop_assert!(world.open() <= whole, "{event:?}: {world:#?}");
+            let held: usize = world.instances.values().map(|instance| instance.held).sum();
+            prop_assert!(held <= whole, "{event:?}: {world:#?}");
+        }
+        world.settle();
+        let held: Vec<usize> = world.instances.values().map(|instance| instance.held).collect();
+        let (least, most) = (held.iter().min().copied(), held.iter().max().copied());
+        prop_assert!(most.unwrap_or(0) - least.unwrap_or(0) <= 1, "not fair: {held:?}");
+        prop_assert_eq!(held.iter().sum::<usize>(), if held.is_empty() { 0 } else { whole });
+    }
+}
+
+fn ledger(claims: &[(u8, usize, usize)]) -> Ledger {
+    let claims =
+        claims.iter().map(|&(number, held, whole)| (number, Claims::from([(NODE.to_owned(), Claim { held, whole })])));
+    Ledger(claims.collect())
+}
+
+#[test]
+fn what_is_left_over_goes_to_others_at_another_node() {
+    let mut all = ledger(&[(1, 0, 10), (2, 0, 10), (3, 0, 10)]);
+    for claims in all.0.values_mut() {
+        claims.insert("db2".to_owned(), Claim { held: 0, whole: 10 });
+    }
+    let parts = |node| [1, 2, 3].map(|number| all.part(node, number));
+    assert_eq!((parts("db1").iter().sum::<usize>(), parts("db2").iter().sum::<usize>()), (10, 10));
+    assert_ne!(parts("db1"), parts("db2"));
+    assert_eq!(all.part("db3", 1), 0, "nobody uses it");
+}
+
+#[test]
+fn who_does_not_use_a_node_has_no_part_in_it() {
+    let mut all = ledger(&[(1, 0, 10), (2, 0, 10)]);
+    all.0.insert(3, Claims::new());
+    assert_eq!([1, 2, 3].map(|number| all.part(NODE, number)), [5, 5, 0]);
+}
+
+#[test]
+fn the_least_of_several_configurations_counts() {
+    let all = ledger(&[(1, 10, 20), (2, 4, 8)]);
+    assert_eq!(all.step(NODE, 1, 10), Step::Shrink(4));
+    assert_eq!(all.step(NODE, 2, 4), Step::Stay);
+}
+
+#[test]
+fn one_grows_by_what_others_have_given_up() {
+    assert_eq!(ledger(&[(1, 10, 10), (2, 0, 10)]).step(NODE, 2, 0), Step::Stay);
+    assert_eq!(ledger(&[(1, 8, 10), (2, 0, 10)]).step(NODE, 2, 0), Step::Grow(2));
+    assert_eq!(ledger(&[(1, 5, 10), (2, 2, 10)]).step(NODE, 2, 2), Step::Grow(5));
+    // Somebody came back with what he had kept: more is held than there is, and nobody grows.
+    assert_eq!(ledger(&[(1, 9, 10), (2, 4, 10)]).step(NODE, 2, 4), Step::Stay);
+}

@@ -17,6 +17,7 @@ pub(crate) mod crew;
 pub(crate) mod dice;
 pub(crate) mod disturb;
 pub(crate) mod driver;
+pub(crate) mod etcd;
 pub(crate) mod installed;
 pub(crate) mod observe;
 pub(crate) mod pair;

@@ -68,9 +68,14 @@ pub(crate) fn each_private_server(options: &Options, test: impl Fn(Server)) {
 pub(crate) fn has_mysql() -> bool {
     match Flavor::MySql.find() {
         Ok(_) => true,
-        Err(why) if env::var_os(REQUIRE).is_some_and(|value| value == "1") => panic!("{REQUIRE}=1, but {why}"),
+        Err(why) if is_required() => panic!("{REQUIRE}=1, but {why}"),
         Err(_) => false,
     }
+}
+
+/// Whether the environment insists that nothing is skipped.
+pub(crate) fn is_required() -> bool {
+    env::var_os(REQUIRE).is_some_and(|value| value == "1")
 }
 
 /// Past the test harness's capture, so that nobody takes half a run for a whole one.

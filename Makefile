@@ -1,7 +1,7 @@
 # Greenroom's commands. Each says what it installs; Rust itself comes from rust-toolchain.toml by rustup.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak frameworks bench instructions check fuzz mariadb mysql drivers etcd
+.PHONY: help demo test soak frameworks bench instructions check fuzz mariadb mysql drivers etcd helm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,7 +11,7 @@ demo: mariadb ## a private server, Greenroom in front of it, 200 clients on a fe
 	target/release/greenroom demo $(DEMO_ARGS)
 
 # The cases are the same every time; soak and fuzz look for new ones.
-test: mariadb mysql drivers etcd ## every test, on real MariaDB and real MySQL, with real drivers
+test: mariadb mysql drivers etcd helm ## every test, on real MariaDB and real MySQL, with real drivers
 	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-1} cargo test --workspace
 
 soak: mariadb mysql ## random faults under load in every pool mode, and new twins, for SOAK_SECONDS (1800)
@@ -43,9 +43,12 @@ mysql:
 	@scripts/fetch-mysql || { [ "$$GREENROOM_REQUIRE_MYSQL" != 1 ] && echo && \
 		echo '*** There is no MySQL here: every test on MySQL is SKIPPED; those on MariaDB run. ***' && echo; }
 
-# Likewise without etcd.
+# Likewise without etcd or helm.
 etcd:
 	@scripts/install-etcd || [ "$$GREENROOM_REQUIRE_MYSQL" != 1 ]
+
+helm:
+	@scripts/install-helm || [ "$$GREENROOM_REQUIRE_MYSQL" != 1 ]
 
 # Likewise without a driver, unless GREENROOM_REQUIRE_DRIVERS=1. The script names what is not to be had.
 drivers:

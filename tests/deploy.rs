@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "deploy/chart.rs"]
+mod chart;
 #[path = "deploy/documents.rs"]
 mod documents;
 #[path = "deploy/manifests.rs"]

@@ -15,6 +15,8 @@ mod support;
 mod closed;
 #[path = "faults/network.rs"]
 mod network;
+#[path = "faults/partition.rs"]
+mod partition;
 #[path = "faults/relay.rs"]
 mod relay;
 #[path = "faults/server.rs"]

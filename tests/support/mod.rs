@@ -19,6 +19,7 @@ pub(crate) mod disturb;
 pub(crate) mod driver;
 pub(crate) mod etcd;
 pub(crate) mod installed;
+pub(crate) mod namespaces;
 pub(crate) mod observe;
 pub(crate) mod pair;
 pub(crate) mod program;

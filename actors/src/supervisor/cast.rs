@@ -156,16 +156,10 @@ pub fn start(
     let stage = Arc::new(Stage::new(log, &settings.server, &settings.monitor, inherited.generation()));
     stage.limit_pauses(settings.pause_limit);
     stage.watching.resettle(&settings.queries);
-<<<<<<< ours
-    if let Some(sink) = office.as_ref().and_then(|office| office.spans()) {
-        stage.trace(Tracer { sink, one_in: settings.tracing.as_ref().and_then(|tracing| tracing.sample_one_in) });
-    }
+    trace(&stage, office.as_ref(), &settings);
     if let Some(fleet) = &settings.fleet {
         stage.join(Arc::new(Fleet::new(Arc::clone(fleet))));
     }
-=======
-    trace(&stage, office.as_ref(), &settings);
->>>>>>> theirs
     let mut nodes = FxHashMap::default();
     for (index, node) in settings.nodes.iter().enumerate() {
         let index = u16::try_from(index).unwrap_or(u16::MAX);
@@ -218,7 +212,6 @@ pub fn start(
     Ok(Running { supervisor, stage })
 }
 
-<<<<<<< ours
 /// A node; in a fleet without a share of its connections, until it is given one.
 fn new_node(stage: &Stage, index: u16, settings: &Arc<NodeSettings>) -> Arc<Node> {
     let sluice = stage.sluice(Sluiced::Node, &settings.name);
@@ -227,14 +220,14 @@ fn new_node(stage: &Stage, index: u16, settings: &Arc<NodeSettings>) -> Arc<Node
         node.set_share(0);
     }
     Arc::new(node)
-=======
+}
+
 /// Statements of sampled traces are told of, where somebody wants to hear of them.
 fn trace(stage: &Stage, office: Option<&Arc<dyn Office>>, settings: &Settings) {
     if let Some(sink) = office.and_then(|office| office.spans()) {
         let one_in = settings.tracing.as_ref().and_then(|tracing| tracing.sample_one_in);
         stage.trace(Tracer { sink, one_in });
     }
->>>>>>> theirs
 }
 
 fn shard(worker: usize, arbiter: &Arbiter, stage: &Arc<Stage>) -> Result<Addr<PoolShard>, StartError> {

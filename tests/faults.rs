@@ -13,6 +13,8 @@ mod support;
 
 #[path = "faults/closed.rs"]
 mod closed;
+#[path = "faults/disk.rs"]
+mod disk;
 #[path = "faults/network.rs"]
 mod network;
 #[path = "faults/partition.rs"]

@@ -79,6 +79,24 @@ fn pairs(options: impl Fn() -> Options, test: impl Fn(Pair)) {
     });
 }
 
+impl Pair {
+    /// Two of one kind with GTIDs, of which the second follows the first, each with arguments of its own; what is in `app.here`
+    /// says which of them was asked.
+    pub(crate) fn replicating(flavor: Flavor, source: &[String], replica: &[String]) -> Self {
+        let start = |more: &[String]| {
+            let mut options = with_gtids();
+            options.extra_args.extend(more.iter().map(Into::into));
+            Server::start(flavor, &options).unwrap()
+        };
+        let mut pair = Self { servers: [start(source), start(replica)], primary: 0 };
+        (0..2).for_each(|at| drop(pair.root(at).0.ok(TABLE)));
+        pair.demote(1);
+        pair.mark();
+        pair.follow();
+        pair
+    }
+}
+
 /// Makes one server a replica of the other, from now on.
 pub(crate) fn follow(source: &Server, replica: &Server) {
     let port = source.address().port();

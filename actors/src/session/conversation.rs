@@ -81,6 +81,27 @@ pub(super) struct Client {
     pub(super) trackers_presumed: bool,
 }
 
+impl Client {
+    fn new(stream: Stream, peer: Option<IpAddr>, route: Option<Route>) -> Self {
+        Self {
+            stream,
+            peer,
+            is_proxied: false,
+            route,
+            inlet: None,
+            more: false,
+            closing: None,
+            scramble: [0; SCRAMBLE_LENGTH],
+            plugin: Plugin::Native,
+            capabilities: CapabilityFlags::empty(),
+            further: MariadbCapabilities::empty(),
+            attributes: None,
+            trackers: Arc::new(ClientTrackers::everything()),
+            trackers_presumed: false,
+        }
+    }
+}
+
 /// What has to be asked of the server before the connection may go to somebody else.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Debts {
@@ -230,22 +251,7 @@ impl Conversation {
             control,
             gauge: tally.enter(ClientState::Login),
             tally,
-            client: Client {
-                stream,
-                peer,
-                is_proxied: false,
-                route,
-                inlet: None,
-                more: false,
-                closing: None,
-                scramble: [0; SCRAMBLE_LENGTH],
-                plugin: Plugin::Native,
-                capabilities: CapabilityFlags::empty(),
-                further: MariadbCapabilities::empty(),
-                attributes: None,
-                trackers: Arc::new(ClientTrackers::everything()),
-                trackers_presumed: false,
-            },
+            client: Client::new(stream, peer, route),
             id: attendance.id(),
             account: None,
             counted: None,

@@ -143,10 +143,7 @@ impl Conversation {
         if self.has_left_its_primary() {
             return Box::pin(self.demoted(turn)).await;
         }
-        self.under_way = UnderWay::of(turn);
-        if !self.shares() {
-            self.begin_activity();
-        }
+        self.take_up(turn);
         let bare = self.choose_side(turn);
         turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, FoundRows::Server);
         if bare {
@@ -201,7 +198,6 @@ impl Conversation {
         self.look_around();
         turn.change.clear();
         self.count_time();
-        self.end_activity();
         if self.grant.is_none() && self.hold.holds() {
             return Err(SessionEnd::BackendLost);
         }
@@ -215,6 +211,16 @@ impl Conversation {
         end
     }
 
+    /// A command is about to run.
+    fn take_up(&mut self, turn: &Turn) {
+        self.under_way = UnderWay::of(turn);
+        // Where connections are shared, these take none.
+        let free = [Command::Ping, Command::Statistics, Command::ResetConnection, Command::StmtClose];
+        if !self.shares() && !free.contains(&turn.command) {
+            self.begin_activity();
+        }
+    }
+
     fn count_time(&mut self) {
         let begun = std::mem::replace(&mut self.clock, Instant::now());
         let time = self.clock.saturating_duration_since(begun);
@@ -222,6 +228,7 @@ impl Conversation {
         if let Some(presence) = &self.presence {
             presence.statement(time);
         }
+        self.end_activity();
     }
 
     async fn finish_turn(&mut self, turn: &mut Turn) {

@@ -23,6 +23,8 @@ pub(super) struct Session {
     counts: [u32; COUNTED.len()],
     /// A transaction is open.
     pub(super) open: bool,
+    /// That one was a PREPARE whose text comes with the next entry alone.
+    pub(super) elided: bool,
     /// Routines may have pinned it.
     pub(super) may: bool,
     no_autocommit: bool,
@@ -70,14 +72,12 @@ impl Session {
         if verdict.kind == Kind::Select {
             self.pins.remove(PinReason::FoundRows);
         }
-        let used = touches_tables(verdict.kind) && !self.open || was_open && !self.open;
-        if used {
+        if !self.open && (was_open || touches_tables(verdict.kind)) {
             self.pins.remove(PinReason::OneShotIsolation);
         }
         self.begin(*pins, several);
         self.before = Some(verdict.kind);
-        !was_open
-            && (verdict.kind == Kind::Begin || !matches!(verdict.kind, Kind::Empty | Kind::Commit | Kind::Rollback))
+        !was_open && !matches!(verdict.kind, Kind::Empty | Kind::Commit | Kind::Rollback)
     }
 
     fn begin(&mut self, pins: PinSet, several: bool) {

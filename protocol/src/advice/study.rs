@@ -41,13 +41,16 @@ pub struct Options {
     pub statement_time: Duration,
 }
 
+/// A user, if the log has the login, and a database.
+type Name = (Option<Box<[u8]>>, Box<[u8]>);
+
 /// Takes a log's entries in.
 #[derive(Debug)]
 pub struct Study {
     options: Options,
     sessions: LruCache<u64, Session>,
     groups: Vec<Tally>,
-    names: FxHashMap<(Option<Box<[u8]>>, Box<[u8]>), u32>,
+    names: FxHashMap<Name, u32>,
     all: Tally,
     /// By the time that statements are taken to last, and by ten times that.
     meters: [Meter; 2],
@@ -211,13 +214,18 @@ impl Study {
     }
 
     fn prepare(&mut self, entry: &Entry<'_>) {
-        let by_text = matches!(self.at(entry.thread).before, Some(Kind::Prepare));
-        if !self.options.strict || by_text {
-            return;
-        }
+        let (strict, mode) = (self.options.strict, self.mode);
+        let session = self.at(entry.thread);
+        let pins = match session.before {
+            Some(Kind::Prepare) if std::mem::take(&mut session.elided) => Foreseen::of(entry.text, mode, strict).pins,
+            // The text has been read already.
+            Some(Kind::Prepare) => return,
+            _ if strict => PinReason::PreparedStatement.into(),
+            _ => return,
+        };
+        session.pins = session.pins.union(pins);
         let group = self.group_of(entry.thread);
-        self.at(entry.thread).pins.insert(PinReason::PreparedStatement);
-        self.suspect(group, PinReason::PreparedStatement, false, entry.text);
+        pins.iter().for_each(|reason| self.suspect(group, reason, false, entry.text));
     }
 
     fn statement(&mut self, entry: &Entry<'_>) {
@@ -228,6 +236,12 @@ impl Study {
             return;
         }
         let mut foreseen = Foreseen::of(entry.text, mode, options.strict);
+        // MySQL writes what a text is prepared from only as it is prepared.
+        let elided = foreseen.verdict.kind == Kind::Prepare && entry.text.trim_ascii_end().ends_with(b" ...");
+        if elided {
+            foreseen.pins.remove(PinReason::UntrackedState);
+            foreseen.may = false;
+        }
         // What an EXECUTE runs is known since its text was prepared.
         foreseen.may &= foreseen.verdict.kind != Kind::Execute || foreseen.verdict.facts.contains(Facts::MULTI);
         self.cut += u64::from(entry.length > entry.text.len() as u64);
@@ -237,6 +251,7 @@ impl Study {
         let group = self.group_of(entry.thread);
         let session = self.at(entry.thread);
         let begins = session.run(entry.text, mode, &foreseen);
+        session.elided = elided;
         if foreseen.verdict.kind == Kind::Use
             && let Some(database) = used(entry.text)
         {
@@ -287,7 +302,7 @@ impl Study {
         group
     }
 
-    fn group_named(&mut self, name: (Option<Box<[u8]>>, Box<[u8]>)) -> u32 {
+    fn group_named(&mut self, name: Name) -> u32 {
         if let Some(known) = self.names.get(&name) {
             return *known;
         }

@@ -85,6 +85,11 @@ fn pins_are_named_and_sessions_that_end_pinned_counted() {
     assert!(has("SELECT GET_LOCK(?, ?)", PinReason::UserLock, false), "{shapes:?}");
     assert!(has("CALL work(?)", PinReason::UntrackedState, true), "{shapes:?}");
     assert!(!shapes.keys().any(|(.., reason, _)| *reason == PinReason::PreparedStatement));
+    // As MySQL writes it.
+    let elided = [(0, 1, "Query\tPREPARE s FROM ..."), (1, 1, "Prepare\tCREATE TEMPORARY TABLE b (a INT)")];
+    let findings = study(&log(&elided), false);
+    let reasons: Vec<_> = findings.all.suspects.list().into_iter().map(|it| it.reason).collect();
+    assert_eq!(reasons, [PinReason::SqlPrepare, PinReason::TemporaryTable]);
     let strict = study(&log(&[(0, 1, "Query\tSET @a = 1"), (1, 2, "Prepare\tSELECT ?")]), true);
     assert_eq!(strict.all.traffic.pinned, 2);
     assert_eq!(strict.all.suspects.certain(), 2);

@@ -28,7 +28,7 @@ impl Decoys {
     /// With a new key; `None` where the system has no randomness to give.
     #[must_use]
     pub fn new() -> Option<Self> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA512, &rand::SystemRandom::new()).ok()?;
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok()?;
         Some(Self(key))
     }
 
@@ -36,12 +36,12 @@ impl Decoys {
     #[must_use]
     pub fn known(&self, user: &[u8], kinds: &[Kind]) -> Known {
         let bytes = self.bytes(0, user);
-        let (chosen, rest) = bytes.split_at(8);
-        let number = chosen.iter().fold(0, |number: usize, byte| number << 8 | usize::from(*byte));
+        // Nobody sees the bytes, so that they may also choose.
+        let number = bytes.iter().fold(0, |number: usize, byte| number << 8 | usize::from(*byte));
         match number.checked_rem(kinds.len()).and_then(|at| kinds.get(at)) {
-            Some(Kind::Native) => Known::Native(hash(rest)),
-            Some(Kind::Sha2) => Known::Sha2(hash(rest)),
-            Some(Kind::Password) | None => Known::Password(Secret::new(rest)),
+            Some(Kind::Native) => Known::Native(hash(&bytes)),
+            Some(Kind::Sha2) => Known::Sha2(hash(&bytes)),
+            Some(Kind::Password) | None => Known::Password(Secret::new(bytes)),
         }
     }
 
@@ -51,11 +51,11 @@ impl Decoys {
         Salt::new(*hash::<SALT_LENGTH>(&self.bytes(1, user)).expose())
     }
 
-    fn bytes(&self, purpose: u8, user: &[u8]) -> [u8; 64] {
-        let tag = hmac::sign(&self.0, &[&[purpose], user].concat());
-        let mut bytes = [0; 64];
-        bytes.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
-        bytes
+    fn bytes(&self, purpose: u8, user: &[u8]) -> [u8; 32] {
+        let mut signing = hmac::Context::with_key(&self.0);
+        signing.update(&[purpose]);
+        signing.update(user);
+        *hash(signing.sign().as_ref()).expose()
     }
 }
 

@@ -21,9 +21,9 @@ const PASSING: PinSet = PinSet::of(&[
 /// Counts a session for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Presence {
-    pair: Rc<Pair>,
+    pub(super) pair: Rc<Pair>,
     /// Everybody's, where that is counted.
-    whole: Option<Rc<Pair>>,
+    pub(super) whole: Option<Rc<Pair>>,
     since: Instant,
     /// A pin holds it.
     pinned: Cell<bool>,

@@ -187,14 +187,16 @@ impl NodeMonitor {
         let was_able = known.as_ref().is_some_and(|known| known.able);
         let claimed = if was_able { Role::Primary } else { before };
         let role = self.judge.role(claimed, report.writable, results);
-        let able = role == Role::Primary;
+        let stands = role == Role::Primary;
+        // Who has begun to be unfit is not elected, though it may turn out well; who was elected keeps its place so long.
+        let able = stands && (report.unfit.is_none() || before == Role::Primary);
         let mut cluster = report.cluster.clone();
         if let Some(cluster) = &mut cluster {
             cluster.busy = self.judge.busy(cluster.busy, results);
         }
         let alone = cluster.is_none();
         self.node.note_membership(Membership { cluster, able });
-        if (alone || !able || before == Role::Auto) && self.node.take_for(role) {
+        if (alone || !stands || before == Role::Auto) && self.node.take_for(role) {
             self.tell_role(&self.node, before);
         }
         able && known.is_some() && !was_able
@@ -296,9 +298,11 @@ async fn see(node: Arc<Node>, account: Option<Arc<Account>>, line: Option<Box<Wi
     let Some(account) = account else {
         return Seen { answer: probe(&node).await, report: None, line: None, refused: None };
     };
-    match ask(node, account, line, lag).await {
+    match ask(Arc::clone(&node), account, line, lag).await {
         Heard::Report(report, line) => {
-            let answer = report.unfit.clone().map_or(Ok(()), Err);
+            // A server whose group was left or never begun may stand alone by intent, where its role is fixed.
+            let unfit = report.unfit.clone().filter(|_| node.is_auto() || !report.outside);
+            let answer = unfit.map_or(Ok(()), Err);
             Seen { answer, report: Some(report), line: Some(line), refused: None }
         }
         Heard::Refused(reason) => Seen { answer: Ok(()), report: None, line: None, refused: Some(reason) },

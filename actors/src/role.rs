@@ -12,6 +12,8 @@ pub(crate) struct Report {
     pub(crate) writable: bool,
     /// Why it should serve nobody, though it answers: it is cut off from its cluster, say.
     pub(crate) unfit: Option<String>,
+    /// That is because it has left its replication group, or never joined it.
+    pub(crate) outside: bool,
     /// The cluster that it belongs to.
     pub(crate) cluster: Option<Cluster>,
     /// It belongs to a cluster whose state the account may not see.

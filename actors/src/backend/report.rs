@@ -105,7 +105,7 @@ fn read(answers: &[Answer], flavor: Flavor, lag: bool) -> Option<Report> {
     let galera = cluster::galera(variables, answers.next());
     let group = if mysql { cluster::group(variables, answers.next()) } else { None };
     let is_member = group.is_some();
-    let Word { cluster, unfit, secondary, blind } = galera.or(group).unwrap_or_default();
+    let Word { cluster, unfit, outside, secondary, blind } = galera.or(group).unwrap_or_default();
     let replication = lag.then(|| {
         let followed = lag::followed(answers.next(), flavor);
         let applied = if mysql { lag::applied(answers.next()) } else { Replication::Source };
@@ -121,7 +121,14 @@ fn read(answers: &[Answer], flavor: Flavor, lag: bool) -> Option<Report> {
     let writable = switches.iter().flatten().all(off) && !secondary;
     // The monitor's account may be one of those that it lets in all the same.
     let offline = named(variables, "offline_mode").filter(|mode| !off(mode)).map(|_| "offline_mode is ON".to_owned());
-    Some(Report { writable, unfit: unfit.or(offline), cluster, blind, replication })
+    Some(Report {
+        writable,
+        outside: outside && offline.is_none(),
+        unfit: unfit.or(offline),
+        cluster,
+        blind,
+        replication,
+    })
 }
 
 fn rows(answer: Option<&Answer>) -> Option<&[Row]> {
@@ -165,8 +172,11 @@ mod tests {
         Answer::Rows(rows.iter().map(|cells| row(cells)).collect())
     }
 
+    /// `ER_NO_SUCH_TABLE`.
+    const NO_TABLE: u16 = 1146;
+
     fn refused() -> Answer {
-        Answer::Failed(SqlError::new(1146, *b"42S02", "no such table"))
+        Answer::Failed(SqlError::new(NO_TABLE, *b"42S02", "no such table"))
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) struct Word {
     pub(super) cluster: Option<Cluster>,
     /// Why it should serve nobody.
     pub(super) unfit: Option<String>,
+    /// That is because it has left its group, or never joined it.
+    pub(super) outside: bool,
     /// It takes no writes, whatever its switches say.
     pub(super) secondary: bool,
     /// The account may not see what the cluster makes of it.
@@ -82,7 +84,8 @@ pub(super) fn group(variables: &[Row], members: Option<&Answer>) -> Option<Word>
     // One whose group replication was never begun is not in its own list.
     let state = own.map_or_else(|| "OFFLINE".to_owned(), |own| cell(own, 1));
     if state != "ONLINE" {
-        return Some(Word::unfit(cluster, format!("group replication: {state}")));
+        let outside = state == "OFFLINE";
+        return Some(Word { outside, ..Word::unfit(cluster, format!("group replication: {state}")) });
     }
     let lost = members.iter().filter(|row| cell(row, 1) == "UNREACHABLE").count();
     if lost * 2 >= members.len() {
@@ -148,7 +151,9 @@ mod tests {
         assert_eq!(lost, "group replication: 2 of 3 members cannot be reached");
         assert!(why(&[&["1", "ONLINE", "PRIMARY"], others[1]]).contains("1 of 2"));
         for state in ["RECOVERING", "OFFLINE", "ERROR", "UNREACHABLE"] {
-            assert_eq!(why(&[&["1", state, ""], others[0], others[0]]), format!("group replication: {state}"));
+            let word = group_says(&[&["1", state, ""], others[0], others[0]]);
+            assert_eq!(word.outside, state == "OFFLINE");
+            assert_eq!(word.unfit, Some(format!("group replication: {state}")));
         }
         assert_eq!(why(&[&["0", "OFFLINE", ""]]), "group replication: OFFLINE");
     }

@@ -97,6 +97,19 @@ fn every_metric_that_is_watched_is_documented_with_its_labels() {
 }
 
 #[test]
+fn every_panel_has_an_id_and_a_place_of_its_own() {
+    let board: Value = serde_json::from_str(&text("deploy/grafana/greenroom.json")).unwrap();
+    let (mut ids, mut taken) = (BTreeSet::new(), BTreeSet::new());
+    for panel in board["panels"].as_array().unwrap() {
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "two panels have the id {}", panel["id"]);
+        let [x, y, w, h] = ["x", "y", "w", "h"].map(|key| panel["gridPos"][key].as_u64().unwrap());
+        for place in (y..y + h).flat_map(|row| (x..x + w).map(move |column| (column, row))) {
+            assert!(taken.insert(place), "{} lies on another panel", panel["title"]);
+        }
+    }
+}
+
+#[test]
 fn the_alerts_do_what_they_say() {
     if !have("promtool", &["--version"]) {
         return;

@@ -250,6 +250,16 @@ fn sessions_of_an_endpoint_that_is_configured_no_more_are_let_go_on() {
     });
 }
 
+/// Whether each thread of a process has stopped: a signal reaches one after the other.
+fn stands_still(pid: Pid) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).unwrap();
+    tasks.flatten().all(|task| {
+        // The state stands behind the name, which is in parentheses.
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    })
+}
+
 #[test]
 fn a_pause_does_not_wait_for_what_another_endpoint_has_on_the_same_node() {
     each_private_server(&Options::default(), |server| {
@@ -266,6 +276,7 @@ fn a_pause_does_not_wait_for_what_another_endpoint_has_on_the_same_node() {
         // A lease whose connection does not come to be in its session's state, for the server does not answer.
         let pid = Pid::from_raw(i32::try_from(server.pid().unwrap()).unwrap()).unwrap();
         kill_process(pid, Signal::STOP).unwrap();
+        until("it stands still", || stands_still(pid));
         one.send(Command::COM_QUERY, b"SELECT 2").unwrap();
         until("it is lent", || admin.result("SHOW BACKENDS WHERE state = 'leased'").rows.len() == 1);
         let [own, others] = ["app", "other"].map(|name| admin.query(&format!("PAUSE {name} WAIT 200ms")).unwrap());

@@ -1,6 +1,6 @@
 //! Disks of servers that fill up to their last byte: small file systems of a test's own, which hold a server's binary log, or
-//! what a replica has fetched. A table's own file is left out: of an insert that finds no room, InnoDB may tell (1114) or end its
-//! server, of either kind (measured).
+//! what a replica has fetched. A table's own file is left out: what comes of an insert that finds no room differs from one time to
+//! the next (1114, or the end of the connection or of the server; measured).
 
 use std::{path::Path, thread, time::Duration};
 

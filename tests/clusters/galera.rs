@@ -66,9 +66,9 @@ fn cluster() -> Galera {
     let address = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().unwrap()));
     let (own, ist) = ([(); 3].map(|()| address()), [(); 3].map(|()| address()));
     let (mut members, mut homes) = (Members { servers: Vec::new() }, Vec::new());
-    for at in 0..3 {
+    for (at, ist) in ist.into_iter().enumerate() {
         let home = tempfile::Builder::new().prefix("greenroom-galera-").tempdir().unwrap();
-        members.servers.push(start(|| options(at, own, ist[at], home.path())));
+        members.servers.push(start(|| options(at, own, ist, home.path())));
         homes.push(home);
         until("it is in step", || status(&members, at, "wsrep_local_state") == "4");
     }

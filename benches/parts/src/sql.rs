@@ -2,7 +2,8 @@
 
 use std::hint::black_box;
 
-use greenroom_protocol::sql::{Flavor, Mode, classify};
+use greenroom_protocol::sql::shape::normalise;
+use greenroom_protocol::sql::{Doubt, Flavor, Mode, classify};
 
 use crate::Part;
 
@@ -69,5 +70,20 @@ pub(crate) fn parts() -> Vec<Part> {
     let fixed = [("sql/point-select", POINT_SELECT), ("sql/100-bytes", HUNDRED)].into_iter().chain(BY_FRAMEWORKS);
     let long = [("sql/insert-10k-rows", many_rows()), ("sql/insert-10k-text", one_text())];
     let texts = fixed.map(|(name, text)| (name, text.to_vec())).chain(long);
-    texts.map(|(name, text)| Part::new(name, move || Some(classify(black_box(&text), black_box(mode()))))).collect()
+    let read = texts.map(|(name, text)| Part::new(name, move || Some(classify(black_box(&text), black_box(mode())))));
+    read.chain(shapes()).collect()
+}
+
+/// What counting a statement takes before it is looked up.
+fn shapes() -> impl Iterator<Item = Part> {
+    let texts = [
+        ("shape/point-select", POINT_SELECT.to_vec()),
+        ("shape/100-bytes", HUNDRED.to_vec()),
+        ("shape/insert-10k-rows", many_rows()),
+    ];
+    texts.into_iter().map(|(name, text)| {
+        let mut room = Vec::new();
+        let mut write = move |text: &[u8]| normalise(text, black_box(mode()), Doubt::default(), &mut room);
+        Part::new(name, move || write(black_box(&text)).then_some(()))
+    })
 }

@@ -155,7 +155,7 @@ fn connections_of_an_account_that_may_not_see_triggers_are_reset() {
         for (sql, sees) in HIDDEN.into_iter().take(6) {
             let proxy = Setup::new(server.address())
                 .first_node(server.address(), &["max_connections = 2"])
-                .endpoint("lease_timeout = \"300ms\"")
+                .endpoint("lease_timeout = \"2s\"")
                 .user(&user, "blind-secret")
                 .start();
             let login = || support::wire::Login::new(&user, "blind-secret").database(owner);

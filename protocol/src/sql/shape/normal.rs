@@ -25,29 +25,28 @@ const ROWS: &[u8] = "), …".as_bytes();
 /// Words that are literals where a list may begin or go on.
 const LITERALS: [&[u8]; 3] = [b"NULL", b"TRUE", b"FALSE"];
 
-/// Writes into `out` the text with `?` for each literal and each placeholder, `?, …` for several in a row, and of rows of
-/// these the first alone. `false` where servers may read the text in more than one way: a literal might show. Allocates
+/// Writes into `out` the text with `?` for each literal, each placeholder and what stands in double quotes (where these hold
+/// names, some commands still take a text in them: a password), `?, …` for several in a row, and of rows of these the first
+/// alone. `false` where servers may read the text in more than one way: a literal might show. Allocates
 /// nothing once `out` has grown, unless there is a doubt.
 #[must_use]
 pub fn normalise(text: &[u8], mode: Mode, doubt: Doubt, out: &mut Vec<u8>) -> bool {
     let text = text.get(..LOOKED_AT + 1).unwrap_or(text);
-    // In double quotes there is a name only where that is certain.
-    let names = mode.ansi_quotes && !doubt.sql_mode;
-    let Some(several) = fold(text, mode, names, out) else { return false };
+    let Some(several) = fold(text, mode, out) else { return false };
     // A string of several statements may change on its way how it is read.
     let doubt = Doubt { sql_mode: doubt.sql_mode || several, charset: doubt.charset || several };
     if doubt.is_none() {
         return true;
     }
     let mut again = Vec::new();
-    doubt.others(text, mode).all(|other| fold(text, other, names, &mut again).is_some() && again == *out)
+    doubt.others(text, mode).all(|other| fold(text, other, &mut again).is_some() && again == *out)
 }
 
 /// Whether there are several statements; `None` where that, or a token, is not certain.
-fn fold(text: &[u8], mode: Mode, names: bool, out: &mut Vec<u8>) -> Option<bool> {
+fn fold(text: &[u8], mode: Mode, out: &mut Vec<u8>) -> Option<bool> {
     out.clear();
     let looked_at = text.get(..LOOKED_AT).unwrap_or(text);
-    let mut folder = Folder { text, names, out, end: 0, semicolon: false, several: false, uncertain: false };
+    let mut folder = Folder { text, out, end: 0, semicolon: false, several: false, uncertain: false };
     let mut lexer = Lexer::new(mode);
     for part in looked_at.chunks(STEP) {
         lexer.feed(part, &mut folder);
@@ -84,8 +83,6 @@ fn cut(out: &mut Vec<u8>) {
 
 struct Folder<'t> {
     text: &'t [u8],
-    /// What stands in double quotes and is a name may be shown.
-    names: bool,
     out: &'t mut Vec<u8>,
     /// Where the last token ended.
     end: usize,
@@ -159,7 +156,6 @@ impl Sink for Folder<'_> {
     fn token(&mut self, token: Token<'_>, start: usize, end: usize) {
         let own = self.text.get(start..end).unwrap_or_default();
         let apart = start > std::mem::replace(&mut self.end, end);
-        let is_name = self.names && matches!(token, Token::Quoted(_));
         match (shown(token, own), token) {
             (Shown::Nothing, _) => return self.space(true),
             (Shown::Uncertain, _) => {
@@ -171,7 +167,7 @@ impl Sink for Folder<'_> {
                 return self.out.push(b';');
             }
             (_, Token::Punct(b')')) => self.close(apart),
-            (Shown::Literal, _) if !is_name => self.literal(apart),
+            (Shown::Literal, _) => self.literal(apart),
             (_, Token::Punct(b'?')) => self.literal(apart),
             (_, Token::Word(word)) if LITERALS.iter().any(|it| word.eq_ignore_ascii_case(it)) && self.is_in_list() => {
                 self.literal(apart);

@@ -110,9 +110,10 @@ impl Key<'_> {
 }
 
 impl Table {
-    /// Forgets everything that was counted before so many resets.
+    /// Forgets everything that was counted before so many resets. Who asks may have heard of fewer than the table has.
     pub(crate) fn renew(&mut self, epoch: u32) {
-        if self.epoch != epoch {
+        let newer = epoch.wrapping_sub(self.epoch);
+        if newer != 0 && newer <= u32::MAX / 2 {
             *self = Self { epoch, ..Self::default() };
         }
     }
@@ -176,12 +177,12 @@ impl Sum {
         self.rows = self.rows.saturating_add(outcome.rows);
         self.time = self.time.saturating_add(outcome.time);
         self.last = Some(now);
-        self.errors += u64::from(outcome.failed);
         pins.for_each(|reason| self.pin(reason, 1));
         if outcome.is_fetch {
             return;
         }
         self.count += 1;
+        self.errors += u64::from(outcome.failed);
         self.affected = self.affected.saturating_add(outcome.affected);
         self.longest = self.longest.max(outcome.time);
         self.wait = self.wait.saturating_add(outcome.wait);

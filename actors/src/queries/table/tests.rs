@@ -49,8 +49,9 @@ fn rows_that_are_fetched_later_count_no_further_statement() {
     let mut table = Table::default();
     count(&mut table, "a", &taking(10), 10);
     count(&mut table, "a", &Outcome { is_fetch: true, ..taking(90) }, 10);
+    count(&mut table, "a", &Outcome { is_fetch: true, failed: true, rows: 0, ..taking(1) }, 10);
     let sum = &table.rows()[0].sum;
-    assert_eq!((sum.count, sum.rows, sum.longest), (1, 4, Duration::from_millis(10)));
+    assert_eq!((sum.count, sum.errors, sum.rows, sum.longest), (1, 0, 4, Duration::from_millis(10)));
 }
 
 #[test]
@@ -71,8 +72,16 @@ fn a_reset_forgets_and_what_had_begun_before_it_counts_nowhere() {
     table.note(before, &taking(1), std::iter::empty(), Instant::now());
     assert!(table.rows().is_empty() && table.name(before).is_none());
     table.renew(1);
+    // Who asked before the reset is answered after it.
+    table.renew(0);
     table.note(after, &taking(1), std::iter::empty(), Instant::now());
     assert_eq!(shown(&table.rows()), [("b".to_owned(), 1)]);
+    let mut table = Table::default();
+    table.renew(u32::MAX / 2);
+    table.renew(u32::MAX - 1);
+    count(&mut table, "a", &taking(1), 2);
+    table.renew(0);
+    assert!(table.rows().is_empty(), "so many resets that they are counted from the beginning again");
 }
 
 #[test]

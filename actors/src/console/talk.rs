@@ -177,14 +177,16 @@ pub(super) fn names(column: &str, names: &[&str]) -> Table {
 }
 
 /// Every command and what it does.
-const HELP: [(&str, &str); 24] = [
+const HELP: [(&str, &str); 26] = [
     ("SHOW POOLS", "what sessions of one user share on a node"),
     ("SHOW CLIENTS", "client sessions, and what each is doing"),
     ("SHOW BACKENDS", "server connections"),
     ("SHOW NODES", "servers: role, health, connections"),
+    ("SHOW FLEET", "what each instance of the fleet has of each node"),
     ("SHOW ENDPOINTS", "addresses for applications"),
     ("SHOW USERS", "who is known, and from where"),
     ("SHOW PINS", "what keeps sessions on their server connections, and what to do about it"),
+    ("SHOW ADVICE", "which pool mode suits each user and database, and why"),
     ("SHOW QUERIES", "statements by their shapes: how many, how long, and what they pinned"),
     ("SHOW STATS", "the metrics"),
     ("SHOW CONFIG", "the configuration in force, and where each value is from"),
@@ -209,4 +211,18 @@ pub(super) fn help() -> Table {
     let mut table = Table::new("help", &[("command", Kind::Text), ("meaning", Kind::Text)]);
     table.rows.extend(HELP.iter().map(|(command, meaning)| texts(&[command, meaning])));
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HELP;
+    use crate::console::tables::TABLES;
+
+    #[test]
+    fn help_has_every_table() {
+        for (name, _) in TABLES {
+            let command = format!("SHOW {}", name.to_uppercase());
+            assert!(HELP.iter().any(|(known, _)| *known == command), "{command}");
+        }
+    }
 }

@@ -111,6 +111,10 @@ fn wrong_watches() -> Vec<(Case, &'static str)> {
             "a.toml:2: tracing.otlp_endpoint: \"http://:4318\" names no collector; expected http://HOST:PORT, or with a path behind it; a collector on this machine can speak TLS to others",
         ),
         (
+            file("[tracing]\nspan_queue = 2_305_843_009_213_693_952"),
+            "a.toml:2: tracing.span_queue: 2305843009213693952 is too large; expected 1000000 or less",
+        ),
+        (
             file("[tracing]\nsample_one_in = 0"),
             "a.toml:2: tracing.sample_one_in: 0 is too small; expected more than 0, or \"off\"",
         ),

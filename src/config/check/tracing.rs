@@ -10,10 +10,19 @@ use crate::config::value::OrOff;
 /// Where collectors take spans, unless somebody says otherwise.
 const PATH: &str = "/v1/traces";
 
+/// The most statements that may wait; each is some hundred bytes.
+const LONGEST_QUEUE: usize = 1_000_000;
+
 impl Checker<'_> {
     /// Where they go; `Some(None)` where nowhere, `None` where something is wrong.
     pub(super) fn tracing(&mut self, raw: &RawTracing) -> Option<Option<TracingSettings>> {
-        let span_queue = self.above(&raw.span_queue, 0);
+        let span_queue = self.above(&raw.span_queue, 0).and_then(|spans| {
+            if spans <= LONGEST_QUEUE {
+                return Some(spans);
+            }
+            self.wrong(&raw.span_queue.place, format!("{spans} is too large"), format!("{LONGEST_QUEUE} or less"));
+            None
+        });
         let sample_one_in = self.at_most(&raw.sample_one_in);
         let otlp_endpoint = self.collector(&raw.otlp_endpoint)?;
         let service_name = raw.service_name.value.clone();

@@ -1,7 +1,7 @@
 //! What sessions were seen to do, by endpoint, user and database: what `SHOW ADVICE` goes by.
 //!
 //! What happens with every statement and lease is counted by each worker in cells of its own ([`Pair`]). What happens at
-//! logins, ends of sessions and pins stands on a [`Board`] that all workers share, under a lock; so does how many leases
+//! logins and ends of sessions stands on a [`Board`] that all workers share, under a lock; so does how many leases
 //! each worker has out, which it writes there, and reads of the others, ten times a second.
 
 mod presence;
@@ -52,7 +52,7 @@ pub(crate) struct Board {
     comings: Mutex<Comings>,
 }
 
-/// What is counted where sessions come and go, and where pins begin.
+/// What is counted where sessions come and go.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Comings {
     pub(crate) connections: u64,
@@ -65,7 +65,6 @@ pub(crate) struct Comings {
     pub(crate) statistics: Busiest,
     /// Of those that are gone, those that a pin held.
     pub(crate) pinned: u64,
-    pub(crate) suspects: Suspects,
 }
 
 /// All boards of a process.
@@ -90,6 +89,8 @@ pub(crate) struct Pair {
     fresh: RefCell<Histogram>,
     /// Sessions that a pin holds now.
     pinned: Cell<u64>,
+    /// Statements with which pins have begun.
+    suspects: RefCell<Suspects>,
 }
 
 /// A worker's pairs.
@@ -139,6 +140,7 @@ impl Pair {
             levels: RefCell::default(),
             fresh: RefCell::default(),
             pinned: Cell::default(),
+            suspects: RefCell::default(),
         }
     }
 

@@ -99,8 +99,8 @@ impl Presence {
         }
         let shape = shape();
         for pair in self.pairs() {
-            let mut comings = pair.board.comings();
-            lasting.iter().for_each(|reason| comings.suspects.note(reason, false, &shape));
+            let mut suspects = pair.suspects.borrow_mut();
+            lasting.iter().for_each(|reason| suspects.note(reason, false, &shape));
         }
     }
 

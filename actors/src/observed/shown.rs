@@ -26,6 +26,7 @@ pub(crate) struct Part {
     leases: u64,
     levels: Histogram,
     pinned: u64,
+    suspects: Suspects,
 }
 
 /// A user and database of an endpoint.
@@ -46,6 +47,7 @@ impl Observed {
             leases: pair.leases.get(),
             levels: pair.levels.borrow().clone(),
             pinned: pair.pinned.get(),
+            suspects: pair.suspects.borrow().clone(),
         };
         pairs.values().map(part).collect()
     }
@@ -73,6 +75,7 @@ impl Part {
         self.leases += other.leases;
         self.levels.merge(&other.levels);
         self.pinned += other.pinned;
+        self.suspects.merge(&other.suspects);
     }
 
     fn finish(self) -> Seen {
@@ -97,7 +100,7 @@ impl Part {
             size: self.levels.percentile(99),
             most: self.levels.max(),
         };
-        Seen { name: self.board.name.clone(), traffic, suspects: comings.suspects }
+        Seen { name: self.board.name.clone(), traffic, suspects: self.suspects }
     }
 }
 

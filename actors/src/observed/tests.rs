@@ -57,7 +57,7 @@ fn a_session_counts_as_pinned_while_it_is_and_if_it_leaves_so() {
     two.held_by(PinSet::EMPTY);
     drop(two);
     let comings = pair.board.comings();
-    assert_eq!((pair.pinned.get(), comings.pinned, comings.suspects.certain()), (0, 1, 1));
+    assert_eq!((pair.pinned.get(), comings.pinned, pair.suspects.borrow().certain()), (0, 1, 1));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Getting a connection, making it fit, giving it back.
 
+use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
@@ -302,10 +303,12 @@ impl Conversation {
 
     /// Tells the connection which pins are new and which are over.
     pub(super) fn tell_pins(&mut self, before: PinSet) {
-        self.control.note_pins(self.hold.pins, || self.text_shape());
+        let (read, pins) = (OnceCell::new(), self.hold.pins);
+        let shape = || Arc::clone(read.get_or_init(|| self.text_shape()));
+        self.control.note_pins(pins, shape);
         if let Some(presence) = &self.presence {
-            presence.held_by(self.hold.pins);
-            presence.pins_begun(self.hold.pins.difference(before), || self.text_shape());
+            presence.held_by(pins);
+            presence.pins_begun(pins.difference(before), shape);
         }
         if let Some(watch) = &mut self.watch {
             watch.note_pins(before, self.hold.pins);

@@ -29,9 +29,18 @@ impl Suspects {
 
     /// Counts one.
     pub fn note(&mut self, reason: PinReason, may: bool, shape: &str) {
+        self.add(reason, may, shape, 1);
+    }
+
+    fn add(&mut self, reason: PinReason, may: bool, shape: &str, count: u64) {
         let known = (reason, may, shape.to_owned());
         let is_full = self.counts.len() >= Self::MOST && !self.counts.contains_key(&known);
-        *self.counts.entry(if is_full { (reason, may, String::new()) } else { known }).or_default() += 1;
+        *self.counts.entry(if is_full { (reason, may, String::new()) } else { known }).or_default() += count;
+    }
+
+    /// Adds what another has counted, the most frequent first.
+    pub fn merge(&mut self, other: &Self) {
+        other.list().iter().for_each(|it| self.add(it.reason, it.may, &it.shape, it.count));
     }
 
     /// All of them, the most frequent first.

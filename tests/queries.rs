@@ -312,6 +312,36 @@ fn slow_statements_are_logged_without_their_literals() {
 }
 
 #[test]
+fn a_long_statement_shows_no_literal_where_it_is_watched_from_its_middle_on() {
+    let server = mariadb();
+    let tenant = Tenant::new(server, "middle");
+    let proxy = Setup::new(server.address())
+        .user(&tenant.name, &tenant.password)
+        .extra(&format!("{ON}query_shapes = 1\n[log]\nformat = \"json\"\n"))
+        .start();
+    let (mut admin, mut session) = (console(&proxy), tenant.connect(proxy.address()));
+    // It has the only row, so that no other's shape is kept there.
+    session.rows("SELECT 1 AS first");
+    let mut holder = tenant.connect(server.address());
+    let lock = format!("GET_LOCK('{}', 0)", tenant.name);
+    assert_eq!(holder.scalar(&format!("SELECT {lock}")).as_deref(), Some("1"));
+    thread::scope(|scope| {
+        let waits = lock.replace(", 0", ", 100");
+        let statement = format!("SELECT {waits}, LENGTH('{}')", "hush-hush AND ".repeat(10_000));
+        let waiting = scope.spawn(|| session.rows(&{ statement }));
+        until("it waits", || !admin.rows("SHOW CLIENTS WHERE state = 'active'").is_empty());
+        // On its server, not only on its way there.
+        let waits = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User lock'";
+        until("the server has all of it", || holder.scalar(waits).as_deref() != Some("0"));
+        admin.ok("SET slow_query_time = '1ms'");
+        holder.ok("DO RELEASE_ALL_LOCKS()");
+        assert_eq!(waiting.join().unwrap().len(), 1);
+    });
+    slow_of(&proxy, "SELECT GET_LOCK(?, …), LENGTH(");
+    assert!(!proxy.log().contains("hush"), "{}", proxy.log());
+}
+
+#[test]
 fn slow_statements_can_not_flood_the_log() {
     let server = mariadb();
     let tenant = Tenant::new(server, "flood");

@@ -100,11 +100,6 @@ impl Watching {
         nanos(time) >= self.slow_nanos.load(Ordering::Relaxed)
     }
 
-    /// Whether slow ones are logged at all.
-    pub(crate) fn logs(&self) -> bool {
-        self.what.load(Ordering::Relaxed) & LOGGED != 0
-    }
-
     /// Whether one more slow statement may be logged now, and how many could not since the last that was.
     pub(crate) fn pass(&self) -> Option<u64> {
         self.valve.pass(u32::try_from(self.begun.elapsed().as_secs()).unwrap_or(u32::MAX))

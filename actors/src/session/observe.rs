@@ -143,8 +143,8 @@ impl Conversation {
         let place = (runs && counts).then(|| self.counted_in(turn));
         let drafted = (turn.command == Command::StmtPrepare).then(|| self.shape_of(turn));
         let trace = if runs && self.stage.watching.traces() { self.trace_of(turn) } else { None };
-        // The text of one that is streamed is gone when it is known how long it took.
-        let streamed = runs && !turn.incoming.scanned.complete && self.stage.watching.logs();
+        // The text of one that is streamed is gone when somebody asks for it; the slow log may be switched on until then.
+        let streamed = runs && !turn.incoming.scanned.complete;
         let shape = (streamed || trace.is_some()).then(|| self.shape_of(turn));
         if let Some(watch) = &mut self.watch {
             (watch.runs, watch.is_fetch) = (runs, turn.command == Command::StmtFetch);

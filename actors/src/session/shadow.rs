@@ -10,7 +10,7 @@ use greenroom_protocol::constants::StatusFlags;
 use greenroom_protocol::reply::Summary;
 use greenroom_protocol::sql::named::{Named, named};
 use greenroom_protocol::sql::shape::shape;
-use greenroom_protocol::sql::{Facts, Kind, PinReason, PinSet, carries};
+use greenroom_protocol::sql::{Doubt, Facts, Kind, PinReason, PinSet, carries};
 
 use super::belongings::{BY_NAME, Belongings};
 use super::conversation::Conversation;
@@ -143,8 +143,8 @@ impl Conversation {
         let begun = shadow.hold.pins.difference(before);
         if let Some(presence) = self.presence.as_ref().filter(|_| shadow.hold.pins != before) {
             presence.held_by(shadow.hold.pins);
-            // Which of several ways to read it is the server's is not known here; in ASCII none shows a literal.
-            let shown = || text.filter(|text| text.is_ascii()).and_then(|text| shape(text, self.sql_mode()));
+            // Which of several ways to read it is the server's is not known here.
+            let shown = || text.and_then(|text| shape(text, self.sql_mode(), Doubt::ALL));
             presence.pins_begun(begun, || shown().map(Arc::from).unwrap_or_default());
             self.tally.shadow_pinned(begun);
         }

@@ -39,22 +39,19 @@ impl UnderWay {
 impl Conversation {
     /// The shape of the command under way; empty where there is none.
     pub(super) fn text_shape(&self) -> Arc<str> {
-        let (mode, doubt) = self.mode_and_doubt();
-        let read = |text: &[u8]| {
-            let shape = if doubt.charset { None } else { shape(text, mode) };
-            shape.map(Arc::from).unwrap_or_default()
-        };
+        let read = |text: &[u8], (mode, doubt)| shape(text, mode, doubt).map(Arc::from).unwrap_or_default();
         match &self.under_way {
             UnderWay::Nothing => Arc::default(),
             UnderWay::Kept(shape) => Arc::clone(shape),
             UnderWay::Text(command, used) => {
                 let filled = self.client.inlet.as_ref().map_or(&[][..], |inlet| inlet.filled());
                 let argument = filled.get(HEADER + 1..*used).unwrap_or_default();
-                self.split_text(*command, argument).map_or_else(Arc::default, |(_, text)| read(text))
+                self.split_text(*command, argument)
+                    .map_or_else(Arc::default, |(_, text)| read(text, self.mode_and_doubt()))
             }
             UnderWay::Prepared(id) => {
-                let source = self.statements.get(*id).and_then(|statement| statement.source.as_ref());
-                source.map_or_else(Arc::default, |source| read(source.text()))
+                let known = self.statements.get(*id).and_then(|it| Some((it.source.as_ref()?, it.way)));
+                known.map_or_else(Arc::default, |(source, way)| read(source.text(), way))
             }
         }
     }

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::tally::{Group, Tally};
 use crate::general_log::{self, Deed, Entry, Login};
 use crate::sql::shape::shape;
-use crate::sql::{Facts, Flavor, Foreseen, Kind, Mode, PinReason};
+use crate::sql::{Doubt, Facts, Flavor, Foreseen, Kind, Mode, PinReason};
 
 /// Users and databases that are told apart; later ones count together.
 const GROUPS: usize = 1000;
@@ -275,7 +275,7 @@ impl Study {
     }
 
     fn suspect(&mut self, group: u32, reason: PinReason, may: bool, text: &[u8]) {
-        let shape = shape(text, self.mode).unwrap_or_default();
+        let shape = shape(text, self.mode, Doubt::ALL).unwrap_or_default();
         self.all.suspects.note(reason, may, &shape);
         self.tally(group).suspects.note(reason, may, &shape);
     }

@@ -6,6 +6,7 @@ pub use normal::{LONGEST_NORMAL, normalise};
 
 use super::lexer::Lexer;
 use super::mode::Mode;
+use super::reading::Doubt;
 use super::token::{Sink, Token};
 
 /// What stands for all that was left out.
@@ -17,21 +18,23 @@ const LONGEST: usize = 240;
 /// The longest text that is looked at.
 const LOOKED_AT: usize = 16 * 1024;
 
-/// The text with `?` for each literal. `None` where servers may read it in more than one way: a literal might show.
+/// The text with `?` for each literal, and for what stands in double quotes. `None` where servers may read it in more than one
+/// way: a literal might show. What a quote and a backslash mean is what the session says, which the statement itself may have
+/// changed, so that is in doubt in any text; `doubt` says whether its character set is, too.
 #[must_use]
-pub fn shape(text: &[u8], mode: Mode) -> Option<String> {
+pub fn shape(text: &[u8], mode: Mode, doubt: Doubt) -> Option<String> {
     let text = text.get(..LOOKED_AT).unwrap_or(text);
-    let shape = written(text, mode)?;
-    if text.contains(&b'\\') {
-        // Whether a backslash hides a quote is what the session says, which the statement itself may have changed.
-        let other = Mode { no_backslash_escapes: !mode.no_backslash_escapes, ..mode };
-        written(text, other).filter(|other| *other == shape)?;
-    }
-    Some(shape)
+    let (shape, several) = written(text, mode)?;
+    // Without a backslash both kinds of quotes end at the same places in every SQL mode.
+    let sql_mode = text.contains(&b'\\');
+    let doubt = Doubt { sql_mode, charset: doubt.charset || several };
+    let is_same = |other| written(text, other).is_some_and(|(other, _)| other == shape);
+    doubt.others(text, mode).all(is_same).then_some(shape)
 }
 
-fn written(text: &[u8], mode: Mode) -> Option<String> {
-    let mut writer = Writer { text, out: Vec::new(), end: 0, uncertain: false };
+/// The shape, and whether it is of several statements.
+fn written(text: &[u8], mode: Mode) -> Option<(String, bool)> {
+    let mut writer = Writer { text, out: Vec::new(), end: 0, semicolon: false, several: false, uncertain: false };
     let mut lexer = Lexer::new(mode);
     lexer.feed(text, &mut writer);
     lexer.finish(&mut writer);
@@ -43,7 +46,7 @@ fn written(text: &[u8], mode: Mode) -> Option<String> {
         shape.truncate(shape.floor_char_boundary(LONGEST));
         shape.push('…');
     }
-    Some(shape)
+    Some((shape, writer.several))
 }
 
 /// What of a token is shown.
@@ -72,6 +75,10 @@ struct Writer<'t> {
     out: Vec<u8>,
     /// Where the last token ended.
     end: usize,
+    /// A semicolon came.
+    semicolon: bool,
+    /// And something behind it.
+    several: bool,
     uncertain: bool,
 }
 
@@ -92,16 +99,24 @@ impl Sink for Writer<'_> {
         }
         self.out.extend_from_slice(shown);
         self.end = end;
+        match token {
+            Token::Punct(b';') => self.semicolon = true,
+            _ => self.several |= self.semicolon && !shown.is_empty(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{LONGEST, shape};
-    use crate::sql::{Flavor, Mode};
+    use crate::sql::{Doubt, Flavor, Mode};
+
+    fn usual() -> Mode {
+        Mode::new(Flavor::MySql, 90_700)
+    }
 
     fn of(text: &str) -> Option<String> {
-        shape(text.as_bytes(), Mode::new(Flavor::MySql, 90_700))
+        shape(text.as_bytes(), usual(), Doubt::default())
     }
 
     #[test]
@@ -124,6 +139,19 @@ mod tests {
     fn what_may_be_read_in_two_ways_has_none() {
         assert_eq!(of(r"SET @a = 'it\'s', @b = 'x'"), None);
         assert_eq!(of(r"SET @a = 'a\nb'").as_deref(), Some("SET @a = ?"));
+        // In ANSI quotes a backslash hides nothing: with these three texts, and a word between them.
+        let said = br#"SELECT @x := "he said \"hunter2\" ok""#;
+        for (ansi_quotes, no_backslash_escapes) in [(false, false), (false, true), (true, false), (true, true)] {
+            let believed = Mode { ansi_quotes, no_backslash_escapes, ..usual() };
+            assert_eq!(shape(said, believed, Doubt::default()), None, "{believed:?}");
+        }
+        // The second byte is a backslash, or a part of a character.
+        let charset = Doubt { sql_mode: false, charset: true };
+        let text = b"SELECT '\x81\\', a, 'b'";
+        assert_eq!(shape(text, usual(), charset), None);
+        let several = b"SET NAMES sjis; SELECT '\x81\\', a, 'b'";
+        assert_eq!(shape(several, usual(), Doubt::default()), None, "the first may change how the second is read");
+        assert_eq!(shape(b"SET @a = '\xC3\xA4'", usual(), charset).as_deref(), Some("SET @a = ?"));
     }
 
     #[test]

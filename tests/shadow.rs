@@ -16,11 +16,12 @@ use std::{
 };
 
 use greenroom::demo::server::{Options, ROOT, Server};
+use mysql_common::constants::Command;
 use support::{
     observe::until,
     proxy::{ADMIN_PASSWORD, ADMIN_USER, Proxy, Setup},
     servers::{Tenant, each_private_server, each_server},
-    wire::{Login, Rows, Wire},
+    wire::{Login, Param, Rows, Wire, execute_body},
 };
 
 /// What sessions do, one session each.
@@ -165,6 +166,52 @@ fn the_size_is_that_of_the_transactions_and_pins_that_overlapped() {
                     && metrics.sum("greenroom_shadow_connections_count", &["endpoint=\"app\""]) == 12.0
             });
         }
+    });
+}
+
+#[test]
+fn open_cursors_hold_until_the_last_of_them_is_closed_as_in_a_pool() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "cursors");
+        tenant.administer(&[
+            format!("CREATE TABLE {}.t (a INT)", tenant.name),
+            format!("INSERT INTO {}.t VALUES (1), (2), (3)", tenant.name),
+        ]);
+        let setup = Setup::new(server.address()).endpoint("pool = \"none\"").endpoint("shadow = \"transaction\"");
+        let proxy = setup.user(&tenant.name, &tenant.password).start();
+        let mut session = tenant.connect(proxy.address());
+        let statements = [1, 2].map(|_| session.prepare("SELECT a FROM t WHERE a < ?").unwrap());
+        let counts = || {
+            let row = advice(&proxy, &tenant.name);
+            ["leases", "statements", "size"].map(|column| cell(&row, column))
+        };
+        let open = |session: &mut Wire, at: usize| {
+            session.send(Command::COM_STMT_EXECUTE, &execute_body(statements[at].id, 1, &[Param::Int(9)])).unwrap();
+            session.executed().unwrap();
+        };
+        // Each is prepared in a lease of its own.
+        assert_eq!(counts(), ["2", "0", "1"]);
+        open(&mut session, 0);
+        open(&mut session, 1);
+        assert_eq!(counts(), ["3", "2", "1"], "the first holds it for the second");
+        session.close(&statements[0]).unwrap();
+        session.result("SELECT 1");
+        assert_eq!(counts(), ["3", "3", "1"], "the second holds it yet");
+        session.close(&statements[1]).unwrap();
+        session.result("SELECT 1");
+        session.result("SELECT 1");
+        assert_eq!(counts(), ["5", "5", "1"], "none holds it, and what has no answer is no statement");
+        // Long data goes where the execution goes.
+        let long = session.prepare("SELECT LENGTH(?)").unwrap();
+        for _ in 0..3 {
+            let data = [&long.id.to_le_bytes()[..], &[0, 0], b"part"].concat();
+            session.send(Command::COM_STMT_SEND_LONG_DATA, &data).unwrap();
+        }
+        session.execute(&long, &[Param::Text("")]).unwrap();
+        assert_eq!(counts(), ["7", "6", "1"]);
+        session.send(Command::COM_SET_OPTION, &[1, 0]).unwrap();
+        session.packet().unwrap();
+        assert_eq!(cell(&advice(&proxy, &tenant.name), "pins"), "session_option:1");
     });
 }
 

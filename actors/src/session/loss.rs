@@ -27,6 +27,7 @@ impl Conversation {
     pub(super) async fn tell_of_warnings(&mut self, turn: &mut Turn) -> Result<(), SessionEnd> {
         self.warnings_lost = false;
         let node = self.endpoint.choose().map(|node| node.settings().name.clone()).unwrap_or_default();
+        self.note_ended(turn);
         self.skip(&mut turn.incoming).await?;
         self.refuse_turn(turn, &SqlError::warnings_lost(&node)).await
     }
@@ -101,6 +102,7 @@ impl Conversation {
         let node = self.grant.as_ref().and_then(|grant| grant.card()).map(|card| card.permit.node().settings());
         let name = node.map(|settings| settings.name.clone()).unwrap_or_default();
         slog::info!(self.stage.log, "session leaves a server that takes no writes any more"; "session" => self.id, "node" => &name);
+        self.note_ended(turn);
         let open = self.hold.is_open();
         let survives = self.survives(open);
         self.lose();

@@ -245,6 +245,9 @@ impl Conversation {
         let known = id.and_then(|id| self.statements.remove(id));
         let mut incoming = incoming;
         if !self.shares() {
+            if known.is_some_and(|known| known.cursor) {
+                self.close_shadow_cursor();
+            }
             return match self.grant {
                 Some(_) => self.run(Turn::new(Command::StmtClose, incoming)).await,
                 None => self.skip(&mut incoming).await,

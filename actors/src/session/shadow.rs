@@ -16,6 +16,8 @@ use super::belongings::{BY_NAME, Belongings};
 use super::conversation::Conversation;
 use super::digest::{Effects, begun};
 use super::hold::Hold;
+use super::prepared::executes;
+use super::shape::UnderWay;
 use super::turn::{Turn, is_statement};
 use crate::settings::PoolMode;
 
@@ -28,6 +30,8 @@ pub(super) struct Shadow {
     belongings: Option<Box<Belongings>>,
     /// What the texts that it has prepared by SQL may pin when they are executed.
     prepared: PinSet,
+    /// The prepared statement that the command under way is about.
+    about: Option<u32>,
 }
 
 impl Shadow {
@@ -92,21 +96,6 @@ impl Shadow {
             self.belongings = None;
         }
     }
-
-    /// Takes note of a cursor that is open, or is so no more.
-    fn note_cursor(&mut self, command: Command, summary: &Summary) {
-        let has = |flag| summary.error.is_none() && summary.status.contains(flag);
-        match command {
-            Command::StmtExecute | Command::StmtBulkExecute => {
-                self.hold.set(PinReason::Cursor, has(StatusFlags::SERVER_STATUS_CURSOR_EXISTS));
-            }
-            Command::StmtFetch if has(StatusFlags::SERVER_STATUS_LAST_ROW_SENT) => {
-                self.hold.set(PinReason::Cursor, false);
-            }
-            Command::StmtReset => self.hold.set(PinReason::Cursor, false),
-            _ => {}
-        }
-    }
 }
 
 impl Conversation {
@@ -119,6 +108,7 @@ impl Conversation {
     pub(super) fn cast_shadow(&mut self, turn: &Turn, effects: Effects) {
         let Some(mut shadow) = self.shadow.take() else { return };
         let before = shadow.hold.pins;
+        self.note_cursor(&mut shadow, turn.command);
         let (mut effects, strict) = (effects, self.is_strict());
         let text = self.text_in_hand(turn);
         if !strict
@@ -136,10 +126,9 @@ impl Conversation {
         }
         let concern = Belongings::concern(shadow.hold.pins, &effects);
         let named = text.filter(|_| concern).and_then(|text| named(text, self.sql_mode()));
-        if is_statement(turn.command) || turn.command == Command::InitDb {
+        if is_statement(turn.command) || matches!(turn.command, Command::InitDb | Command::SetOption) {
             shadow.note(&effects, named.as_ref(), &self.summary, strict);
         }
-        shadow.note_cursor(turn.command, &self.summary);
         let begun = shadow.hold.pins.difference(before);
         if let Some(presence) = self.presence.as_ref().filter(|_| shadow.hold.pins != before) {
             presence.held_by(shadow.hold.pins);
@@ -151,6 +140,43 @@ impl Conversation {
         self.shadow = Some(shadow);
     }
 
+    /// A command is about to run: its bytes may be gone when it has.
+    pub(super) fn note_about(&mut self, turn: &Turn) {
+        if self.shadow.is_some() {
+            let about = self.executed(turn).filter(|_| executes(turn.command) || turn.command == Command::StmtReset);
+            if let Some(shadow) = &mut self.shadow {
+                shadow.about = about;
+            }
+        }
+    }
+
+    /// Takes note of a cursor that is open, or is so no more.
+    fn note_cursor(&mut self, shadow: &mut Shadow, command: Command) {
+        let Some(statement) = shadow.about.take().and_then(|id| self.statements.get_mut(id)) else { return };
+        let has = |flag| self.summary.error.is_none() && self.summary.status.contains(flag);
+        let before = statement.cursor;
+        match command {
+            Command::StmtExecute | Command::StmtBulkExecute => {
+                statement.cursor = has(StatusFlags::SERVER_STATUS_CURSOR_EXISTS);
+            }
+            Command::StmtFetch => statement.cursor &= !has(StatusFlags::SERVER_STATUS_LAST_ROW_SENT),
+            Command::StmtReset => statement.cursor &= self.summary.error.is_some(),
+            _ => {}
+        }
+        if statement.cursor != before {
+            shadow.hold.set(PinReason::Cursor, self.statements.have_cursor());
+        }
+    }
+
+    /// A statement was closed while its cursor was open.
+    pub(super) fn close_shadow_cursor(&mut self) {
+        let Some(shadow) = &mut self.shadow else { return };
+        shadow.hold.set(PinReason::Cursor, self.statements.have_cursor());
+        if let Some(presence) = &self.presence {
+            presence.held_by(shadow.hold.pins);
+        }
+    }
+
     /// The session's state is that of a fresh one.
     pub(super) fn lift_shadow(&mut self) {
         if let Some(shadow) = &mut self.shadow {
@@ -160,10 +186,9 @@ impl Conversation {
         }
     }
 
-    /// The text of a command that lies in the inlet whole.
+    /// The text of a command that lies in the inlet whole: of one that was longer, the last piece may.
     fn text_in_hand(&self, turn: &Turn) -> Option<&[u8]> {
-        let whole = turn.incoming.scanned.complete && turn.reader.is_none() && turn.rewritten.is_none();
-        let has = whole && matches!(turn.command, Command::Query | Command::StmtPrepare);
+        let has = matches!(self.under_way, UnderWay::Text(..)) && turn.rewritten.is_none();
         let argument = has.then(|| self.argument(&turn.incoming))?;
         self.split_text(turn.command, argument).map(|(_, text)| text)
     }

@@ -56,6 +56,11 @@ impl Conversation {
         }
     }
 
+    /// Its bytes go before it is over.
+    pub(super) fn keep_text_shape(&mut self) {
+        self.under_way = UnderWay::Kept(self.text_shape());
+    }
+
     /// The command is over and its bytes go: what the server is still to be asked of it may pin.
     pub(super) fn put_away(&mut self) {
         let debts = self.debts;

@@ -66,9 +66,18 @@ impl Conversation {
 
     /// The statement does not run; the connection that was leased for it goes back.
     pub(super) async fn leave_unanswered(&mut self, turn: &mut Turn) -> Result<(), SessionEnd> {
+        self.note_ended(turn);
         self.skip(&mut turn.incoming).await?;
         self.send_error(turn.incoming.seq(), &not_answered()).await?;
         self.settle().await
+    }
+
+    /// The same of one of which a part is on its way already: its connection goes.
+    pub(super) async fn refuse_answer(&mut self, turn: &mut Turn) -> Result<(), SessionEnd> {
+        self.note_ended(turn);
+        self.lose();
+        self.skip(&mut turn.incoming).await?;
+        self.send_error(turn.incoming.seq(), &not_answered()).await
     }
 
     /// Whether a statement may ask about the one before in a way that its own text does not show.

@@ -133,6 +133,11 @@ impl Statements {
         self.open.len()
     }
 
+    /// Whether a cursor is open on any.
+    pub(super) fn have_cursor(&self) -> bool {
+        self.open.values().any(|statement| statement.cursor)
+    }
+
     /// A new session, or one as new.
     pub(super) fn clear(&mut self) {
         *self = Self::default();

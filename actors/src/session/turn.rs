@@ -18,7 +18,6 @@ use super::loss::MOVES;
 use super::prepared::{Draft, executes};
 use super::pump::Fault;
 use super::reader::{Body, Reader};
-use super::rewrite::not_answered;
 use super::shape::UnderWay;
 use super::variables::Assigns;
 use crate::buffer::Buffer;
@@ -154,7 +153,10 @@ impl Conversation {
             self.movable = bare && moves < MOVES && self.may_move(turn);
             match self.acquire_for_statement(retried).await {
                 Ok(()) => {}
-                Err(NoLease::Ended(end)) => return Err(end),
+                Err(NoLease::Ended(end)) => {
+                    self.note_ended(turn);
+                    return Err(end);
+                }
                 Err(NoLease::Refused(error)) => return self.refuse_lease(turn, &error).await,
             }
             if !self.reveal_here(turn) {
@@ -172,11 +174,7 @@ impl Conversation {
                 Err(Fault::Client(end)) => return Err(self.leave_off(turn, end)),
                 Err(Fault::Refused(error)) => break Box::pin(self.fail_turn(turn, &error)).await?,
                 Err(Fault::ReadOnly) => moves += self.move_on(),
-                Err(Fault::Unanswerable) => {
-                    self.lose();
-                    self.skip(&mut turn.incoming).await?;
-                    return self.send_error(turn.incoming.seq(), &not_answered()).await;
-                }
+                Err(Fault::Unanswerable) => return Box::pin(self.refuse_answer(turn)).await,
                 Err(Fault::Unsent(_)) if bare && !retried && turn.incoming.scanned.complete => {
                     self.lose();
                     retried = true;
@@ -197,7 +195,7 @@ impl Conversation {
         // While it waited for its connection, or ran, triggers may have come to be that nobody looked for in its text.
         self.look_around();
         turn.change.clear();
-        self.count_time();
+        self.count_time(turn.command);
         if self.grant.is_none() && self.hold.holds() {
             return Err(SessionEnd::BackendLost);
         }
@@ -214,18 +212,23 @@ impl Conversation {
     /// A command is about to run.
     fn take_up(&mut self, turn: &Turn) {
         self.under_way = UnderWay::of(turn);
-        // Where connections are shared, these take none.
+        // Where connections are shared, these take none, or the one that the statement's execution has anyway.
         let free = [Command::Ping, Command::Statistics, Command::ResetConnection, Command::StmtClose];
-        if !self.shares() && !free.contains(&turn.command) {
-            self.begin_activity();
+        let parts = [Command::StmtSendLongData, Command::StmtReset];
+        if !self.shares() {
+            self.note_about(turn);
+            if !free.contains(&turn.command) && !parts.contains(&turn.command) {
+                self.begin_activity();
+            }
         }
     }
 
-    fn count_time(&mut self) {
+    fn count_time(&mut self, command: Command) {
         let begun = std::mem::replace(&mut self.clock, Instant::now());
         let time = self.clock.saturating_duration_since(begun);
         self.tally.query(time);
-        if let Some(presence) = &self.presence {
+        let counts = matches!(command, Command::Query | Command::StmtExecute | Command::StmtBulkExecute);
+        if let Some(presence) = self.presence.as_ref().filter(|_| counts) {
             presence.statement(time);
         }
         self.end_activity();
@@ -346,6 +349,7 @@ impl Conversation {
             match self.pump(&mut reply, read.take()).await? {
                 Boundary::InfileRequested => {
                     self.keep_shape(turn);
+                    self.keep_text_shape();
                     self.consume_turn(turn);
                     turn.incoming.scanned.used = 0;
                     Box::pin(self.upload(&mut reply)).await?;

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -40,6 +40,13 @@ pub(super) enum Fault {
     /// It will not.
     #[error("etcd refuses: {0}")]
     Refused(String),
+}
+
+impl Fault {
+    /// Whether etcd was there, and would not.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::NoToken | Self::Refused(_))
+    }
 }
 
 impl From<hyper::Error> for Fault {
@@ -142,6 +149,10 @@ impl Link {
         let said: Value = serde_json::from_slice(&whole).unwrap_or_default();
         match said["error"].as_str() {
             Some(text) if text.contains(NO_TOKEN) => Err(Fault::NoToken),
+            // Without a leader, or with too much to do, it cannot; that is not that it will not.
+            text if !status.is_client_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Err(Fault::Unreachable(text.map_or_else(|| status.to_string(), str::to_owned)))
+            }
             Some(text) => Err(Fault::Refused(text.to_owned())),
             None => Err(Fault::Refused(status.to_string())),
         }

@@ -3,6 +3,7 @@
 //! Whatever is written by anybody rings a bell (a watch); then all is read anew and acted upon. So nothing is lost between one
 //! watch and the next, and there is one way for everything.
 
+mod alone;
 mod letters;
 
 use std::collections::BTreeMap;
@@ -14,13 +15,14 @@ use metrics::gauge;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::alone::Silence;
 use self::letters::Letters;
 use super::etcd::{Condition, Etcd, Write};
 use super::http::Fault;
 use super::record::{Board, Held, Keys, Record, Reply};
-use super::share::{Claim, Step};
+use super::share::Claim;
 use super::{Fleet, Kept, Shown, Wish};
-use crate::metrics::{FLEET_ETCD_UP, FLEET_MEMBERS, FLEET_SHARE};
+use crate::metrics::{FLEET_MEMBERS, FLEET_SHARE};
 use crate::node::Node;
 use crate::stage::Stage;
 
@@ -40,24 +42,17 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2
 /// them takes to notice that etcd is back.
 const DESERTED: Duration = Duration::from_secs(4);
 
-/// How long a share is waited for before one is taken without being asked.
-const GRACE: Duration = Duration::from_secs(2);
-
 pub(super) struct Membership {
     stage: Arc<Stage>,
     fleet: Arc<Fleet>,
     keys: Keys,
     etcd: Etcd,
-    begun: Instant,
     host: String,
     /// Until when nobody is to take more, for its sake.
     settled: Instant,
-    /// Whether etcd answered when it was last asked; nothing before it was asked.
-    is_up: Option<bool>,
-    /// Why it did not, the last time.
-    reason: String,
+    silence: Silence,
     kept: Kept,
-    /// What this instance has last written of itself.
+    /// What is written of this instance, as far as it knows.
     written: Option<Record>,
     /// Every node that has ever been shared, for as long as there are connections to it.
     nodes: BTreeMap<String, Arc<Node>>,
@@ -86,11 +81,9 @@ impl Membership {
         Self {
             keys: Keys::new(&fleet.settings.name),
             etcd: Etcd::new(Arc::clone(&fleet.settings)),
-            begun: Instant::now(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             settled: Instant::now(),
-            is_up: None,
-            reason: String::new(),
+            silence: Silence::default(),
             kept: fleet.kept(),
             written: None,
             nodes: BTreeMap::new(),
@@ -158,7 +151,7 @@ impl Membership {
     async fn sit_out(&mut self, pause: Duration) -> bool {
         let until = Instant::now() + pause;
         loop {
-            self.help_ourselves();
+            self.help_itself();
             tokio::select! {
                 () = sleep_until(until.min(Instant::now() + LOOK)) => {
                     if Instant::now() >= until {
@@ -198,23 +191,30 @@ impl Membership {
         for _ in 0..TRIES {
             let snapshot = self.etcd.read(&self.keys.base).await?;
             let board = self.keys.read(&snapshot.stored, 0);
-            let own = Some(self.fleet.number()).filter(|own| *own != 0 && !board.has(*own));
-            let Some(number) = own.or_else(|| board.free_number()) else {
+            // Where it was written and the answer was lost, it is there already.
+            let there = board.number_of(&self.fleet.mark);
+            let own = there.or_else(|| Some(self.fleet.number()).filter(|own| *own != 0 && !board.has(*own)));
+            let Some(number) = own.or_else(|| board.free_number(self.fleet.first)) else {
                 return Err(Fault::Refused("255 instances are registered".to_owned()));
             };
-            self.settled = Instant::now()
-                + match (again, board.is_deserted()) {
-                    (true, _) => self.fleet.settings.ttl,
-                    (false, true) => DESERTED,
-                    (false, false) => Duration::ZERO,
-                };
+            let settling = match (again, board.is_deserted()) {
+                (true, _) => self.fleet.settings.ttl,
+                (false, true) => DESERTED,
+                (false, false) => Duration::ZERO,
+            };
+            self.settled = self.settled.max(Instant::now() + settling);
             let record = self.record(self.claims());
+            let member = self.keys.member(number);
+            let condition = match there {
+                Some(_) => Condition::Unchanged { prefix: member, revision: snapshot.revision },
+                None => Condition::Absent(member),
+            };
             let mut writes = vec![self.put(number, &record, &lease)];
             if own.is_none() {
                 let value = number.to_string().into_bytes();
                 writes.push(Write::Put { key: self.keys.last(), value, lease: None });
             }
-            if self.etcd.write(&[Condition::Absent(self.keys.member(number))], &writes).await? {
+            if self.etcd.write(&[condition], &writes).await? {
                 slog::info!(self.stage.log, "registered with the fleet"; "fleet" => &self.fleet.settings.name,
                     "instance" => number, "etcd" => self.etcd.asked());
                 self.written = Some(record);
@@ -235,24 +235,26 @@ impl Membership {
             let snapshot = self.etcd.read(&self.keys.base).await?;
             revision = snapshot.revision;
             let board = self.keys.read(&snapshot.stored, number);
-            self.deliver(&board).await?;
-            if !board.has(number) {
-                // Its lease ended between one question and the next.
+            self.written = board.record_of(number).filter(|record| record.mark == self.fleet.mark).cloned();
+            if self.written.is_none() {
+                // Its lease ended between one question and the next, and another may have its number.
                 self.kept.lease = None;
                 self.register().await?;
                 continue;
             }
+            self.deliver(&board).await?;
             let (claims, grows) = self.claim(&board, number);
             self.show(&board);
             let record = self.record(claims);
-            if self.written.as_ref() == Some(&record) {
+            if !grows && self.written.as_ref() == Some(&record) {
                 break;
             }
             let Some(lease) = self.kept.lease.clone() else { break };
-            let unchanged = Condition::Unchanged { prefix: self.keys.members(), revision };
-            let conditions = if grows { vec![unchanged] } else { Vec::new() };
+            self.give_up(&record);
+            // Of its own record, too: what it wrote before and heard nothing of must not be written behind this.
+            let prefix = if grows { self.keys.members() } else { self.keys.member(number) };
             let put = self.put(number, &record, &lease);
-            if self.etcd.write(&conditions, &[put]).await? {
+            if self.etcd.write(&[Condition::Unchanged { prefix, revision }], &[put]).await? {
                 self.hold(record);
                 break;
             }
@@ -260,38 +262,45 @@ impl Membership {
         Ok(revision)
     }
 
-    /// What it may say that it holds, by what others hold; and whether that is more of anything than before. Until that is
-    /// written, nodes are given no more than both the old and the new.
+    /// What it may say that it holds, by what others hold; and whether that is more of anything than before or than is written.
+    /// Until that is written, nodes are given no more than both the old and the new.
     fn claim(&mut self, board: &Board, number: u8) -> (BTreeMap<String, Claim>, bool) {
         self.gather_nodes();
         let mut ledger = board.ledger();
         let own = self.claims();
-        ledger.0.insert(number, own.clone());
+        let written = ledger.0.insert(number, own.clone()).unwrap_or_default();
+        let may_grow = board.is_whole() && self.is_settled();
         let (mut new, mut grows, mut decided) = (own, false, true);
         for (name, claim) in &mut new {
             let Some(node) = self.nodes.get(name) else { continue };
-            let held = claim.held;
-            claim.held = match ledger.step(name, number, held) {
-                Step::Stay => {
-                    node.set_share(held);
-                    held
-                }
-                Step::Shrink(part) => {
-                    node.set_share(part);
-                    node.occupied().clamp(part, held)
-                }
-                Step::Grow(more) => {
-                    node.set_share(held);
-                    if board.is_whole() && self.is_settled() { more } else { held }
-                }
-            };
-            grows |= claim.held > held;
-            decided &= held > 0 || ledger.part(name, number) == 0;
+            let held = (claim.held, written.get(name).map_or(0, |written| written.held));
+            let turn = ledger.turn((name, number), held, may_grow, |most| {
+                node.set_share(most);
+                node.occupied()
+            });
+            decided &= claim.held > 0 || ledger.part(name, number) == 0;
+            self.kept.decided.insert(name.clone());
+            claim.held = turn.held;
+            grows |= turn.grows;
         }
         if decided {
             self.fleet.decided.store(true, Ordering::Relaxed);
         }
         (new, grows)
+    }
+
+    /// It keeps to what is to be written where that is less: it may be written without being heard of.
+    fn give_up(&mut self, record: &Record) {
+        for it in &record.nodes {
+            let held = self.kept.held.entry(it.node.clone()).or_insert(0);
+            if it.held < *held {
+                *held = it.held;
+                gauge!(FLEET_SHARE, "node" => it.node.clone()).set(small(it.held));
+                slog::info!(self.stage.log, "this instance has given up a part of its share"; "node" => &it.node,
+                    "share" => it.held, "of" => it.whole);
+            }
+        }
+        self.fleet.keep(&self.kept);
     }
 
     /// It holds this now, by what is written.
@@ -302,9 +311,6 @@ impl Membership {
                 node.set_share(it.held);
                 slog::info!(self.stage.log, "the fleet gives this instance a larger share"; "node" => &it.node, "share" => it.held,
                     "of" => it.whole);
-            } else if it.held < before {
-                slog::info!(self.stage.log, "this instance has given up a part of its share"; "node" => &it.node,
-                    "share" => it.held, "of" => it.whole);
             }
             gauge!(FLEET_SHARE, "node" => it.node.clone()).set(small(it.held));
         }
@@ -344,7 +350,13 @@ impl Membership {
     fn record(&self, claims: BTreeMap<String, Claim>) -> Record {
         let held = |(node, Claim { held, whole })| Held { node, held, whole };
         let nodes = claims.into_iter().map(held).collect();
-        Record { host: self.host.clone(), process: std::process::id(), settling: !self.is_settled(), nodes }
+        Record {
+            host: self.host.clone(),
+            process: std::process::id(),
+            mark: self.fleet.mark.clone(),
+            settling: !self.is_settled(),
+            nodes,
+        }
     }
 
     fn is_settled(&self) -> bool {
@@ -373,43 +385,6 @@ impl Membership {
         };
         let shown = board.members.iter().flat_map(of).collect();
         *self.fleet.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = shown;
-    }
-
-    fn found(&mut self) {
-        gauge!(FLEET_ETCD_UP).set(1.0);
-        if self.is_up.replace(true) == Some(false) {
-            slog::info!(self.stage.log, "the fleet's etcd answers again"; "etcd" => self.etcd.asked());
-        }
-    }
-
-    fn lost(&mut self, fault: &Fault) {
-        gauge!(FLEET_ETCD_UP).set(0.0);
-        let reason = fault.to_string();
-        if self.is_up.replace(false) != Some(false) || self.reason != reason {
-            slog::warn!(self.stage.log, "the fleet's etcd cannot be used: this instance keeps the share that it has";
-                "etcd" => self.etcd.asked(), "reason" => &reason);
-        }
-        self.reason = reason;
-    }
-
-    /// Without etcd, and without a share of a node: takes that of one of as many instances as are expected.
-    fn help_ourselves(&mut self) {
-        if self.begun.elapsed() < GRACE {
-            return;
-        }
-        self.gather_nodes();
-        for (name, node) in &self.nodes {
-            let held = self.kept.held.entry(name.clone()).or_insert(0);
-            if *held == 0 {
-                *held = (node.ceiling() / self.fleet.settings.expected_members.max(1)).max(1);
-                node.set_share(*held);
-                gauge!(FLEET_SHARE, "node" => name.clone()).set(small(*held));
-                slog::warn!(self.stage.log, "without the fleet's etcd this instance takes a share by expected_members";
-                    "node" => name, "share" => *held, "of" => node.ceiling());
-            }
-        }
-        self.fleet.keep(&self.kept);
-        self.fleet.decided.store(true, Ordering::Relaxed);
     }
 }
 

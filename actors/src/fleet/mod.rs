@@ -10,7 +10,7 @@ mod membership;
 mod record;
 mod share;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::membership::Membership;
 pub(crate) use self::record::{Ask, Reply};
+use crate::random::{random, random_text};
 use crate::settings::FleetSettings;
 use crate::stage::Stage;
 
@@ -29,6 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The fleet, as the rest of the process knows it.
 pub(crate) struct Fleet {
     settings: Arc<FleetSettings>,
+    /// Tells this process from every other.
+    mark: String,
+    /// The number that it asks for where nobody knows which are in use.
+    first: u8,
     /// This instance's number; 0 before there is one.
     number: AtomicU8,
     /// It has been decided what it may have of each node.
@@ -44,6 +49,8 @@ struct Kept {
     lease: Option<String>,
     /// Of each node, by name.
     held: BTreeMap<String, usize>,
+    /// Of which nodes it has been told its part, be that nothing.
+    decided: BTreeSet<String>,
 }
 
 /// What an instance has of a node, for people.
@@ -83,10 +90,17 @@ enum Wish {
     Leave(oneshot::Sender<()>),
 }
 
+/// Something that nobody else comes by.
+pub(crate) fn mark() -> String {
+    random_text::<8>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Fleet {
     pub(crate) fn new(settings: Arc<FleetSettings>) -> Self {
         Self {
             settings,
+            mark: mark(),
+            first: random::<1>()[0].max(1),
             number: AtomicU8::new(0),
             decided: AtomicBool::new(false),
             kept: Mutex::default(),

@@ -21,6 +21,9 @@ pub(super) struct Record {
     pub(super) host: String,
     /// The process there, for people.
     pub(super) process: u32,
+    /// The process, for its own: nobody else has it.
+    #[serde(default)]
+    pub(super) mark: String,
     /// Others who had what they have before etcd lost them may not be back yet: until then nobody takes more.
     pub(super) settling: bool,
     /// By nodes' names.
@@ -164,10 +167,22 @@ impl Board {
     }
 
     /// The next number that nobody has, counted on from the one that was given last: one that has become free may be part of
-    /// ids that are still in use.
-    pub(super) fn free_number(&self) -> Option<u8> {
-        let mut after = (1..=u8::MAX).map(|step| self.last.wrapping_add(step));
+    /// ids that are still in use. Where it is not known which was last, `first` or the next one: it should be anybody's guess,
+    /// for those that had numbers may come back.
+    pub(super) fn free_number(&self, first: u8) -> Option<u8> {
+        let last = if self.last == 0 { first.wrapping_sub(1) } else { self.last };
+        let mut after = (1..=u8::MAX).map(|step| last.wrapping_add(step)).chain([last]);
         after.find(|number| *number != 0 && !self.has(*number))
+    }
+
+    /// What the instance with this number says.
+    pub(super) fn record_of(&self, number: u8) -> Option<&Record> {
+        self.members.iter().find(|(known, _)| *known == number).map(|(_, record)| record)
+    }
+
+    /// The number of the process with this mark.
+    pub(super) fn number_of(&self, mark: &str) -> Option<u8> {
+        self.members.iter().find(|(_, record)| record.mark == mark).map(|(number, _)| *number)
     }
 
     /// Whether what can be read is all that instances have, as far as anybody knows.
@@ -196,7 +211,7 @@ mod tests {
 
     fn record(held: usize) -> Record {
         let nodes = vec![Held { node: "db1".to_owned(), held, whole: 10 }];
-        Record { host: "here".to_owned(), process: 7, settling: false, nodes }
+        Record { host: "here".to_owned(), process: 7, mark: "m7".to_owned(), settling: false, nodes }
     }
 
     #[test]
@@ -228,9 +243,24 @@ mod tests {
             last,
             ..Board::default()
         };
-        assert_eq!(taken(&[], 0).free_number(), Some(1));
-        assert_eq!(taken(&[1, 3], 3).free_number(), Some(4));
-        assert_eq!(taken(&[255, 1], 254).free_number(), Some(2));
-        assert_eq!(taken(&(1..=255).collect::<Vec<_>>(), 9).free_number(), None);
+        assert_eq!(taken(&[1, 3], 3).free_number(9), Some(4));
+        assert_eq!(taken(&[255, 1], 254).free_number(9), Some(2));
+        assert_eq!(taken(&(1..=255).collect::<Vec<_>>(), 9).free_number(9), None);
+        assert_eq!(taken(&(1..=254).collect::<Vec<_>>(), 255).free_number(9), Some(255));
+    }
+
+    #[test]
+    fn where_the_last_number_is_not_known_any_may_be_the_first() {
+        let alone = Board::default();
+        assert_eq!([1, 9, 255].map(|first| alone.free_number(first)), [Some(1), Some(9), Some(255)]);
+        let taken = Board { members: vec![(255, record(0))], ..Board::default() };
+        assert_eq!([9, 255].map(|first| taken.free_number(first)), [Some(9), Some(1)]);
+    }
+
+    #[test]
+    fn a_process_finds_what_it_has_written_and_not_what_another_has_under_its_number() {
+        let board = Board { members: vec![(3, record(0))], ..Board::default() };
+        assert_eq!((board.number_of("m7"), board.number_of("m8")), (Some(3), None));
+        assert_eq!((board.record_of(3), board.record_of(4)), (Some(&record(0)), None));
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! Each instance says how many connections of a node it may have open at most: what it *holds*. It takes more only where all
 //! that is held, its own new part included, is within the whole; that and the writing of it are one transaction. It says that
-//! it holds less only when no more than that are open. So what is held never adds up to more than the whole, in whatever order
-//! instances come, go and read of each other.
+//! it holds less only when no more than that are open, and from then on keeps to that, whether or not it hears that it was
+//! written. So what is held never adds up to more than the whole, in whatever order instances come, go and read of each other,
+//! and whatever they are not told.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,15 @@ pub(crate) enum Step {
     Shrink(usize),
     /// Hold this, if nobody has said anything since; else open as many as it holds.
     Grow(usize),
+}
+
+/// What an instance is to say of a node next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turn {
+    pub(crate) held: usize,
+    /// It is more than it keeps to or than is written: nobody may have said anything since. To be written even where it says
+    /// so already, so that nothing of before that is still on its way can be written behind it.
+    pub(crate) grows: bool,
 }
 
 impl Ledger {
@@ -65,6 +75,29 @@ impl Ledger {
         let others: usize = self.of(node).filter(|(known, _)| *known != number).map(|(_, claim)| claim.held).sum();
         let grown = part.min(self.whole(node).saturating_sub(others));
         if grown > held { Step::Grow(grown) } else { Step::Stay }
+    }
+
+    /// What an instance that keeps to `held` of a node, and of which `written` is there, says of it next. `bind` lets it open no
+    /// more than so many until that is written, and tells how many are open.
+    pub(crate) fn turn(
+        &self,
+        (node, number): (&str, u8),
+        (held, written): (usize, usize),
+        may_grow: bool,
+        bind: impl FnOnce(usize) -> usize,
+    ) -> Turn {
+        let next = match self.step(node, number, held) {
+            Step::Shrink(part) => bind(part).clamp(part, held),
+            Step::Grow(more) if may_grow => {
+                bind(held);
+                more
+            }
+            Step::Grow(_) | Step::Stay => {
+                bind(held);
+                held
+            }
+        };
+        Turn { held: next, grows: next > held.min(written) }
     }
 }
 

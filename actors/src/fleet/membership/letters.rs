@@ -10,9 +10,8 @@ use tokio::sync::oneshot;
 use super::super::etcd::Write;
 use super::super::http::Fault;
 use super::super::record::{Board, Keys, Reply};
-use super::super::{Call, Wish};
+use super::super::{Call, Wish, mark};
 use super::{End, Membership};
-use crate::random::random_text;
 use crate::session::{Bystanders, heed};
 
 /// What is under way.
@@ -31,12 +30,11 @@ pub(super) struct Letters {
 
 impl Letters {
     pub(super) fn new() -> Self {
-        let mark = random_text::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
         Self {
             asked: FxHashMap::default(),
             heeded: FxHashSet::default(),
             bystanders: Rc::default(),
-            mark,
+            mark: mark(),
             count: 0,
             members: Vec::new(),
         }

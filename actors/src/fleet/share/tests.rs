@@ -1,10 +1,11 @@
-//! Instances that come, go, grow and shrink in any order, each by what it has last read.
+//! Instances that come, go, grow and shrink in any order, each by what it has last read; and some are not told whether what they
+//! wrote was written, which it may still be much later.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Claim, Claims, Ledger, Step};
+use super::{Claim, Claims, Ledger, Step, Turn};
 
 const NODE: &str = "db1";
 
@@ -15,6 +16,16 @@ struct Instance {
     held: usize,
     open: usize,
     read: Option<(u64, Ledger)>,
+    /// What it has written and was told nothing of.
+    on_its_way: Vec<Put>,
+}
+
+/// What an instance would hold, if nobody has said anything since this revision; or if only it has not.
+#[derive(Debug, Clone, Copy)]
+struct Put {
+    held: usize,
+    since: u64,
+    nobody: bool,
 }
 
 /// Etcd, and all who write there. A revision counts what was written.
@@ -23,6 +34,8 @@ struct World {
     whole: usize,
     revision: u64,
     ledger: Ledger,
+    /// When each has written last.
+    written: BTreeMap<u8, u64>,
     instances: BTreeMap<u8, Instance>,
 }
 
@@ -33,19 +46,34 @@ enum Event {
     Leave(u8),
     Read(u8),
     Act(u8),
+    /// The same, and nothing is heard of it.
+    ActUnheard(u8),
+    /// What was written unheard comes to be written, the last of it first or the first of it first.
+    Arrive(u8, bool),
     Open(u8),
     Close(u8),
 }
 
 impl World {
     fn new(whole: usize) -> Self {
-        Self { whole, revision: 1, ledger: Ledger::default(), instances: BTreeMap::new() }
+        Self { whole, revision: 1, ledger: Ledger::default(), written: BTreeMap::new(), instances: BTreeMap::new() }
     }
 
     fn write(&mut self, number: u8, held: usize) {
         self.revision += 1;
         let claims = Claims::from([(NODE.to_owned(), Claim { held, whole: self.whole })]);
         self.ledger.0.insert(number, claims);
+        self.written.insert(number, self.revision);
+    }
+
+    /// Writes it, if nothing is against it; says so.
+    fn put(&mut self, number: u8, put: Put) -> bool {
+        let against = self.written.iter().any(|(by, at)| *at > put.since && (put.nobody || *by == number));
+        let writes = !against && self.written.contains_key(&number);
+        if writes {
+            self.write(number, put.held);
+        }
+        writes
     }
 
     fn happen(&mut self, event: Event) {
@@ -57,6 +85,7 @@ impl World {
             Event::Leave(number) if self.instances.remove(&number).is_some() => {
                 // A deletion is no obstacle to what was read before it.
                 self.ledger.0.remove(&number);
+                self.written.remove(&number);
             }
             Event::Read(number) => {
                 let read = (self.revision, self.ledger.clone());
@@ -64,7 +93,13 @@ impl World {
                     instance.read = Some(read);
                 }
             }
-            Event::Act(number) => self.act(number),
+            Event::Act(number) => self.act(number, true),
+            Event::ActUnheard(number) => self.act(number, false),
+            Event::Arrive(number, last) => {
+                let puts = self.instances.get_mut(&number).map(|instance| &mut instance.on_its_way);
+                let put = puts.filter(|puts| !puts.is_empty()).map(|puts| puts.remove(if last { puts.len() - 1 } else { 0 }));
+                let _ = put.is_some_and(|put| self.put(number, put));
+            }
             Event::Open(number) => {
                 if let Some(instance) = self.instances.get_mut(&number)
                     && instance.open < instance.limit
@@ -81,25 +116,25 @@ impl World {
         }
     }
 
-    fn act(&mut self, number: u8) {
-        let revision = self.revision;
+    fn act(&mut self, number: u8, hears: bool) {
         let Some(instance) = self.instances.get_mut(&number) else { return };
-        let Some((read, ledger)) = instance.read.clone() else { return };
-        match ledger.step(NODE, number, instance.held) {
-            Step::Stay => instance.limit = instance.held,
-            Step::Shrink(part) => {
-                instance.limit = part;
-                let held = part.max(instance.open.min(instance.held));
-                if held < instance.held {
-                    instance.held = held;
-                    self.write(number, held);
-                }
-            }
-            Step::Grow(_) if read < revision => instance.limit = instance.held,
-            Step::Grow(held) => {
-                (instance.held, instance.limit) = (held, held);
-                self.write(number, held);
-            }
+        let Some((since, ledger)) = instance.read.clone() else { return };
+        let written = ledger.0[&number][NODE].held;
+        let (open, limit) = (instance.open, &mut instance.limit);
+        let turn = ledger.turn((NODE, number), (instance.held, written), true, |bound| {
+            *limit = bound;
+            open
+        });
+        if !turn.grows && turn.held == written {
+            return;
+        }
+        instance.held = instance.held.min(turn.held);
+        let put = Put { held: turn.held, since, nobody: turn.grows };
+        if !hears {
+            instance.on_its_way.push(put);
+        } else if self.put(number, put) && turn.grows {
+            let instance = self.instances.get_mut(&number).unwrap();
+            (instance.held, instance.limit) = (turn.held, turn.held);
         }
     }
 
@@ -121,12 +156,14 @@ impl World {
 
 fn event() -> impl Strategy<Value = Event> {
     let number = 1..6_u8;
-    (0..12_usize, number).prop_map(|(kind, number)| match kind {
+    (0..16_usize, number, any::<bool>()).prop_map(|(kind, number, last)| match kind {
         0 => Event::Join(number),
         1 => Event::Leave(number),
-        2..4 => Event::Read(number),
-        4..7 => Event::Act(number),
-        7..10 => Event::Open(number),
+        2..5 => Event::Read(number),
+        5..8 => Event::Act(number),
+        8..9 => Event::ActUnheard(number),
+        9..11 => Event::Arrive(number, last),
+        11..14 => Event::Open(number),
         _ => Event::Close(number),
     })
 }
@@ -140,6 +177,10 @@ proptest! {
             prop_assert!(world.open() <= whole, "{event:?}: {world:#?}");
             let held: usize = world.instances.values().map(|instance| instance.held).sum();
             prop_assert!(held <= whole, "{event:?}: {world:#?}");
+            for (number, instance) in &world.instances {
+                let written = world.ledger.0[number][NODE].held;
+                prop_assert!(instance.held <= written, "{event:?}: more than the others know: {world:#?}");
+            }
         }
         world.settle();
         let held: Vec<usize> = world.instances.values().map(|instance| instance.held).collect();
@@ -188,4 +229,19 @@ fn one_grows_by_what_others_have_given_up() {
     assert_eq!(ledger(&[(1, 5, 10), (2, 2, 10)]).step(NODE, 2, 2), Step::Grow(5));
     // Somebody came back with what he had kept: more is held than there is, and nobody grows.
     assert_eq!(ledger(&[(1, 9, 10), (2, 4, 10)]).step(NODE, 2, 4), Step::Stay);
+}
+
+#[test]
+fn what_may_still_be_written_is_overtaken_before_one_grows() {
+    // To keep to 5 was written, and nothing heard of it: it says 10, and is to be written again before 10 are opened.
+    let all = ledger(&[(1, 5, 10)]);
+    let turn = |held, written| all.turn((NODE, 1), (held, written), true, |bound| bound);
+    assert_eq!(turn(5, 10), Turn { held: 10, grows: true });
+    assert_eq!(turn(10, 5), Turn { held: 10, grows: true });
+    assert_eq!(turn(10, 10), Turn { held: 10, grows: false });
+    // Nobody grows while others may not be back; nor does what is open beyond a part count less.
+    assert_eq!(all.turn((NODE, 1), (5, 5), false, |bound| bound), Turn { held: 5, grows: false });
+    let less = ledger(&[(1, 10, 10), (2, 0, 10)]);
+    let shrinks = |open| less.turn((NODE, 1), (10, 10), true, |_| open).held;
+    assert_eq!([0, 7, 11].map(shrinks), [less.part(NODE, 1), 7, 10]);
 }

@@ -155,6 +155,20 @@ fn what_is_switched_on_fits_together() {
         let ports = service["ports"].as_array().unwrap();
         assert!(ports.iter().all(|port| named.contains(&&port["targetPort"])), "{ports:?}");
     }
+    // Nobody but the proxies reaches etcd, and nothing of a pod tells of its secrets.
+    let policy = &objects["NetworkPolicy web-greenroom-etcd"]["spec"];
+    assert!(selects(&policy["podSelector"]["matchLabels"], &pods[1]["template"]));
+    assert!(!selects(&policy["podSelector"]["matchLabels"], &pods[0]["template"]));
+    let from = policy["ingress"][0]["from"].as_array().unwrap();
+    assert!(from.len() == 1 && selects(&from[0]["podSelector"]["matchLabels"], &pods[0]["template"]));
+    assert!(!selects(&from[0]["podSelector"]["matchLabels"], &pods[1]["template"]));
+    assert_eq!((policy["ingress"].as_array().unwrap().len(), &policy["policyTypes"][0]), (1, &"Ingress".into()));
+    let annotations = &pods[0]["template"]["metadata"]["annotations"];
+    assert_eq!(annotations["greenroom/revision"], "1");
+    let others = ["APP_PASSWORD=another"].map(|secret| format!("secrets.{secret}"));
+    let others: Vec<&str> = ALL.iter().copied().chain(others.iter().map(String::as_str)).collect();
+    let other = &rendered(&others).unwrap()["Deployment web-greenroom"]["spec"]["template"]["metadata"]["annotations"];
+    assert_eq!(annotations, other, "whatever the secrets are");
     let etcd = &objects["Service web-greenroom-etcd"]["spec"]["ports"][0];
     assert_eq!(etcd["port"], 2379);
     // The autoscaler says how many pods there are.

@@ -254,8 +254,9 @@ impl Stage {
 
     /// How ids are given to sessions now.
     pub(crate) fn id_plan(&self) -> Plan {
-        let instance = self.fleet().map(|fleet| fleet.number());
-        Plan { workers: self.workers(), generation: self.generation, instance }
+        let (instance, begin) = self.fleet().map(|fleet| (fleet.number(), fleet.begin())).unzip();
+        let begin = begin.unwrap_or(0);
+        Plan { workers: self.workers(), generation: self.generation, instance, begin }
     }
 
     /// Of which instances it is one, if it is one of several.

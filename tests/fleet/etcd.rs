@@ -1,7 +1,9 @@
 //! An etcd that asks who one is, and shows who it is.
 
+use std::{thread, time::Duration};
+
 use crate::{
-    LIMIT, member, some_etcd,
+    LIMIT, member, share, some_etcd,
     support::{
         authority::{Authority, Wish},
         etcd::Etcd,
@@ -37,6 +39,9 @@ fn a_fleet_logs_in_to_etcd_and_again_when_its_token_is_worth_nothing() {
     let tenant = Tenant::new(mariadb(), "fleet");
     let stranger = member(mariadb(), &tenant, 10, &etcd.fleet("web", &[])).start();
     within(LIMIT, "it is refused", || stranger.log().contains("the fleet's etcd cannot be used"));
+    // etcd is there, and others have their parts: it takes none.
+    thread::sleep(Duration::from_secs(4));
+    assert_eq!((share(&stranger), stranger.get("/readyz").0), (0, 503));
     drop(stranger);
     let account = ["user = \"greenroom\"", "password = \"etcd-secret\""];
     let setup = member(mariadb(), &tenant, 10, &etcd.fleet("web", &account));

@@ -61,6 +61,8 @@ pub(super) enum Condition {
 /// Tells that something below a prefix was written.
 pub(super) struct Bell {
     body: Incoming,
+    /// The beginning of a message whose end has not come yet.
+    begun: Vec<u8>,
     _link: Link,
 }
 
@@ -214,7 +216,7 @@ impl Etcd {
             "key": encoded(prefix), "range_end": encoded(behind(prefix)), "start_revision": (revision + 1).to_string(),
         });
         let body = link.follow("/v3/watch", self.token.as_deref(), &json!({ "create_request": create })).await?;
-        Ok(Bell { body, _link: link })
+        Ok(Bell { body, begun: Vec::new(), _link: link })
     }
 }
 
@@ -222,22 +224,52 @@ impl Bell {
     /// Waits for it. What was written is read anew: so nothing is lost where one watch has ended before the next.
     pub(super) async fn rung(&mut self) -> Result<(), Fault> {
         match self.body.frame().await {
-            Some(Ok(_)) => Ok(()),
+            Some(Ok(frame)) => {
+                self.begun.extend_from_slice(&frame.into_data().unwrap_or_default());
+                heard(&mut self.begun)
+            }
             Some(Err(error)) => Err(error.into()),
             None => Err(Fault::Unreachable("it watches no more".to_owned())),
         }
     }
 }
 
+/// Takes the messages that have come whole, a line each. Those that tell of anything ring; one by which the watch ends is a fault.
+fn heard(begun: &mut Vec<u8>) -> Result<(), Fault> {
+    let Some(end) = begun.iter().rposition(|byte| *byte == b'\n') else { return Ok(()) };
+    for line in begun.drain(..=end).as_slice().split(|byte| *byte == b'\n') {
+        let told: Value = serde_json::from_slice(line).unwrap_or_default();
+        let reason = &told["result"]["cancel_reason"];
+        if told["result"]["canceled"] == true || !told["error"].is_null() {
+            return Err(Fault::Unreachable(format!(
+                "it watches no more: {}",
+                reason.as_str().unwrap_or("it says not why")
+            )));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{Condition, Write, behind, number};
+    use super::{Condition, Write, behind, heard, number};
 
     #[test]
     fn numbers_come_as_texts_or_not_at_all() {
         assert_eq!([json!("12"), json!(12), json!(null), json!("x")].map(|value| number(&value)), [12, 12, 0, 0]);
+    }
+
+    #[test]
+    fn a_watch_that_is_cancelled_does_not_ring() {
+        let mut begun = br#"{"result":{"header":{"revision":"7"},"created":true}}"#.to_vec();
+        begun.extend(b"\n{\"result\":{\"events\":[{}]}}\n{\"result\":{\"canc");
+        assert!(heard(&mut begun).is_ok());
+        assert_eq!(begun, b"{\"result\":{\"canc");
+        begun.extend(b"eled\":true,\"cancel_reason\":\"permission denied\"}}\n");
+        assert!(heard(&mut begun).is_err_and(|fault| fault.to_string() == "it watches no more: permission denied"));
+        assert!(heard(&mut b"{\"error\":{\"grpc_code\":14}}\n".to_vec()).is_err());
     }
 
     #[test]

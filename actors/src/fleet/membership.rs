@@ -54,8 +54,10 @@ pub(super) struct Membership {
     kept: Kept,
     /// What is written of this instance, as far as it knows.
     written: Option<Record>,
-    /// Every node that has ever been shared, for as long as there are connections to it.
+    /// The nodes of the configuration, and those that once were for as long as anybody uses them.
     nodes: BTreeMap<String, Arc<Node>>,
+    /// Those that are configured no more, and nobody uses. Sessions of an earlier configuration may want them again.
+    gone: Vec<Arc<Node>>,
     letters: Letters,
     wishes: UnboundedReceiver<Wish>,
     /// Answers to what others have asked.
@@ -87,6 +89,7 @@ impl Membership {
             kept: fleet.kept(),
             written: None,
             nodes: BTreeMap::new(),
+            gone: Vec::new(),
             letters: Letters::new(),
             stage,
             fleet,
@@ -333,7 +336,24 @@ impl Membership {
         for node in self.stage.nodes() {
             self.nodes.insert(node.settings().name.clone(), node);
         }
-        self.nodes.retain(|_, node| !node.is_retired() || node.occupied() > 0);
+        for node in std::mem::take(&mut self.gone) {
+            let name = &node.settings().name;
+            match node.is_wanted() && !self.nodes.contains_key(name) {
+                true => drop(self.nodes.insert(name.clone(), node)),
+                false => self.gone.push(node),
+            }
+        }
+        for (name, node) in std::mem::take(&mut self.nodes) {
+            if node.is_retired() && !node.is_wanted() {
+                node.set_share(0);
+                // One may have been opened just before that.
+                if !node.is_wanted() {
+                    self.gone.push(node);
+                    continue;
+                }
+            }
+            self.nodes.insert(name, node);
+        }
         let nodes = &self.nodes;
         self.kept.held.retain(|name, _| nodes.contains_key(name));
     }

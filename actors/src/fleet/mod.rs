@@ -34,6 +34,8 @@ pub(crate) struct Fleet {
     mark: String,
     /// The number that it asks for where nobody knows which are in use.
     first: u8,
+    /// Where its sessions' ids begin.
+    begin: u32,
     /// This instance's number; 0 before there is one.
     number: AtomicU8,
     /// It has been decided what it may have of each node.
@@ -101,6 +103,7 @@ impl Fleet {
             settings,
             mark: mark(),
             first: random::<1>()[0].max(1),
+            begin: u32::from_le_bytes(random()),
             number: AtomicU8::new(0),
             decided: AtomicBool::new(false),
             kept: Mutex::default(),
@@ -112,6 +115,11 @@ impl Fleet {
     /// This instance's number; 0 before there is one.
     pub(crate) fn number(&self) -> u8 {
         self.number.load(Ordering::Relaxed)
+    }
+
+    /// Where its sessions' ids begin among those that its number has.
+    pub(crate) fn begin(&self) -> u32 {
+        self.begin
     }
 
     /// Whether it has been decided what it may have of each node.

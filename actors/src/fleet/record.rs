@@ -55,6 +55,14 @@ pub(crate) enum Ask {
     Dismiss { ticket: String },
 }
 
+/// What is asked of one process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Call {
+    /// As that one's record has it: another process with its number is not meant.
+    pub(super) mark: String,
+    pub(super) ask: Ask,
+}
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Reply {
@@ -91,7 +99,7 @@ pub(super) struct Board {
     /// The number that was given last.
     pub(super) last: u8,
     /// What is asked of this instance.
-    pub(super) calls: Vec<Letter<Ask>>,
+    pub(super) calls: Vec<Letter<Call>>,
     /// What it has asked, and is answered.
     pub(super) answers: Vec<Letter<Reply>>,
 }
@@ -203,7 +211,7 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ask, Board, Held, Keys, Record, Reply, Stored};
+    use super::{Ask, Board, Call, Held, Keys, Record, Reply, Stored};
 
     fn json(value: &impl serde::Serialize) -> Vec<u8> {
         serde_json::to_vec(value).unwrap()
@@ -218,6 +226,7 @@ mod tests {
     fn each_instance_reads_what_is_for_it() {
         let keys = Keys::new("web");
         let ask = Ask::Kill { id: 1, query: true, by: Some(b"app".to_vec()), ticket: None };
+        let ask = Call { mark: "m3".to_owned(), ask };
         let stored = [
             (keys.member(3), json(&record(4))),
             (keys.last(), b"3".to_vec()),

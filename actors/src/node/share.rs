@@ -34,6 +34,11 @@ impl Node {
         self.open.load(Ordering::SeqCst)
     }
 
+    /// Whether anybody has a connection to it, or waits for one.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.occupied() > 0 || self.seats.iter().any(|seat| seat.waiting.load(Ordering::Relaxed) > 0)
+    }
+
     /// Whether more are open than may be, as of the last tick.
     pub(crate) fn is_crowded(&self) -> bool {
         self.crowded.load(Ordering::Relaxed)
@@ -105,5 +110,9 @@ mod tests {
         assert!(node.admit().is_some());
         node.set_share(9);
         assert_eq!(node.limit(), 5, "the whole is as configured");
+        permits.clear();
+        assert!(!node.is_wanted());
+        node.post(0, 1, 0);
+        assert!(node.is_wanted(), "somebody waits");
     }
 }

@@ -30,8 +30,7 @@ use crate::account::Account;
 use crate::backend::Bystander;
 use crate::end::SessionEnd;
 use crate::endpoint::Endpoint;
-use crate::fleet::{Ask, Reply};
-use crate::random::random_text;
+use crate::fleet::{Ask, Reply, mark};
 use crate::stage::Stage;
 
 /// How long a connection stands by to be judged.
@@ -40,26 +39,74 @@ const STAND_BY: Duration = Duration::from_secs(10);
 /// Why nobody could judge.
 const UNJUDGED: &str = "whether you may kill it, no server could be asked";
 
-/// Connections that stand by to be judged, until told that they need not.
-pub(crate) type Bystanders = RefCell<FxHashMap<String, oneshot::Sender<()>>>;
+/// How many connections stand by at most: they are none of any share.
+const MOST: usize = 4;
+
+/// Connections that stand by to be judged, by tickets, until told that they need not.
+#[derive(Default)]
+pub(crate) struct Bystanders(RefCell<FxHashMap<String, Standing>>);
+
+/// What is to be judged.
+struct Standing {
+    /// The session's id, and the account that it had.
+    id: u32,
+    account: Arc<Account>,
+    _dismiss: oneshot::Sender<()>,
+}
+
+impl Bystanders {
+    /// A ticket for one more, if there are not too many, and what ends with it.
+    fn admit(&self, id: u32, account: &Arc<Account>) -> Option<(String, oneshot::Receiver<()>)> {
+        let mut standing = self.0.borrow_mut();
+        if standing.len() >= MOST {
+            return None;
+        }
+        let (ticket, (dismiss, dismissed)) = (mark(), oneshot::channel());
+        standing.insert(ticket.clone(), Standing { id, account: Arc::clone(account), _dismiss: dismiss });
+        Some((ticket, dismissed))
+    }
+
+    /// It has been judged: of which account this session must be to be killed. Nobody's, where the ticket is for another one.
+    fn judged(&self, ticket: &str, id: u32) -> Option<Arc<Account>> {
+        let standing = self.0.borrow_mut().remove(ticket)?;
+        (standing.id == id).then_some(standing.account)
+    }
+
+    /// It needs not stand by any more.
+    fn dismiss(&self, ticket: &str) {
+        self.0.borrow_mut().remove(ticket);
+    }
+}
 
 /// Does what another instance asks.
 pub(crate) async fn heed(stage: Arc<Stage>, bystanders: Rc<Bystanders>, ask: Ask) -> Reply {
     match ask {
         Ask::Dismiss { ticket } => {
-            bystanders.borrow_mut().remove(&ticket);
+            bystanders.dismiss(&ticket);
             Reply::Done
         }
         Ask::Kill { id, query, by, ticket } => {
-            if let Some(ticket) = ticket {
-                bystanders.borrow_mut().remove(&ticket);
-            }
             let what = if query { What::Query } else { What::Connection };
-            match by {
-                None => told(fell_here(&stage, id, what).await),
-                Some(by) => kill_for(&stage, &bystanders, id, what, by).await,
+            let judged = ticket.map(|ticket| bystanders.judged(&ticket, id));
+            match (by, judged) {
+                (Some(by), _) => kill_for(&stage, &bystanders, id, what, by).await,
+                // An administrator's, who asks nobody.
+                (None, None) => told(fell_here(&stage, id, what).await),
+                (None, Some(Some(account))) => kill_judged(&stage, id, what, &account).await,
+                (None, Some(None)) => Reply::Failed(UNJUDGED.to_owned()),
             }
         }
+    }
+}
+
+/// Ends the session, or its statement, if it still is of the account that a server has judged about.
+async fn kill_judged(stage: &Arc<Stage>, id: u32, what: What, account: &Account) -> Reply {
+    let Some(session) = find(stage, id).await else { return Reply::Unknown };
+    match session.send(Kill { what, by: Some(account.user.clone()) }).await {
+        Ok(Killed::Idle | Killed::Ending) => Reply::Done,
+        Ok(Killed::Busy(busy)) => told(end_statement(stage, &busy).await),
+        Ok(Killed::Foreign { .. }) => Reply::Failed(UNJUDGED.to_owned()),
+        Ok(Killed::Denied) | Err(_) => Reply::Unknown,
     }
 }
 
@@ -76,29 +123,28 @@ async fn kill_for(stage: &Arc<Stage>, bystanders: &Rc<Bystanders>, id: u32, what
     match session.send(Kill { what, by: Some(by.into()) }).await {
         Ok(Killed::Idle | Killed::Ending) => Reply::Done,
         Ok(Killed::Busy(busy)) => told(end_statement(stage, &busy).await),
-        Ok(Killed::Foreign { account, endpoint, .. }) => stand_by(bystanders, account, &endpoint).await,
+        Ok(Killed::Foreign { account, endpoint, .. }) => stand_by(bystanders, id, account, &endpoint).await,
         Ok(Killed::Denied) | Err(_) => Reply::Unknown,
     }
 }
 
 /// Opens a connection as this account, for a server to say whether somebody may kill those of its.
-async fn stand_by(bystanders: &Rc<Bystanders>, account: Arc<Account>, endpoint: &Endpoint) -> Reply {
+async fn stand_by(bystanders: &Rc<Bystanders>, id: u32, account: Arc<Account>, endpoint: &Endpoint) -> Reply {
     let mut nodes = endpoint.nodes.iter();
     let node = nodes.clone().find(|node| node.is_up()).or_else(|| nodes.next());
     let Some(node) = node else { return Reply::Failed(UNJUDGED.to_owned()) };
+    let Some((ticket, dismissed)) = bystanders.admit(id, &account) else { return Reply::Failed(UNJUDGED.to_owned()) };
     // Not one of the share: that may all be busy with what is to be ended.
     let Ok(bystander) = Bystander::open(node.beside(), account).await else {
+        bystanders.dismiss(&ticket);
         return Reply::Failed(UNJUDGED.to_owned());
     };
-    let ticket: String = random_text::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
     let reply =
         Reply::Judge { node: node.settings().name.clone(), thread_id: bystander.thread_id(), ticket: ticket.clone() };
-    let (dismiss, dismissed) = oneshot::channel();
-    bystanders.borrow_mut().insert(ticket.clone(), dismiss);
     let bystanders = Rc::clone(bystanders);
     actix_rt::spawn(async move {
         let _ = tokio::time::timeout(STAND_BY, dismissed).await;
-        bystanders.borrow_mut().remove(&ticket);
+        bystanders.dismiss(&ticket);
         bystander.leave().await;
     });
     reply
@@ -198,4 +244,39 @@ struct Judged {
     node: String,
     thread_id: u32,
     ticket: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use greenroom_protocol::login::client::BackendSecret;
+    use greenroom_protocol::secret::Secret;
+
+    use super::{Bystanders, MOST};
+    use crate::account::{Account, Proven};
+
+    #[test]
+    fn a_ticket_is_for_one_session_once_and_there_are_few() {
+        let account = Arc::new(Account {
+            id: 1,
+            user: b"victim".as_slice().into(),
+            backend_user: b"victim".as_slice().into(),
+            client: None,
+            secret: BackendSecret::Password(Secret::new(b"secret".to_vec())),
+            proven: Proven::default(),
+        });
+        let bystanders = Bystanders::default();
+        let mut tickets: Vec<_> = (0..MOST).map_while(|_| bystanders.admit(7, &account)).collect();
+        assert!(tickets.len() == MOST && bystanders.admit(7, &account).is_none());
+        let (mut next, mut dismissed) = tickets.pop().unwrap();
+        assert!(dismissed.try_recv().is_err_and(|error| error == tokio::sync::oneshot::error::TryRecvError::Empty));
+        assert!(bystanders.judged(&next, 8).is_none(), "it was about another one");
+        assert!(dismissed.try_recv().is_err_and(|error| error == tokio::sync::oneshot::error::TryRecvError::Closed));
+        assert!(bystanders.judged(&next, 7).is_none(), "once");
+        (next, _) = bystanders.admit(7, &account).unwrap();
+        assert!(bystanders.judged(&next, 7).is_some_and(|judged| Arc::ptr_eq(&judged, &account)));
+        bystanders.dismiss(&tickets[0].0);
+        assert!(bystanders.judged(&tickets[0].0, 7).is_none());
+    }
 }

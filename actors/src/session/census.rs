@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn ids_come_round_and_none_is_given_twice() {
-        let (sessions, plan) = (Sessions::default(), Plan { workers: 4, generation: 0, instance: None });
+        let (sessions, plan) = (Sessions::default(), Plan { workers: 4, generation: 0, instance: None, begin: 0 });
         let ids: Vec<u32> = (0..3).map(|_| sessions.next_id(1, plan)).collect();
         assert_eq!(ids, [FIRST_ID + 1, FIRST_ID + 5, FIRST_ID + 9]);
         sessions.given.set(FIRST_ID / 4 - 1);

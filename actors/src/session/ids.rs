@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) generation: u32,
     /// In a fleet: this instance's number.
     pub(crate) instance: Option<u8>,
+    /// In a fleet: where it begins to count. At random, for its number may have been another's whose sessions live on.
+    pub(crate) begin: u32,
 }
 
 impl Plan {
@@ -42,6 +44,7 @@ impl Plan {
         let span = self.span();
         let begin = span / GENERATIONS * (self.generation % GENERATIONS);
         let base = self.instance.map_or(0, |instance| u32::from(instance) * INSTANCE_IDS);
+        let begin = begin + if base == 0 { 0 } else { self.begin % span };
         FIRST_ID + base + (begin + given) % span * self.workers() + u32::try_from(worker).unwrap_or(0)
     }
 
@@ -64,7 +67,7 @@ impl Plan {
 mod tests {
     use super::{FIRST_ID, INSTANCE_IDS, Plan};
 
-    const ALONE: Plan = Plan { workers: 4, generation: 0, instance: None };
+    const ALONE: Plan = Plan { workers: 4, generation: 0, instance: None, begin: 0 };
 
     #[test]
     fn a_later_generation_counts_from_elsewhere() {
@@ -76,7 +79,7 @@ mod tests {
     fn an_id_tells_its_worker_and_in_a_fleet_its_instance() {
         assert_eq!(ALONE.worker_of(FIRST_ID - 1), None);
         for instance in [None, Some(0), Some(1), Some(7), Some(255)] {
-            let plan = Plan { instance, generation: 3, ..ALONE };
+            let plan = Plan { instance, generation: 3, begin: u32::MAX, ..ALONE };
             for (worker, given) in [(0, 0), (3, 1), (2, plan.span() - 1), (1, plan.span())] {
                 let id = plan.id(worker, given);
                 assert!((FIRST_ID..2 * FIRST_ID).contains(&id), "{id:x}");

@@ -55,6 +55,9 @@ const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// How long connections to servers may take to say good-bye when the process stops.
 const DRAIN_FAREWELL: Duration = Duration::from_millis(200);
 
+/// How long the last connections to servers are waited for before others are given this instance's share of them.
+const LAST_CLOSED: Duration = Duration::from_secs(2);
+
 /// Sees to everybody else.
 pub(crate) struct Supervisor {
     stage: Arc<Stage>,
@@ -276,6 +279,11 @@ impl Handler<Drain> for Supervisor {
             }
             tokio::time::sleep(DRAIN_FAREWELL).await;
             if let Some(fleet) = stage.fleet() {
+                let until = Instant::now() + LAST_CLOSED;
+                // Others may open as many as soon as this one has left.
+                while stage.nodes().iter().any(|node| node.occupied() > 0) && Instant::now() < until {
+                    tokio::time::sleep(DRAIN_LOOK).await;
+                }
                 fleet.leave().await;
             }
         };

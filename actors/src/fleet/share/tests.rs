@@ -97,7 +97,8 @@ impl World {
             Event::ActUnheard(number) => self.act(number, false),
             Event::Arrive(number, last) => {
                 let puts = self.instances.get_mut(&number).map(|instance| &mut instance.on_its_way);
-                let put = puts.filter(|puts| !puts.is_empty()).map(|puts| puts.remove(if last { puts.len() - 1 } else { 0 }));
+                let put =
+                    puts.filter(|puts| !puts.is_empty()).map(|puts| puts.remove(if last { puts.len() - 1 } else { 0 }));
                 let _ = put.is_some_and(|put| self.put(number, put));
             }
             Event::Open(number) => {

@@ -246,3 +246,16 @@ fn what_may_still_be_written_is_overtaken_before_one_grows() {
     let shrinks = |open| less.turn((NODE, 1), (10, 10), true, |_| open).held;
     assert_eq!([0, 7, 11].map(shrinks), [less.part(NODE, 1), 7, 10]);
 }
+
+#[test]
+fn what_was_unheard_of_is_not_written_behind_what_came_after_it() {
+    let mut world = World::new(10);
+    let before = [Event::Join(1), Event::Read(1), Event::Act(1), Event::Join(2), Event::Read(1), Event::ActUnheard(1)];
+    before.into_iter().for_each(|event| world.happen(event));
+    let part = world.instances[&1].held;
+    assert_eq!((part, world.instances[&1].on_its_way.len(), world.ledger.0[&1][NODE].held), (5, 1, 10));
+    [Event::Leave(2), Event::Read(1), Event::Act(1)].into_iter().for_each(|event| world.happen(event));
+    assert_eq!(world.instances[&1].limit, 10);
+    world.happen(Event::Arrive(1, false));
+    assert_eq!(world.ledger.0[&1][NODE].held, 10);
+}

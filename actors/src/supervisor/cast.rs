@@ -157,9 +157,7 @@ pub fn start(
     stage.limit_pauses(settings.pause_limit);
     stage.watching.resettle(&settings.queries);
     trace(&stage, office.as_ref(), &settings);
-    if let Some(fleet) = &settings.fleet {
-        stage.join(Arc::new(Fleet::new(Arc::clone(fleet))));
-    }
+    settings.fleet.iter().for_each(|fleet| stage.join(Arc::new(Fleet::new(Arc::clone(fleet)))));
     let mut nodes = FxHashMap::default();
     for (index, node) in settings.nodes.iter().enumerate() {
         let index = u16::try_from(index).unwrap_or(u16::MAX);

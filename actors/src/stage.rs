@@ -297,8 +297,8 @@ impl Stage {
     pub(crate) fn place(&self, here: usize) -> usize {
         let load = |worker: usize| self.sessions.get(worker).map_or(0, |count| count.load(Ordering::Relaxed));
         let least = (0..self.sessions.len()).min_by_key(|worker| load(*worker)).unwrap_or(here);
-        // So much imbalance costs less than moving every other client.
-        if load(here) > load(least) + (load(least) / 20).max(2) { least } else { here }
+        // A twentieth of imbalance costs less than moving every other client.
+        if load(here) > load(least) + load(least) / 20 { least } else { here }
     }
 
     /// A seat on a worker, unless `max_clients` are there, or `max_logins` who have not logged in, or as many as the endpoint's

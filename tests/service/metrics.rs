@@ -61,9 +61,12 @@ fn every_metric_is_there_after_some_traffic_and_makes_sense() {
         until("the connection is counted idle", || proxy.backends("idle") == 1.0);
         let (status, text) = proxy.get("/metrics");
         assert_eq!(status, 200);
-        // Only endpoints that split have this one (`tests/split`), and these those with a shadow (`tests/console`).
-        let elsewhere =
-            |name: &str| name == "greenroom_routed_statements_total" || name.starts_with("greenroom_shadow_");
+        // Endpoints that split have them (`tests/split`), those with a shadow (`tests/console`), and fleets (`tests/fleet`).
+        let elsewhere = |name: &str| {
+            ["greenroom_routed_statements_total", "greenroom_shadow_", "greenroom_fleet_"]
+                .iter()
+                .any(|start| name.starts_with(start))
+        };
         for name in names().iter().filter(|name| !elsewhere(name)) {
             assert!(text.contains(&format!("\n# TYPE {name} ")), "{name} has no type:\n{text}");
             assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help");

@@ -13,9 +13,6 @@ use crate::config::problem::Place;
 use crate::config::raw::{Raw, RawFleet};
 use crate::config::value::Listed;
 
-/// Every way to give the password for etcd.
-const PASSWORD_KEYS: &str = "exactly one of password, password_file, password_env";
-
 /// What an address of etcd's looks like.
 const EXPECTED: &str = "\"http://host:port\" or \"https://host:port\"";
 
@@ -106,14 +103,7 @@ impl Checker<'_> {
     fn etcd_account(&mut self, raw: &RawFleet) -> Option<Option<EtcdAccount>> {
         let keys =
             PasswordKeys { inline: &raw.password, file: &raw.password_file, variable: &raw.password_env, hash: None };
-        if !raw.user.given {
-            for place in keys.given() {
-                self.wrong(place, "there is no user whose password it is", "user beside it");
-            }
-            return keys.given().is_empty().then_some(None);
-        }
-        self.exactly_one(keys, &raw.user.place, PASSWORD_KEYS)?;
-        let password = self.password(keys)?;
+        let Some(password) = self.password_beside(&raw.user, keys)? else { return Some(None) };
         Some(Some(EtcdAccount { user: raw.user.value.clone()?, password }))
     }
 }

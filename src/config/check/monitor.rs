@@ -8,9 +8,6 @@ use super::Checker;
 use super::password::PasswordKeys;
 use crate::config::raw::RawMonitor;
 
-/// Every way to give the monitor's password.
-const PASSWORD_KEYS: &str = "exactly one of password, password_file, password_env";
-
 /// A server asked more often than this would have more to do with that than it is worth.
 const SHORTEST: Duration = Duration::from_millis(50);
 
@@ -28,15 +25,8 @@ impl Checker<'_> {
     fn monitor_account(&mut self, raw: &RawMonitor) -> Option<Option<MonitorAccount>> {
         let keys =
             PasswordKeys { inline: &raw.password, file: &raw.password_file, variable: &raw.password_env, hash: None };
-        if !raw.user.given {
-            for place in keys.given() {
-                self.wrong(place, "there is no user whose password it is", "user beside it");
-            }
-            return keys.given().is_empty().then_some(None);
-        }
-        let user = self.user_name(&raw.user);
-        self.exactly_one(keys, &raw.user.place, PASSWORD_KEYS)?;
-        let password = self.password(keys)?;
+        let user = if raw.user.given { self.user_name(&raw.user) } else { None };
+        let Some(password) = self.password_beside(&raw.user, keys)? else { return Some(None) };
         Some(Some(MonitorAccount { user: user?, password }))
     }
 }

@@ -15,6 +15,9 @@ use crate::config::reader::Field;
 /// Longest password file: far above any password, far below a mistaken path to something large.
 const MAX_FILE: u64 = 4096;
 
+/// What a user's password beside it may be.
+const PASSWORD_KEYS: &str = "exactly one of password, password_file, password_env";
+
 /// Permission of everybody to read a file.
 const READABLE_BY_OTHERS: u32 = 0o004;
 
@@ -58,6 +61,18 @@ impl Checker<'_> {
         } else {
             keys.inline.value.clone()
         }
+    }
+
+    /// The password of a user who may be left out, and then has none: `Some(None)`.
+    pub(super) fn password_beside(&mut self, user: &Field<String>, keys: PasswordKeys<'_>) -> Option<Option<Secret>> {
+        if !user.given {
+            for place in keys.given() {
+                self.wrong(place, "there is no user whose password it is", "user beside it");
+            }
+            return keys.given().is_empty().then_some(None);
+        }
+        self.exactly_one(keys, &user.place, PASSWORD_KEYS)?;
+        self.password(keys).map(Some)
     }
 
     fn hash(&mut self, field: &Field<Secret>) -> Option<UserSecret> {

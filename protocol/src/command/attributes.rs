@@ -23,23 +23,10 @@ pub fn text_at(argument: &[u8]) -> Option<usize> {
     let mut rest = ParseBuf(argument);
     let count = usize::try_from(rest.checked_eat_lenenc_int()?).ok()?;
     let sets = rest.checked_eat_lenenc_int()?;
-    // A block with values must name their types: there is no earlier one that has.
-    let nulls = rest.checked_eat(count.div_ceil(8))?;
-    if sets != 1 || count > 0 && rest.checked_eat_u8()? != 1 {
+    if sets != 1 {
         return None;
     }
-    let mut kinds = rest;
-    for _ in 0..count {
-        rest.checked_eat_u16_le()?;
-        rest.checked_eat_lenenc_str()?;
-    }
-    for index in 0..count {
-        let kind = kinds.checked_eat_u16_le()?;
-        kinds.checked_eat_lenenc_str()?;
-        if nulls.get(index / 8)? & 1 << (index % 8) == 0 {
-            skip_value(&mut rest, kind.to_le_bytes()[0])?;
-        }
-    }
+    values(&mut rest, count, |_, _, _| ())?;
     Some(argument.len() - rest.len())
 }
 
@@ -70,38 +57,48 @@ pub fn of_execute<'a>(argument: &'a [u8], params: u16, name: &[u8]) -> Option<&'
     named(rest, count, name)
 }
 
-/// Looks through nulls, types with names, and values.
 fn named<'a>(mut rest: ParseBuf<'a>, count: usize, name: &[u8]) -> Option<&'a [u8]> {
-    if count == 0 {
-        return None;
-    }
+    let mut found = None;
+    values(&mut rest, count, |own, kind, mut value| {
+        if found.is_none() && own == name && TEXTS.contains(&kind) {
+            found = value.checked_eat_lenenc_str();
+        }
+    })?;
+    found
+}
+
+/// Goes through nulls, types with names, and values; shows each that is not NULL, with what its value begins.
+fn values<'a>(
+    rest: &mut ParseBuf<'a>,
+    count: usize,
+    mut show: impl FnMut(&'a [u8], ColumnType, ParseBuf<'a>),
+) -> Option<()> {
     let nulls = rest.checked_eat(count.div_ceil(8))?;
-    if rest.checked_eat_u8()? != 1 {
+    // A block with values must name their types: there is no earlier one that has.
+    if count > 0 && rest.checked_eat_u8()? != 1 {
         return None;
     }
-    let mut kinds = rest;
+    let mut kinds = *rest;
     for _ in 0..count {
         rest.checked_eat_u16_le()?;
         rest.checked_eat_lenenc_str()?;
     }
     for index in 0..count {
-        let kind = kinds.checked_eat_u16_le()?.to_le_bytes()[0];
-        let is_it = kinds.checked_eat_lenenc_str()? == name;
-        if nulls.get(index / 8)? & 1 << (index % 8) != 0 {
-            continue;
+        let [kind, _] = kinds.checked_eat_u16_le()?.to_le_bytes();
+        let name = kinds.checked_eat_lenenc_str()?;
+        if nulls.get(index / 8)? & 1 << (index % 8) == 0 {
+            let kind = ColumnType::try_from(kind).ok()?;
+            show(name, kind, *rest);
+            skip_value(rest, kind)?;
         }
-        if is_it && TEXTS.contains(&ColumnType::try_from(kind).ok()?) {
-            return rest.checked_eat_lenenc_str();
-        }
-        skip_value(&mut rest, kind)?;
     }
-    None
+    Some(())
 }
 
 /// Passes over a value of that type, as the binary protocol writes it.
-fn skip_value(rest: &mut ParseBuf<'_>, kind: u8) -> Option<()> {
+fn skip_value(rest: &mut ParseBuf<'_>, kind: ColumnType) -> Option<()> {
     use ColumnType as Kind;
-    let size = match Kind::try_from(kind).ok()? {
+    let size = match kind {
         Kind::MYSQL_TYPE_NULL => 0,
         Kind::MYSQL_TYPE_TINY => 1,
         Kind::MYSQL_TYPE_SHORT | Kind::MYSQL_TYPE_YEAR => 2,

@@ -11,6 +11,7 @@ start_way() {
     case $1 in
         direct) ;;
         haproxy) start_haproxy ;;
+        greenroom-counted) start_greenroom "$1" transaction "$2" ;;
         greenroom-*) start_greenroom "$1" "${1#greenroom-}" "$2" ;;
         *) failed[$1]="no such way" ;;
     esac
@@ -103,6 +104,9 @@ listen = "127.0.0.1:${http[$way]}"
 listen = "127.0.0.1:$(free_port)"
 user = "admin"
 password_env = "GREENROOM_ADMIN_PASSWORD"
+
+[queries]
+query_statistics = $([ "$way" = greenroom-counted ] && echo true || echo false)
 CONF
     GREENROOM_ADMIN_PASSWORD=$RANDOM$RANDOM "$program" --config "$work/$way.toml" >"$work/$way.log" 2>&1 &
     started "$way" $!

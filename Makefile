@@ -20,7 +20,7 @@ soak: mariadb mysql ## random faults under load in every pool mode, and new twin
 
 frameworks: mariadb mysql ## SQLAlchemy's and Django's own tests, directly and through a transaction pool, compared
 	scripts/install-frameworks
-	cargo test --test frameworks -- --ignored --nocapture --test-threads=1
+	cargo test --workspace --test frameworks -- --ignored --nocapture --test-threads=1
 
 bench: ## Greenroom beside haproxy and no proxy at all (BENCH_PARTS; scripts/bench has the rest)
 	scripts/bench

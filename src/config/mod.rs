@@ -14,6 +14,8 @@ mod named;
 mod problem;
 mod raw;
 mod reader;
+#[cfg(test)]
+mod reference;
 mod schema;
 mod sources;
 mod summary;

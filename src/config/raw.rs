@@ -31,6 +31,13 @@ macro_rules! sections {
             /// Every key of this section.
             pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
 
+            /// Each key with its type and when a reload of it takes effect, for `docs/reference.md`.
+            #[cfg(test)]
+            pub(super) const TYPES: &'static [(&'static str, &'static str, Effect)] = &[$({
+                let [effect, ..] = [$(Effect::$effect,)? Effect::$usual];
+                (stringify!($key), stringify!($kind), effect)
+            }),*];
+
             /// Reads each key; what is wrong is noted with the reader.
             pub(super) fn read(reader: &mut Reader<'_>, table: &Table) -> Self {
                 Self { $($key: reader.field(table, stringify!($key)),)* }

@@ -26,22 +26,37 @@ pub(super) struct Section {
     pub(super) shape: Shape,
     /// What may stand in it.
     pub(super) keys: &'static [&'static str],
+    /// The same with their types, and when a reload of each takes effect.
+    #[cfg(test)]
+    pub(super) types: &'static [(&'static str, &'static str, super::inventory::Effect)],
+}
+
+macro_rules! section {
+    ($name:literal, $shape:ident, $raw:ident) => {
+        Section {
+            name: $name,
+            shape: Shape::$shape,
+            keys: $raw::KEYS,
+            #[cfg(test)]
+            types: $raw::TYPES,
+        }
+    };
 }
 
 /// Every section.
 pub(super) const SECTIONS: [Section; 12] = [
-    Section { name: "server", shape: Shape::Table, keys: RawServer::KEYS },
-    Section { name: "nodes", shape: Shape::List, keys: RawNode::KEYS },
-    Section { name: "endpoints", shape: Shape::List, keys: RawEndpoint::KEYS },
-    Section { name: "users", shape: Shape::List, keys: RawUser::KEYS },
-    Section { name: "limits", shape: Shape::List, keys: RawLimit::KEYS },
-    Section { name: "monitor", shape: Shape::Table, keys: RawMonitor::KEYS },
-    Section { name: "fleet", shape: Shape::Table, keys: RawFleet::KEYS },
-    Section { name: "http", shape: Shape::Table, keys: RawHttp::KEYS },
-    Section { name: "admin", shape: Shape::Table, keys: RawAdmin::KEYS },
-    Section { name: "queries", shape: Shape::Table, keys: RawQueries::KEYS },
-    Section { name: "tracing", shape: Shape::Table, keys: RawTracing::KEYS },
-    Section { name: "log", shape: Shape::Table, keys: RawLog::KEYS },
+    section!("server", Table, RawServer),
+    section!("nodes", List, RawNode),
+    section!("endpoints", List, RawEndpoint),
+    section!("users", List, RawUser),
+    section!("limits", List, RawLimit),
+    section!("monitor", Table, RawMonitor),
+    section!("fleet", Table, RawFleet),
+    section!("http", Table, RawHttp),
+    section!("admin", Table, RawAdmin),
+    section!("queries", Table, RawQueries),
+    section!("tracing", Table, RawTracing),
+    section!("log", Table, RawLog),
 ];
 
 /// A name that nothing is called.

@@ -251,6 +251,15 @@ impl Node {
         fault.clone().unwrap_or_else(|| Arc::from("no reason is known"))
     }
 
+    /// Why no new lease goes there, or last did not. Drained is who is nothing else: it may have come up meanwhile.
+    pub(crate) fn obstacle(&self) -> Arc<str> {
+        if self.is_up() && self.sluice.is_drained() {
+            Arc::from("an administrator has drained it")
+        } else {
+            self.fault()
+        }
+    }
+
     /// Who watches it from now on.
     pub(crate) fn watch(&self, monitor: Addr<NodeMonitor>) {
         *self.monitor.write().unwrap_or_else(PoisonError::into_inner) = Some(monitor);

@@ -115,4 +115,17 @@ mod tests {
         node.post(0, 1, 0);
         assert!(node.is_wanted(), "somebody waits");
     }
+
+    #[test]
+    fn who_comes_too_late_hears_why_it_was_down_and_not_that_it_is_drained() {
+        let node = Node::new(0, settings(5), 1, Arc::default());
+        node.mark(Some("refused"));
+        assert_eq!(&*node.obstacle(), "refused");
+        node.mark(None);
+        assert_eq!(&*node.obstacle(), "refused", "it has come up since it was asked");
+        node.sluice.drain(true);
+        assert_eq!(&*node.obstacle(), "an administrator has drained it");
+        node.mark(Some("gone"));
+        assert_eq!(&*node.obstacle(), "gone", "ENABLE would not help");
+    }
 }

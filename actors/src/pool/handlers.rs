@@ -241,8 +241,7 @@ pub(super) fn refuse(lease: Lease, refusal: Refusal) {
 }
 
 pub(super) fn down(node: &crate::node::Node) -> Refusal {
-    let reason = if node.is_up() { Arc::from("an administrator has drained it") } else { node.fault() };
-    Refusal::Down { node: Arc::from(node.settings().name.as_str()), reason }
+    Refusal::Down { node: Arc::from(node.settings().name.as_str()), reason: node.obstacle() }
 }
 
 impl PoolShard {

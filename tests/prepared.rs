@@ -10,7 +10,7 @@ use mysql_common::constants::{CapabilityFlags, Command};
 use support::{
     observe::until,
     proxy::{Proxy, Setup},
-    servers::{Tenant, each_private_server, each_server},
+    servers::{Tenant, each_private_server, each_server, mysql},
     wire::{Login, Param, Prepared, Reply, Wire, execute_body},
 };
 
@@ -492,6 +492,35 @@ fn types_are_where_the_server_looks_for_them() {
         });
         assert_eq!(direct, through);
     });
+}
+
+/// Where MySQL's query attributes are agreed on, every execution counts its parameters. Connector/Python says so by the flag
+/// for it only where attributes come along.
+#[test]
+fn types_are_found_behind_a_count_whether_a_flag_speaks_of_it_or_not() {
+    let Some(server) = mysql() else { return };
+    let tenant = Tenant::new(server, "counted");
+    let proxy = pool(server, 1, &tenant);
+    let login = tenant.login().with(CapabilityFlags::CLIENT_QUERY_ATTRIBUTES);
+    for flags in [0, 8] {
+        let [direct, through] = [server.address(), proxy.address()].map(|address| {
+            let mut wire = Wire::connect(address, &login).unwrap();
+            let id = wire.prepare("SELECT CONCAT(?, '')").unwrap().id.to_le_bytes();
+            let mut run = |types: &[u8], value: &[u8]| {
+                let head = [&id[..], &[flags], &1_u32.to_le_bytes(), &[1, 0, u8::from(!types.is_empty())]].concat();
+                wire.send(Command::COM_STMT_EXECUTE, &[&head, types, value].concat()).unwrap();
+                wire.executed().unwrap()
+            };
+            let named = run(b"\xfe\0\0", b"\x05named");
+            // With this the connection through the proxy is reset, and has been told no types.
+            let mut other = tenant.connect(address);
+            other.ok("SET @a = 1");
+            other.quit().unwrap();
+            [named, run(b"", b"\x04kept")]
+        });
+        assert!(matches!(direct[1].as_slice(), [Reply::Rows(_)]), "{direct:?}");
+        assert_eq!(direct, through, "flags {flags}");
+    }
 }
 
 /// Nobody answers long data, so nobody hears at once that it could not be sent on.

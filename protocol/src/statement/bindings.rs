@@ -30,9 +30,10 @@ impl Bindings {
             return Some(None);
         }
         let mut rest = ParseBuf(argument.get(9..)?);
+        // Where there are parameters their number comes whatever the flag says: Connector/Python sets it only beside attributes,
+        // and MySQL reads both alike (measured).
         let count = match attributed {
-            true if counted => usize::try_from(rest.checked_eat_lenenc_int()?).ok()?,
-            true => return None,
+            true => usize::try_from(rest.checked_eat_lenenc_int()?).ok()?,
             false => usize::from(params),
         };
         if count == 0 {

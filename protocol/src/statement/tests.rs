@@ -142,7 +142,10 @@ fn types_with_names_are_found() {
     assert_eq!(bindings.types(full), Some(&b"\x08\0\0\xfd\0\x01k"[..]));
     assert_eq!(Bindings::of_execute(full, 1, true), None, "an attribute comes along");
     assert_eq!(Bindings::of_execute(b"\x05\0\0\0\x08\x01\0\0\0\0", 0, true), Some(None));
-    assert_eq!(Bindings::of_execute(b"\x05\0\0\0\0\x01\0\0\0\0\x01\x08\0", 1, true), None, "who knows");
+    // As Connector/Python sends it.
+    let unflagged = b"\x05\0\0\0\0\x01\0\0\0\x01\0\x01\x01\x80\0\x07";
+    let bindings = Bindings::of_execute(unflagged, 1, true).unwrap().unwrap();
+    assert_eq!(bindings.types(unflagged), Some(&b"\x01\x80\0"[..]));
 }
 
 #[test]

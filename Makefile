@@ -1,7 +1,7 @@
 # Greenroom's commands. Each says what it installs; Rust itself comes from rust-toolchain.toml by rustup.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak frameworks bench instructions check fuzz mariadb mysql drivers etcd helm
+.PHONY: help demo test soak frameworks bench instructions check fuzz capture mariadb mysql drivers etcd helm
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check: ## format, lints and documentation, warnings denied
 
 fuzz: ## every machine of protocol/ against a fuzzer (FUZZ_SECONDS each, FUZZ_TARGETS)
 	scripts/fuzz
+
+capture: mariadb mysql drivers ## what make fuzz begins with, recorded anew from real clients, proxies and servers
+	scripts/capture
 
 mariadb:
 	@scripts/install-mariadb

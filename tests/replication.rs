@@ -5,10 +5,9 @@
 mod support;
 
 use std::{
-    env, fs,
+    fs,
     io::Read,
     net::SocketAddr,
-    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
@@ -16,6 +15,7 @@ use greenroom::demo::server::{Flavor, Options, ROOT, Server};
 use mysql_common::constants::{CapabilityFlags, Command as Byte};
 use support::{
     observe::{Root, until},
+    program::tool,
     proxy::{Proxy, Setup},
     servers::each_private_server,
     wire::{Login, Reply, Wire},
@@ -48,15 +48,8 @@ fn before(server: &Server, mode: &str) -> Proxy {
 
 /// The program that reads this server's log, reading it from `address`.
 fn reader(server: &Server, address: SocketAddr) -> Command {
-    let mysql = PathBuf::from(env::var_os("HOME").unwrap()).join(".cache/greenroom/mysql/bin/mysqlbinlog");
-    let (program, own): (PathBuf, &[&str]) = match server.flavor() {
-        Flavor::MySql => (mysql, &["--ssl-mode=DISABLED", "--get-server-public-key"]),
-        Flavor::MariaDb => ("mariadb-binlog".into(), &["--skip-ssl"]),
-    };
-    let mut command = Command::new(program);
-    command.args(["--no-defaults", "--read-from-remote-server", "--protocol=TCP", "--host=127.0.0.1"]);
-    command.arg(format!("--port={}", address.port())).args(own);
-    command.args([format!("--user={}", ROOT.user), format!("--password={}", ROOT.password)]);
+    let mut command = tool(server, ["mysqlbinlog", "mariadb-binlog"], address);
+    command.arg("--read-from-remote-server");
     command
 }
 

@@ -7,7 +7,7 @@ mod machines;
 
 use std::{fs, panic::catch_unwind, path::Path};
 
-use machines::{ALL, Check};
+use machines::{ALL, CAPTURED, Check};
 use proptest::{prelude::*, sample::Index};
 
 /// One damage to a case's bytes.
@@ -83,6 +83,24 @@ fn what_is_recorded_is_well() {
                 assert!(run(check, &bytes[..cut]), "{name}/{case} cut off at {cut}");
             }
         }
+    }
+}
+
+#[test]
+fn what_was_captured_is_understood() {
+    for (name, understands) in CAPTURED {
+        let cases = corpus(name);
+        let mut captured = 0;
+        for (speaker, least) in [("mysql-", 4), ("mariadb-", 4), ("haproxy-", 8), ("greenroom-", 4)] {
+            let from: Vec<_> = cases.iter().filter(|(case, _)| case.starts_with(speaker)).collect();
+            for (case, bytes) in &from {
+                assert!(understands(bytes), "{name}/{case}");
+                assert!(!understands(&bytes[..2]), "{name}/{case} is understood by its head alone");
+            }
+            assert!(from.is_empty() || from.len() >= least, "{name} has {} of {speaker}", from.len());
+            captured += from.len();
+        }
+        assert!(captured > 10, "{name} has {captured} captured cases");
     }
 }
 

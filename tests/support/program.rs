@@ -3,9 +3,12 @@
 use std::{
     env,
     io::Write,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
 };
+
+use greenroom::demo::server::{Flavor, ROOT, Server};
 
 use super::installed::installed;
 
@@ -72,6 +75,19 @@ pub(crate) fn java(name: &'static str, jar: &str, file: &str) -> Program {
     arguments.push(here(file).display().to_string());
     let program = "/usr/lib/jvm/default-java/bin/java".into();
     Program { name, program, probe: arguments.clone(), arguments, environment: vec![] }
+}
+
+/// A program of the server's own, by its names on MySQL and on MariaDB, which logs in at `address` as root without TLS.
+pub(crate) fn tool(server: &Server, names: [&str; 2], address: SocketAddr) -> Command {
+    let mysql = env::home_dir().unwrap_or_default().join(".cache/greenroom/mysql/bin").join(names[0]);
+    let (program, own): (PathBuf, &[&str]) = match server.flavor() {
+        Flavor::MySql => (mysql, &["--ssl-mode=DISABLED", "--get-server-public-key"]),
+        Flavor::MariaDb => (names[1].into(), &["--skip-ssl"]),
+    };
+    let mut command = Command::new(program);
+    command.args(["--no-defaults", "--protocol=TCP", "--host=127.0.0.1"]).arg(format!("--port={}", address.port()));
+    command.args(own).args([format!("--user={}", ROOT.user), format!("--password={}", ROOT.password)]);
+    command
 }
 
 impl Program {

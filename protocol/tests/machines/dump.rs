@@ -22,11 +22,23 @@ fn pass(pieces: &[&[u8]]) -> (Vec<u8>, bool, bool) {
     (passed, done, dump.has_begun())
 }
 
-pub fn check(data: &[u8]) {
+/// How long reads are, and what comes in them.
+fn taken(data: &[u8]) -> (u8, Vec<u8>) {
     let mut input = Input(data);
     let longest = input.byte();
     let framed = input.byte() & 1 != 0;
-    let wire = input.wire(framed, 1);
+    (longest, input.wire(framed, 1))
+}
+
+/// Whether it is a dump to its last byte: events, or an end alone.
+pub fn understands(data: &[u8]) -> bool {
+    let wire = taken(data).1;
+    let (passed, done, begun) = pass(&[&wire]);
+    (done || begun) && passed.len() == wire.len()
+}
+
+pub fn check(data: &[u8]) {
+    let (longest, wire) = taken(data);
     let [whole, others @ ..] = reads(&wire, longest).map(|pieces| pass(&pieces));
     for other in others {
         assert_eq!(other, whole);

@@ -40,3 +40,14 @@ pub const ALL: [(&str, Check); 13] = [
     ("tracker", tracker::check),
     ("upload", upload::check),
 ];
+
+/// Whether bytes are whole and of the kind that a machine is for.
+pub type Understands = fn(&[u8]) -> bool;
+
+/// Those machines whose corpora hold what `make capture` records, with what must be so of all of it.
+pub const CAPTURED: [(&str, Understands); 4] = [
+    ("dump", dump::understands),
+    ("processes", processes::understands),
+    ("proxy_header", proxy_header::understands),
+    ("statement", statement::understands),
+];

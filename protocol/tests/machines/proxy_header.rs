@@ -2,6 +2,11 @@
 
 use greenroom_protocol::proxy_header::{Found, LIMIT, Origin, Version, find, write};
 
+/// Whether it begins with a header.
+pub fn understands(data: &[u8]) -> bool {
+    matches!(find(data), Ok(Found::Header(..)))
+}
+
 pub fn check(data: &[u8]) {
     let whole = find(data);
     if let Ok(Found::Header(used, origin)) = whole {

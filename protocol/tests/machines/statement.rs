@@ -10,20 +10,46 @@ use greenroom_protocol::{
 
 use super::input::Input;
 
+/// An execution, and what must be known to read it.
+struct Execution<'a> {
+    bulk: bool,
+    attributed: bool,
+    params: u16,
+    types: &'a [u8],
+    argument: &'a [u8],
+}
+
+impl<'a> Execution<'a> {
+    /// `None`: the bytes speak of a cache instead, and the rest is what to do with it.
+    fn from(input: &mut Input<'a>) -> Option<Self> {
+        let [caches, bulk, attributed] = input.bits();
+        if caches {
+            return None;
+        }
+        let (params, types) = (u16::from(input.byte()), input.chunk());
+        Some(Self { bulk, attributed, params, types, argument: input.0 })
+    }
+
+    fn find(&self, argument: &[u8]) -> Option<Option<Bindings>> {
+        match self.bulk {
+            true => Bindings::of_bulk(argument, self.params),
+            false => Bindings::of_execute(argument, self.params, self.attributed),
+        }
+    }
+}
+
+/// Whether it is an execution whose types are found, or those of another in their place.
+pub fn understands(data: &[u8]) -> bool {
+    let Some(execution) = Execution::from(&mut Input(data)) else { return false };
+    let Some(Some(bindings)) = execution.find(execution.argument) else { return false };
+    !execution.types.is_empty() && bindings.types(execution.argument).is_none_or(|named| named == execution.types)
+}
+
 pub fn check(data: &[u8]) {
     let mut input = Input(data);
-    let [caches, bulk, attributed] = input.bits();
-    if caches {
-        return cache(input);
-    }
-    let params = u16::from(input.byte());
-    let types = input.chunk();
-    let find = |argument: &[u8]| match bulk {
-        true => Bindings::of_bulk(argument, params),
-        false => Bindings::of_execute(argument, params, attributed),
-    };
-    let argument = input.0;
-    let Some(Some(bindings)) = find(argument) else { return };
+    let Some(execution) = Execution::from(&mut input) else { return cache(input) };
+    let Execution { bulk, attributed, params, types, argument } = execution;
+    let Some(Some(bindings)) = execution.find(argument) else { return };
     let _ = bindings.first_number(argument, types);
     if let Some(named) = bindings.types(argument) {
         assert!(bulk || attributed || named.len() == 2 * usize::from(params));
@@ -36,7 +62,7 @@ pub fn check(data: &[u8]) {
     let full = out.strip_prefix(b"head").expect("what was there stays");
     // Those of another execution of the same statement are as many as its parameters.
     if types.len() == 2 * usize::from(params) && !types.is_empty() && !attributed {
-        let again = find(full).flatten().expect("types that are there are found");
+        let again = execution.find(full).flatten().expect("types that are there are found");
         assert_eq!(again.types(full), Some(types));
         assert!(bulk || again.first_number(full, types) == bindings.first_number(argument, types));
     }

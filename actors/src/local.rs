@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use greenroom_protocol::state::{Charset, Names, SessionState};
 use rustc_hash::FxHashMap;
 
+use crate::node::Node;
 use crate::observed::Observed;
 use crate::queries::Table;
 use crate::session::Sessions;
@@ -32,7 +33,7 @@ pub(crate) struct Local {
     pub(crate) shape_room: Cell<Vec<u8>>,
     /// Statements without a trace of their own since one of them began one.
     pub(crate) traceless: Cell<usize>,
-    /// What each node makes of a collation id sent at login. Servers differ, and fall back for ids they do not know.
+    /// What each node makes of a collation id sent at login, as far as anybody here had to know.
     charsets: RefCell<FxHashMap<(u16, u16), Names>>,
     /// When a server last let an account into a database.
     databases: RefCell<FxHashMap<AccountDatabase, Instant>>,
@@ -59,11 +60,14 @@ impl Local {
         HERE.with(Rc::clone)
     }
 
-    /// Remembers what a login with a collation id led to.
-    pub(crate) fn note_charset(&self, node: u16, birth: &Birth) {
+    /// Remembers what a login with a collation id led to, for all workers.
+    pub(crate) fn note_charset(&self, node: &Node, birth: &Birth) {
         // With init_connect the names may be its doing, and then hold for this login alone.
         if let (Charset::Named(names), false) = (birth.state.charset(), birth.init_connect) {
-            self.charsets.borrow_mut().entry((node, birth.collation)).or_insert_with(|| names.clone());
+            self.charsets.borrow_mut().entry((node.index, birth.collation)).or_insert_with(|| {
+                node.note_charset(birth.collation, names);
+                names.clone()
+            });
         }
     }
 
@@ -94,8 +98,14 @@ impl Local {
         }
     }
 
-    /// What a node makes of a collation id, if some login has shown it.
-    pub(crate) fn charset(&self, node: u16, collation: u16) -> Option<Names> {
-        self.charsets.borrow().get(&(node, collation)).cloned()
+    /// What a node makes of a collation id, if some login has shown it, on whichever worker.
+    pub(crate) fn charset(&self, node: &Node, collation: u16) -> Option<Names> {
+        let mut known = self.charsets.borrow_mut();
+        if let Some(names) = known.get(&(node.index, collation)) {
+            return Some(names.clone());
+        }
+        let names = node.charset(collation)?;
+        known.insert((node.index, collation), names.clone());
+        Some(names)
     }
 }

@@ -17,7 +17,9 @@ use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::login::greeting::Greeting;
 use greenroom_protocol::login::plugin::Plugin;
 use greenroom_protocol::login::rsa::NodeKey;
+use greenroom_protocol::state::Names;
 use greenroom_protocol::track::ClientTrackers;
+use rustc_hash::FxHashMap;
 
 use crate::account::Account;
 use crate::cluster::Membership;
@@ -122,6 +124,8 @@ pub(crate) struct Node {
     statements: AtomicUsize,
     statement_limit: AtomicUsize,
     sql_modes: SqlModes,
+    /// What it makes of a collation id sent at login. Servers differ, and fall back for ids they do not know.
+    charsets: RwLock<FxHashMap<u16, Names>>,
     trackers: RwLock<Option<Arc<ClientTrackers>>>,
     seats: Box<[Seat]>,
     rsa_key: RwLock<Option<NodeKey>>,
@@ -179,6 +183,7 @@ impl Node {
             statements: AtomicUsize::new(0),
             statement_limit: AtomicUsize::new(STATEMENTS),
             sql_modes: SqlModes::default(),
+            charsets: RwLock::default(),
             trackers: RwLock::new(None),
             seats: (0..workers).map(|_| Seat::default()).collect(),
             rsa_key: RwLock::new(None),
@@ -382,6 +387,17 @@ impl Node {
     /// The SQL modes that its connections have after their logins.
     pub(crate) fn sql_modes(&self) -> &SqlModes {
         &self.sql_modes
+    }
+
+    /// What it makes of a collation id, if a login has shown it. Workers keep what they have read.
+    pub(crate) fn charset(&self, collation: u16) -> Option<Names> {
+        self.charsets.read().unwrap_or_else(PoisonError::into_inner).get(&collation).cloned()
+    }
+
+    /// Notes what a login with a collation id led to.
+    pub(crate) fn note_charset(&self, collation: u16, names: &Names) {
+        let mut known = self.charsets.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(collation).or_insert_with(|| names.clone());
     }
 
     /// What its sessions' clients hear of their state unless they ask for something else, if anybody has logged in yet.

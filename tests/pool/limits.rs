@@ -115,6 +115,25 @@ fn a_starving_worker_gets_what_idles_on_another() {
 }
 
 #[test]
+fn what_one_worker_has_learned_of_a_collation_the_others_know() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "named");
+        let mut root = Root::on(server);
+        let proxy = workers(server, &tenant, 4).first_node(server.address(), &["max_connections = 1"]).start();
+        let mut first = tenant.connect(proxy.address());
+        let id = root.backend_of(&mut first);
+        // One on each worker: the connection goes from one to the other, and none has to log in with the collation anew.
+        let mut others: Vec<Wire> = (0..3).map(|_| tenant.connect(proxy.address())).collect();
+        for wire in &mut others {
+            assert_eq!(root.backend_of(wire), id);
+        }
+        let moved = || proxy.metrics().sum("greenroom_backend_ends_total", &["reason=\"transferred\""]);
+        until("a transfer to each worker", || moved() >= 3.0);
+        assert_eq!(proxy.metrics().sum("greenroom_backend_opens_total", &[]), 1.0);
+    });
+}
+
+#[test]
 fn two_users_who_compete_for_one_connection_both_get_it() {
     each_server(|server| {
         let (one, two) = (Tenant::new(server, "one"), Tenant::new(server, "two"));

@@ -137,7 +137,7 @@ pub(crate) async fn begin(start: Start, local: Rc<Local>) -> Result<Box<Wire>, F
             })?;
             local.tally.opened(begun.elapsed());
             wire.card.permit.node().note_account(&blueprint.account);
-            local.note_charset(wire.card.permit.node().index, &wire.card.birth);
+            local.note_charset(wire.card.permit.node(), &wire.card.birth);
             Ok(wire)
         }
     }

@@ -207,7 +207,7 @@ impl PoolShard {
     fn serve(&mut self, slot: u32, key: u32, rest: Rest, opened: Option<u16>, node: &Arc<Node>) {
         let now = Instant::now();
         let local = Rc::clone(&self.local);
-        let is_named = |id| local.charset(node.index, id).is_some();
+        let is_named = |id| local.charset(node, id).is_some();
         // By its login the node may just have shown that it is not what it was taken for.
         let fits = |lease: &Lease| {
             lease.ticket.endpoint.admits(node, lease.ticket.side) && lease.ticket.suits(rest, opened, is_named)

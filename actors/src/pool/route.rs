@@ -73,7 +73,7 @@ impl PoolShard {
     /// Whether an idle connection can serve a ticket at all.
     fn takes_idle(&self, ticket: &Ticket, node: &Node) -> bool {
         let named = match ticket.state.charset() {
-            Charset::Handshake(id) => self.local.charset(node.index, *id).is_some(),
+            Charset::Handshake(id) => self.local.charset(node, *id).is_some(),
             Charset::Named(_) => true,
         };
         named && !ticket.fresh

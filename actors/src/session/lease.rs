@@ -239,7 +239,7 @@ impl Conversation {
     /// Puts names to the character sets of the handshake, if another login has shown them.
     pub(super) fn name_charset(&mut self) {
         let (Charset::Handshake(id), Some(node)) = (self.state.charset(), self.endpoint.choose()) else { return };
-        if let Some(names) = self.local.charset(node.index, *id) {
+        if let Some(names) = self.local.charset(node, *id) {
             Arc::make_mut(&mut self.state).set_charset(Charset::Named(names));
             self.local.share(&mut self.state);
         }
@@ -253,7 +253,7 @@ impl Conversation {
         }
         if let Charset::Handshake(id) = self.state.charset() {
             // Only a login shows what a server makes of a client's collation: this connection's own, or another by now.
-            let named = match self.local.charset(card.permit.node().index, *id) {
+            let named = match self.local.charset(card.permit.node(), *id) {
                 Some(names) => Charset::Named(names),
                 None if card.birth.collation == *id => card.birth.state.charset().clone(),
                 None => return Adapted::Unfit,

@@ -87,7 +87,7 @@ impl Conversation {
         if self.flavor == Flavor::MySql || opened == self.collation {
             return Ok(());
         }
-        let names = self.local.charset(wire.card.permit.node().index, self.collation);
+        let names = self.local.charset(wire.card.permit.node(), self.collation);
         let own = names.map(|names| SessionState::new(None, Charset::Named(names)));
         let plan = own.map(|own| restore(&own, &first_state(None, opened), &[], wire.card.capabilities, None));
         if let Some(Ok(plan)) = plan

@@ -2,14 +2,17 @@
 
 use std::{
     fs,
+    io::Read,
+    net::TcpStream,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 use crate::{
     cell, console,
     support::{
-        observe::{Root, until},
+        observe::{Root, until, within},
         proxy::{ADMIN_PASSWORD, ADMIN_USER, Setup},
         servers::{Tenant, each_server, mariadb},
         wire::{Login, Reply, Wire},
@@ -258,6 +261,26 @@ fn only_the_administrator_is_let_in_and_not_too_many() {
     until("there is room again", || {
         Wire::connect(proxy.admin(), &Login::new(ADMIN_USER, ADMIN_PASSWORD).no_database()).is_ok()
     });
+}
+
+#[test]
+fn who_connects_and_never_logs_in_keeps_nobody_out_for_long() {
+    let proxy = Setup::new(mariadb().address()).server("login_timeout = \"2s\"").start();
+    let mut lasting = console(&proxy);
+    let begun = Instant::now();
+    // One more than there is room for is told so.
+    let silent: Vec<_> = (0..64).map(|_| TcpStream::connect(proxy.admin()).unwrap()).collect();
+    let login = Login::new(ADMIN_USER, ADMIN_PASSWORD).no_database();
+    let refused = Wire::connect(proxy.admin(), &login);
+    assert!(format!("{:?}", refused.unwrap_err()).contains("1040"));
+    within(Duration::from_secs(5), "there is room again", || Wire::connect(proxy.admin(), &login).is_ok());
+    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+    for mut socket in silent {
+        // A greeting or a refusal, and the end.
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        assert!(socket.read_to_end(&mut Vec::new()).unwrap() > 0);
+    }
+    lasting.ok("RELOAD");
 }
 
 #[test]

@@ -22,6 +22,8 @@ mod modes;
 mod states;
 #[path = "pool/upkeep.rs"]
 mod upkeep;
+#[path = "pool/users.rs"]
+mod users;
 
 use greenroom::demo::server::Server;
 use support::{proxy::Setup, servers::Tenant};

@@ -1,5 +1,6 @@
 //! Whom a session is on the server, and what a backend connection logs in with.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use greenroom_protocol::capability::Capabilities;
 use greenroom_protocol::login::client::BackendSecret;
 
+use crate::quota::Quotas;
 use crate::settings::PoolMode;
 
 /// A server account as sessions and connections share it. Another password makes another account,
@@ -26,6 +28,15 @@ pub(crate) struct Account {
     pub(crate) secret: BackendSecret,
     /// When it last did.
     pub(crate) proven: Proven,
+    /// How many connections servers let it have.
+    pub(crate) quotas: Quotas,
+}
+
+impl Account {
+    /// As the server knows it, for people to read.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.backend_user)
+    }
 }
 
 /// When a server last let an account in.

@@ -23,6 +23,7 @@ use crate::grant::Condition;
 use crate::local::Local;
 use crate::node::{Node, Permit};
 use crate::pool::{Adopt, BackendId, Lease, PoolShard, Snapshot, Ticket};
+use crate::quota::Quotas;
 use crate::settings::{
     Access, Address, CredentialSource, EndpointSettings, MonitorSettings, NodeSettings, Pinning, PoolMode, Role,
     ServerSettings,
@@ -209,6 +210,7 @@ fn account() -> Arc<Account> {
         client: None,
         secret,
         proven: Proven::default(),
+        quotas: Quotas::default(),
     })
 }
 
@@ -241,6 +243,7 @@ fn card(permit: Permit, state: &Arc<SessionState>, account: &Arc<Account>) -> Ca
         Birth { state: (**state).clone(), collation: COLLATION, defaults: [].into(), role: None, init_connect: false };
     Card {
         permit,
+        _place: account.quotas.of(0).enter(),
         thread_id: 1,
         account: Arc::clone(account),
         claim: None,

@@ -16,6 +16,7 @@ use greenroom_protocol::secret::{Secret, SecretHash};
 use rustc_hash::FxHashMap;
 
 use crate::account::{Account, Proven};
+use crate::quota::Quotas;
 use crate::rosters::Rosters;
 use crate::settings::{CredentialSource, UserSecret, UserSettings};
 
@@ -270,7 +271,15 @@ impl Book {
         let found = accounts.iter().find(|account| same_secret(&account.secret, &secret)).map(Arc::clone);
         let account = found.unwrap_or_else(|| {
             self.made = self.made.wrapping_add(1);
-            Arc::new(Account { id: self.made, user, backend_user, client, secret, proven: Proven::default() })
+            Arc::new(Account {
+                id: self.made,
+                user,
+                backend_user,
+                client,
+                secret,
+                proven: Proven::default(),
+                quotas: Quotas::default(),
+            })
         });
         if proven {
             // Only the newest is given out again: an older password's sessions keep what they have.

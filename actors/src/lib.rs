@@ -41,6 +41,7 @@ mod observed;
 mod packets;
 mod pool;
 mod queries;
+mod quota;
 mod random;
 mod role;
 mod rosters;

@@ -26,6 +26,8 @@ pub const WAITERS: &str = "greenroom_waiters";
 pub const WAIT_SECONDS: &str = "greenroom_lease_wait_seconds";
 /// Waits that ended at `lease_timeout`.
 pub const LEASE_TIMEOUTS: &str = "greenroom_lease_timeouts_total";
+/// Logins that servers refused since the user had as many connections as he may.
+pub const USER_LIMITS: &str = "greenroom_user_limit_refusals_total";
 /// How long leases lasted.
 pub const LEASE_SECONDS: &str = "greenroom_lease_seconds";
 /// How long commands took, from their last byte in to their last byte out.
@@ -88,6 +90,7 @@ pub fn describe() {
     describe_gauge!(WAITERS, "Sessions waiting for a backend connection, by node");
     describe_histogram!(WAIT_SECONDS, Unit::Seconds, "Time waited for a backend connection, by those who had to wait");
     describe_counter!(LEASE_TIMEOUTS, "Waits for a backend connection that ended at lease_timeout");
+    describe_counter!(USER_LIMITS, "Logins that servers refused by max_user_connections");
     describe_histogram!(LEASE_SECONDS, Unit::Seconds, "Time from a lease's grant to its release");
     describe_histogram!(
         QUERY_SECONDS,

@@ -18,6 +18,7 @@ use crate::election::settle;
 use crate::metrics::{NODE_LAG_SECONDS, NODE_ROLE, NODE_UP};
 use crate::node::Node;
 use crate::pool::{Health, NodeChanged};
+use crate::quota::Quotas;
 use crate::role::{Judge, Lag, Report};
 use crate::settings::{MonitorSettings, Role};
 use crate::stage::Stage;
@@ -47,8 +48,8 @@ impl Watch {
         let account = settings.account.as_ref().map(|account| {
             let user: Box<[u8]> = account.user.as_bytes().into();
             let secret = BackendSecret::Password(account.password.clone());
-            let (client, proven) = (None, Proven::default());
-            Arc::new(Account { id: 0, user: user.clone(), backend_user: user, client, secret, proven })
+            let (client, proven, quotas) = (None, Proven::default(), Quotas::default());
+            Arc::new(Account { id: 0, user: user.clone(), backend_user: user, client, secret, proven, quotas })
         });
         Self { account, interval: settings.interval, results: settings.results }
     }

@@ -21,6 +21,7 @@ pub(crate) struct Tally {
     prepares: Cell<u64>,
     opens: Cell<u64>,
     timeouts: Cell<u64>,
+    full_users: Cell<u64>,
     open_time: Spread,
     waits: Spread,
     lease_time: Spread,
@@ -228,6 +229,10 @@ impl Tally {
         self.waits.add(time);
     }
 
+    pub(crate) fn user_was_full(&self) {
+        add(&self.full_users, 1);
+    }
+
     pub(crate) fn ended(&self, end: BackendEnd) {
         *self.backend_ends.borrow_mut().entry(end).or_default() += 1;
     }
@@ -273,6 +278,7 @@ impl Tally {
         counter!(names::PREPARES).increment(self.prepares.take());
         counter!(names::OPENS).increment(self.opens.take());
         counter!(names::LEASE_TIMEOUTS).increment(self.timeouts.take());
+        counter!(names::USER_LIMITS).increment(self.full_users.take());
         self.open_time.flush(&histogram!(names::OPEN_SECONDS));
         self.waits.flush(&histogram!(names::WAIT_SECONDS));
         self.lease_time.flush(&histogram!(names::LEASE_SECONDS));

@@ -9,6 +9,7 @@ use greenroom_protocol::statement::Cache;
 
 use crate::account::Account;
 use crate::node::Permit;
+use crate::quota::Place;
 use crate::stream::{Crated, Stream};
 use crate::surveys::Claim;
 
@@ -24,6 +25,8 @@ pub(crate) struct Wire {
 pub(crate) struct Card {
     /// Counts the socket against the node's limit for as long as it exists.
     pub(crate) permit: Permit,
+    /// Counts it among those of its account.
+    pub(crate) _place: Place,
     /// The server's id of the connection.
     pub(crate) thread_id: u32,
     /// Whose it is.

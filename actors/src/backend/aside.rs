@@ -50,6 +50,7 @@ impl Bystander {
 async fn open(permit: Permit, account: Arc<Account>) -> Result<Box<Wire>, Refusal> {
     // As an account that the server knows by the client's address, only that address may log in.
     let route = super::introduction::route(account.client);
+    let place = account.quotas.of(permit.node().index).enter();
     let blueprint = Blueprint {
         account,
         route,
@@ -60,7 +61,7 @@ async fn open(permit: Permit, account: Arc<Account>) -> Result<Box<Wire>, Refusa
         gtids: false,
         mode: PoolMode::None,
     };
-    let start = Start::Open { permit, blueprint: Box::new(blueprint) };
+    let start = Start::Open { permit, place, blueprint: Box::new(blueprint) };
     begin(start, Local::here()).await.map_err(|(_, refusal)| refusal)
 }
 

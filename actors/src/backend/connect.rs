@@ -31,6 +31,7 @@ use crate::local::Local;
 use crate::node::{Facts, Node, Permit};
 use crate::packets::Packets;
 use crate::pool::{Refusal, Ticket};
+use crate::quota::Place;
 use crate::settings::{NodeSettings, PoolMode};
 use crate::stream::{Crated, Stream};
 use crate::wire::{Birth, Card, Wire};
@@ -76,6 +77,8 @@ pub(crate) enum Start {
     Open {
         /// Its place under the node's limit.
         permit: Permit,
+        /// Its place among those of its account.
+        place: Place,
         /// What it is to be like.
         blueprint: Box<Blueprint>,
     },
@@ -127,10 +130,10 @@ pub(crate) async fn begin(start: Start, local: Rc<Local>) -> Result<Box<Wire>, F
             let stream = crated.unpack().map_err(|error| failed(error.to_string()))?;
             Ok(Box::new(Wire { stream, card: *card }))
         }
-        Start::Open { permit, blueprint } => {
+        Start::Open { permit, place, blueprint } => {
             let settings = permit.node().settings();
             let begun = Instant::now();
-            let wire = timeout(settings.connect_timeout, open(permit, &blueprint, &settings)).await;
+            let wire = timeout(settings.connect_timeout, open((permit, place), &blueprint, &settings)).await;
             let wire = wire.unwrap_or_else(|_| {
                 let (name, limit) = (&settings.name, settings.connect_timeout);
                 Err(failed(format!("node '{name}' did not answer within {limit:?} (connect_timeout)")))
@@ -160,13 +163,17 @@ pub(crate) async fn probe(node: &Arc<Node>) -> Result<(), String> {
     }
 }
 
-async fn open(permit: Permit, blueprint: &Blueprint, settings: &NodeSettings) -> Result<Box<Wire>, Failure> {
+async fn open(
+    (permit, place): (Permit, Place),
+    blueprint: &Blueprint,
+    settings: &NodeSettings,
+) -> Result<Box<Wire>, Failure> {
     match attempt(&permit, blueprint, settings).await {
         Err(Attempt::StaleKey) => attempt(&permit, blueprint, settings).await,
         done => done,
     }
     .map_err(Attempt::failure)
-    .and_then(|(stream, card)| finish(stream, card, permit))
+    .and_then(|(stream, card)| finish(stream, card, (permit, place)))
 }
 
 /// How an attempt to log in failed.
@@ -352,13 +359,14 @@ async fn look(
     })
 }
 
-fn finish(stream: Stream, draft: Draft, permit: Permit) -> Result<Box<Wire>, Failure> {
+fn finish(stream: Stream, draft: Draft, (permit, place): (Permit, Place)) -> Result<Box<Wire>, Failure> {
     let Draft { greeting, capabilities, whoami, defaults, collation, tracked, gtids, retire, account } = draft;
     let state = SessionState::new(whoami.database.as_deref(), Charset::Named(whoami.names));
     let birth =
         Birth { state: state.clone(), collation, defaults, role: whoami.role, init_connect: whoami.init_connect };
     let card = Card {
         permit,
+        _place: place,
         thread_id: greeting.thread_id,
         account,
         claim: None,

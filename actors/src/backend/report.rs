@@ -52,6 +52,7 @@ pub(crate) async fn ask(node: Arc<Node>, account: Arc<Account>, line: Option<Box
     {
         return Heard::Report(report, line);
     }
+    let place = account.quotas.of(node.index).enter();
     let blueprint = Blueprint {
         account,
         database: None,
@@ -63,7 +64,7 @@ pub(crate) async fn ask(node: Arc<Node>, account: Arc<Account>, line: Option<Box
         gtids: false,
         mode: PoolMode::None,
     };
-    let start = Start::Open { permit: node.beside(), blueprint: Box::new(blueprint) };
+    let start = Start::Open { permit: node.beside(), place, blueprint: Box::new(blueprint) };
     match begin(start, Rc::clone(&Local::here())).await {
         Ok(line) => question(&node, line, lag).await,
         Err((BackendEnd::Refused, refusal)) => Heard::Refused(refusal.to_string()),

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::keys::Keys;
 use super::line::{Line, PATIENCE};
+use super::users::Full;
 use super::{Lease, PoolShard, Transfer};
 use crate::account::PoolKey;
 use crate::backend::Blueprint;
@@ -21,7 +22,7 @@ const SLACK: Duration = Duration::from_millis(10);
 /// Connections that one shard opens at once to one node: enough to fill a pool in a moment, too few to be a storm.
 const OPENING_AT_ONCE: usize = 8;
 
-/// Wants of other shards that are remembered; each shard has at most one.
+/// Wants of other shards that are remembered; each shard has at most one, and one for each user of [`Desk::full`].
 const WANTS: usize = 1024;
 
 /// One node as a shard sees it.
@@ -43,6 +44,8 @@ pub(crate) struct Desk {
     pub(crate) no_spare_before: Option<Instant>,
     /// The other shards have been asked and have not answered.
     pub(crate) begging: bool,
+    /// Users who may have no more connections.
+    pub(crate) full: FxHashMap<u32, Full>,
     /// What other shards asked for and have not got.
     pub(crate) wants: VecDeque<Transfer>,
     /// Who is to be told when the next connection is gone.
@@ -69,6 +72,7 @@ impl Desk {
             failing: false,
             no_spare_before: None,
             begging: false,
+            full: FxHashMap::default(),
             wants: VecDeque::new(),
             creditors: VecDeque::new(),
             promised: VecDeque::new(),
@@ -87,12 +91,20 @@ impl Desk {
     pub(crate) fn post(&mut self) {
         self.node.post(self.shard, self.line.len(), self.idle);
         // They drop our want when they see that nobody waits, so the next who waits must ask anew.
-        self.begging &= self.line.len() > 0;
+        if self.line.len() == 0 {
+            self.answered();
+        }
+    }
+
+    /// The other shards have answered, or are to be asked again.
+    pub(crate) fn answered(&mut self) {
+        self.begging = false;
+        self.full.values_mut().for_each(|full| full.begging = false);
     }
 
     /// Remembers what another shard wants, in place of what it wanted before.
     pub(crate) fn want(&mut self, want: Transfer) {
-        self.wants.retain(|old| old.from != want.from);
+        self.wants.retain(|old| (old.from, old.of) != (want.from, want.of));
         if self.wants.len() < WANTS {
             self.wants.push_back(want);
         }
@@ -103,13 +115,14 @@ impl Desk {
     pub(crate) fn claim(&mut self, user: u32) -> Option<Transfer> {
         let node = &self.node;
         self.wants.retain(|want| node.waiting(want.from) > 0);
-        let want = self.wants.front()?;
-        let first = if want.key.account == user && self.line.is_all_of(user) {
-            self.line.oldest().is_none_or(|ours| ours > want.since + SLACK)
+        let place = self.wants.iter().position(|want| want.of.is_none_or(|of| of == user))?;
+        let want = self.wants.get(place)?;
+        let first = if want.of.is_some() || (want.key.account == user && self.line.is_all_of(user)) {
+            self.line.oldest_of(user).is_none_or(|ours| ours > want.since + SLACK)
         } else {
             self.line.due().is_none_or(|ours| ours > want.due + PATIENCE)
         };
-        if first { self.wants.pop_front() } else { None }
+        if first { self.wants.remove(place) } else { None }
     }
 
     /// The key that the next connection is promised to. A promise that nobody waits for any more is none.

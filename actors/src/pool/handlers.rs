@@ -60,6 +60,7 @@ impl Handler<Ready> for PoolShard {
         (member.retire, member.thread_id) = (ready.retire, Some(ready.thread_id));
         let (was, key, node) = (member.doing, member.key, Arc::clone(&member.node));
         if was == Doing::Opening {
+            member.account.quotas.of(node.index).accepted();
             self.opened(key, &node);
             self.tell_limit(&node);
             if std::mem::take(&mut self.desk(&node).failing) {
@@ -85,13 +86,16 @@ impl Handler<Gone> for PoolShard {
         if member.doing == Doing::Opening {
             self.opened(member.key, &node);
         }
+        let shares = self.keys.shares(member.key);
         if !member.evicted {
             let user = self.keys.user(member.key);
             self.desk(&node).lose(user);
         }
         self.keys.leave(member.key);
         // Nobody misses it, and what there is may go on: a server that has no room for more is not down.
-        if member.spare && matches!(gone.end, BackendEnd::ConnectFailed | BackendEnd::Refused) {
+        if shares && gone.refusal.as_ref().is_some_and(Refusal::is_about_the_user) {
+            self.note_full(&member.account, &node);
+        } else if member.spare && matches!(gone.end, BackendEnd::ConnectFailed | BackendEnd::Refused) {
             self.desk(&node).no_spare_before = Some(Instant::now() + SPARE_PAUSE);
         } else {
             let opened_with = (member.key, member.database.as_deref());
@@ -136,7 +140,8 @@ impl Handler<Tick> for PoolShard {
         let me = ctx.address();
         for node in self.nodes() {
             // An answer to our begging may have been lost with the shard that it was asked of.
-            self.desk(&node).begging = false;
+            self.desk(&node).answered();
+            self.forget_full(&node);
             self.thin_out_idle(&node);
             self.stock(&node, None, &me);
             self.keep_warm(&node, &me);
@@ -179,12 +184,13 @@ impl Handler<Transfer> for PoolShard {
 
     fn handle(&mut self, want: Transfer, ctx: &mut Context<Self>) {
         let Some(desk) = self.desk_of(want.key.node) else { return };
-        let node = Arc::clone(&desk.node);
+        let (node, of) = (Arc::clone(&desk.node), want.of);
         desk.want(want);
         // What idles here serves the other's line at once, unless somebody here waits for it.
         let keys = &self.keys;
-        let idle = self.idle.oldest(|shelf| keys.node(shelf.key) == Some(node.index));
-        let Some(slot) = self.preferred(&node).or(idle) else { return };
+        let is_his = |key| of.is_none_or(|of| keys.user(key) == of);
+        let idle = self.idle.oldest(|shelf| keys.node(shelf.key) == Some(node.index) && is_his(shelf.key));
+        let Some(slot) = self.preferred(of, &node).or(idle) else { return };
         if let Some(resting) = self.idle.get(slot) {
             self.give_away(slot, resting.shelf.key, resting.rest(), &node);
         }
@@ -198,7 +204,7 @@ impl Handler<Adopt> for PoolShard {
     fn handle(&mut self, adopt: Adopt, ctx: &mut Context<Self>) {
         let node = Arc::clone(adopt.card.permit.node());
         let key = self.keys.enter(&adopt.key);
-        self.desk(&node).begging = false;
+        self.desk(&node).answered();
         let start = Start::Adopt { crated: adopt.crated, card: Box::new(adopt.card) };
         self.enlist(key, node, Doing::Cleaning, start, &ctx.address());
         self.keys.leave(key);
@@ -210,7 +216,7 @@ impl Handler<Room> for PoolShard {
 
     fn handle(&mut self, room: Room, ctx: &mut Context<Self>) {
         let Some(desk) = self.desk_of(room.node) else { return };
-        desk.begging = false;
+        desk.answered();
         let node = Arc::clone(&desk.node);
         self.stock(&node, room.permit, &ctx.address());
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use crate::account::PoolKey;
+use crate::settings::PoolMode;
 
 /// A lease that finds no connection in its state weighs as much as so many that do.
 const MISS: u32 = 8;
@@ -107,6 +108,11 @@ impl Keys {
     /// Whose a key is: an account's id, which there is no 0 of.
     pub(crate) fn user(&self, number: u32) -> u32 {
         self.get(number).map_or(0, |known| known.key.account)
+    }
+
+    /// Whether its connections serve one session after the other.
+    pub(crate) fn shares(&self, number: u32) -> bool {
+        self.get(number).is_some_and(|known| known.key.mode != PoolMode::None)
     }
 
     /// How many connections are being opened for a key.

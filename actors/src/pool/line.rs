@@ -99,6 +99,11 @@ impl<T> Line<T> {
         self.by_key.get(&key)?.get(coming).map(|(_, waiter)| waiter)
     }
 
+    /// When the longest waiter of a user came.
+    pub(crate) fn oldest_of(&self, user: u32) -> Option<Instant> {
+        self.heads().filter(|waiter| waiter.user == user).map(|waiter| waiter.since).min()
+    }
+
     /// Whether all who wait are of one user.
     pub(crate) fn is_all_of(&self, user: u32) -> bool {
         self.heads().all(|waiter| waiter.user == user)

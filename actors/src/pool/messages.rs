@@ -170,7 +170,7 @@ pub(crate) enum Health {
 pub(crate) struct Regate;
 
 /// Another shard starves: give it an idle connection of this key, or close one to make room.
-#[derive(Debug, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Transfer {
     pub(crate) to: Addr<PoolShard>,
@@ -182,6 +182,8 @@ pub(crate) struct Transfer {
     pub(crate) due: Instant,
     pub(crate) key: PoolKey,
     pub(crate) has_database: bool,
+    /// Only one of this user's is of use: it is he who may have no more.
+    pub(crate) of: Option<u32>,
 }
 
 /// A connection comes from another shard.

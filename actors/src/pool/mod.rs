@@ -17,6 +17,7 @@ mod refusal;
 mod route;
 mod shown;
 mod upkeep;
+mod users;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use crate::end::BackendEnd;
 use crate::grant::Found;
 use crate::local::Local;
 use crate::node::{Node, Permit};
+use crate::quota::Place;
 use crate::stage::Stage;
 use crate::supervisor::watch;
 
@@ -47,6 +49,9 @@ use crate::supervisor::watch;
 struct Held<'s> {
     desk: &'s Desk,
     keys: &'s Keys,
+    /// Whose connection has come free, and when.
+    user: u32,
+    now: Instant,
 }
 
 impl Shares for Held<'_> {
@@ -56,6 +61,10 @@ impl Shares for Held<'_> {
     }
 
     fn coming(&self, key: u32) -> usize {
+        // Nobody makes way for him in vain: only one of his own connections does.
+        if self.keys.user(key) != self.user && self.desk.is_full(self.keys, key, self.now) {
+            return usize::MAX;
+        }
         self.keys.opening(key) + self.desk.promised.iter().filter(|promised| **promised == key).count()
     }
 }
@@ -142,9 +151,11 @@ impl PoolShard {
         if desk.may_open()
             && desk.line.len() == 0
             && !paused
+            && let quota = ticket.account.quotas.of(node.index)
+            && quota.limit().is_none()
             && let Some(permit) = node.admit()
         {
-            let id = self.open(key, permit, Blueprint::of(ticket), &ctx.address());
+            let id = self.open(key, (permit, quota.enter()), Blueprint::of(ticket), &ctx.address());
             if let Some(member) = self.crew.get_mut(id) {
                 member.spare = true;
             }
@@ -201,7 +212,8 @@ impl PoolShard {
         if desk.line.len() == 0 {
             return Turn::Nobody;
         }
-        desk.line.turn(key, user, Instant::now(), &Held { desk, keys })
+        let now = Instant::now();
+        desk.line.turn(key, user, now, &Held { desk, keys, user, now })
     }
 
     fn serve(&mut self, slot: u32, key: u32, rest: Rest, opened: Option<u16>, node: &Arc<Node>) {
@@ -248,6 +260,7 @@ impl PoolShard {
 
     /// Opens connections for those who wait and for whom nothing is on its way; the first by the permit that is there.
     fn stock(&mut self, node: &Arc<Node>, mut permit: Option<Permit>, me: &Addr<Self>) {
+        let now = Instant::now();
         loop {
             let keys = &self.keys;
             let Some(desk) = self.desks.iter_mut().find(|desk| Arc::ptr_eq(&desk.node, node)) else { return };
@@ -255,26 +268,35 @@ impl PoolShard {
             if !desk.may_open() {
                 return;
             }
-            let promised = desk.heir(keys);
+            let promised = desk.heir(keys).filter(|key| !desk.is_full(keys, *key, now));
             let waiter = match promised {
                 Some(key) => desk.line.unmet_of(key, keys.opening(key)),
-                None => desk.line.unmet(|key| keys.opening(key)),
+                None => {
+                    desk.line.unmet(|key| if desk.is_full(keys, key, now) { usize::MAX } else { keys.opening(key) })
+                }
             };
-            let Some(waiter) = waiter else { return };
+            let Some(waiter) = waiter else { return self.press(node, me) };
             let (key, blueprint) = (waiter.key, Blueprint::of(&waiter.request.ticket));
+            let quota = blueprint.account.quotas.of(node.index);
+            // Whose connection is his own to the end is told what the server says.
+            let place = if keys.shares(key) { quota.admit(now) } else { Some(quota.enter()) };
+            let Some(place) = place else {
+                desk.fill(blueprint.account.id, quota);
+                continue;
+            };
             match permit.take().filter(Permit::is_within_limit).or_else(|| node.admit()) {
                 Some(permit) => {
                     if promised.is_some() {
                         desk.promised.pop_front();
                     }
-                    self.open(key, permit, blueprint, me);
+                    self.open(key, (permit, place), blueprint, me);
                 }
                 None => return self.make_room(key, blueprint.database.is_some(), node, me),
             }
         }
     }
 
-    fn open(&mut self, key: u32, permit: Permit, blueprint: Blueprint, me: &Addr<Self>) -> BackendId {
+    fn open(&mut self, key: u32, (permit, place): (Permit, Place), blueprint: Blueprint, me: &Addr<Self>) -> BackendId {
         let node = Arc::clone(permit.node());
         let favourite = self.keys.get(key).map(|known| (known.key.clone(), blueprint.clone()));
         let desk = self.desk(&node);
@@ -283,7 +305,7 @@ impl PoolShard {
         if let Some(known) = self.keys.get_mut(key) {
             known.opening += 1;
         }
-        self.enlist(key, node, Doing::Opening, Start::Open { permit, blueprint: Box::new(blueprint) }, me)
+        self.enlist(key, node, Doing::Opening, Start::Open { permit, place, blueprint: Box::new(blueprint) }, me)
     }
 
     fn enlist(&mut self, key: u32, node: Arc<Node>, doing: Doing, start: Start, me: &Addr<Self>) -> BackendId {
@@ -336,13 +358,16 @@ impl PoolShard {
     }
 
     fn beg(&mut self, key: crate::account::PoolKey, has_database: bool, node: &Arc<Node>, me: &Addr<Self>) {
-        let (from, stage) = (self.index, Arc::clone(&self.stage));
         let desk = self.desk(node);
         let Some((since, due)) = desk.line.oldest().zip(desk.line.due()).filter(|_| !desk.begging) else { return };
         desk.begging = true;
-        for other in node.richest_first(from) {
-            if let Some(shard) = stage.shard(other) {
-                shard.do_send(Transfer { to: me.clone(), from, since, due, key: key.clone(), has_database });
+        self.ask_others(&Transfer { to: me.clone(), from: self.index, since, due, key, has_database, of: None }, node);
+    }
+
+    fn ask_others(&self, want: &Transfer, node: &Arc<Node>) {
+        for other in node.richest_first(self.index) {
+            if let Some(shard) = self.stage.shard(other) {
+                shard.do_send(want.clone());
             }
         }
     }

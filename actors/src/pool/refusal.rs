@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use greenroom_protocol::error::SqlError;
 
+use crate::account::Account;
 use crate::gate::Gate;
 
 /// The default database is gone, or the account's right to it.
@@ -16,6 +17,9 @@ pub(crate) enum Refusal {
     /// Nothing came free in time.
     #[error("no backend connection to node '{node}' came free within {waited:?} (limit {limit})")]
     Timeout { node: Arc<str>, limit: usize, waited: Duration },
+    /// The server lets the user have no more connections, and none of his came free in time.
+    #[error("user '{}' may have {limit} connections to node '{node}', and none came free within {waited:?}", account.name())]
+    UserFull { node: Arc<str>, account: Arc<Account>, limit: usize, waited: Duration },
     /// The node does not answer.
     #[error("node '{node}' is down: {reason}")]
     Down { node: Arc<str>, reason: Arc<str> },
@@ -46,6 +50,17 @@ impl Refusal {
     /// Whether the server has no room for more connections.
     pub(super) fn is_about_room(&self) -> bool {
         matches!(self, Self::Server(error) if error.code == 1040)
+    }
+
+    /// Whether the server lets this user have no more connections (`max_user_connections`): 1203 is about its variable, 1226 about
+    /// the account's own limit, or about one an hour, which no wait would help (MySQL and MariaDB, measured).
+    pub(super) fn is_about_the_user(&self) -> bool {
+        match self {
+            Self::Server(error) => {
+                error.code == 1203 || (error.code == 1226 && error.message.contains("max_user_connections"))
+            }
+            _ => false,
+        }
     }
 
     /// Whether the server refused a database, and not the account.

@@ -61,7 +61,8 @@ impl PoolShard {
             self.grow(key, found, &lease.ticket, &node, ctx);
             return self.lend(slot, found, lease);
         }
-        if let Err(refusal) = stand(&mut lease, node.has_room()) {
+        let room = self.desk(&node).has_room(&lease.ticket, since);
+        if let Err(refusal) = stand(&mut lease, room) {
             return refuse(lease, refusal);
         }
         let key = self.keys.enter(&lease.ticket.key);

@@ -8,7 +8,7 @@ use actix::Addr;
 use super::crew::Doing;
 use super::handlers::refuse;
 use super::idle::{Resting, Shelf};
-use super::{PoolShard, Refusal, Rest, ShardView};
+use super::{PoolShard, Rest, ShardView};
 use crate::end::BackendEnd;
 use crate::node::Node;
 
@@ -52,8 +52,8 @@ impl PoolShard {
     }
 
     /// An idle connection that the most urgent want of another shard could take as it is.
-    pub(super) fn preferred(&mut self, node: &Arc<Node>) -> Option<u32> {
-        let want = self.desk(node).wants.front()?;
+    pub(super) fn preferred(&mut self, of: Option<u32>, node: &Arc<Node>) -> Option<u32> {
+        let want = self.desk(node).wants.iter().find(|want| want.of == of)?;
         let (key, has_database) = (want.key.clone(), want.has_database);
         let key = self.keys.find(&key)?;
         Shelf { key, has_database, has_user_variables: false }.usable().find_map(|shelf| self.idle.any(shelf))
@@ -119,8 +119,8 @@ impl PoolShard {
                 self.keys.leave(waiter.key);
                 let waited = now.saturating_duration_since(waiter.since);
                 self.local.tally.timed_out(waited);
-                let name = Arc::from(node.settings().name.as_str());
-                refuse(waiter.request, Refusal::Timeout { node: name, limit: node.limit(), waited });
+                let refusal = self.desk(&node).late(&waiter, waited);
+                refuse(waiter.request, refusal);
             }
         }
     }
@@ -133,9 +133,12 @@ impl PoolShard {
             return;
         }
         let Some((key, blueprint)) = desk.favourite.clone() else { return };
-        if let Some(permit) = node.admit() {
+        let quota = blueprint.account.quotas.of(node.index);
+        if quota.limit().is_none()
+            && let Some(permit) = node.admit()
+        {
             let key = self.keys.enter(&key);
-            self.open(key, permit, blueprint, me);
+            self.open(key, (permit, quota.enter()), blueprint, me);
             self.keys.leave(key);
         }
     }

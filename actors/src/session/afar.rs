@@ -255,6 +255,7 @@ mod tests {
 
     use super::{Bystanders, MOST};
     use crate::account::{Account, Proven};
+    use crate::quota::Quotas;
 
     #[test]
     fn a_ticket_is_for_one_session_once_and_there_are_few() {
@@ -265,6 +266,7 @@ mod tests {
             client: None,
             secret: BackendSecret::Password(Secret::new(b"secret".to_vec())),
             proven: Proven::default(),
+            quotas: Quotas::default(),
         });
         let bystanders = Bystanders::default();
         let mut tickets: Vec<_> = (0..MOST).map_while(|_| bystanders.admit(7, &account)).collect();

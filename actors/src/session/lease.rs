@@ -477,6 +477,9 @@ pub(super) fn explain(refusal: Refusal, endpoint: &str) -> SqlError {
         Refusal::Timeout { limit, waited, node } => {
             SqlError::lease_timeout(&format!("{endpoint}/{node}"), limit, waited)
         }
+        Refusal::UserFull { node, account, limit, waited } => {
+            SqlError::user_full(&node, &account.name(), limit, waited)
+        }
         Refusal::Down { node, reason } => SqlError::node_down(&node, &reason),
         Refusal::Server(error) => error,
         Refusal::Failed(reason) => SqlError::node_down(endpoint, &reason),

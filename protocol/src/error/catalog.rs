@@ -58,6 +58,18 @@ impl SqlError {
         Self::new(1040, GENERAL, text)
     }
 
+    /// 1040 for a session that waited `waited` in vain for one of the `limit` connections that `node`'s server lets the account
+    /// `user` have.
+    #[must_use]
+    pub fn user_full(node: &str, user: &str, limit: usize, waited: Duration) -> Self {
+        let text = format!(
+            "Too many connections: server '{node}' lets user '{user}' have {limit} (max_user_connections), and none came free for {waited:.1?}; try again, or raise that or lease_timeout",
+            node = cut(node, 64),
+            user = cut(user, 64)
+        );
+        Self::new(1040, GENERAL, text)
+    }
+
     /// 1040 for a session that waited `waited` behind a pause of `what`, an endpoint or a node, longer than it may.
     #[must_use]
     pub fn paused(what: &str, waited: Duration) -> Self {

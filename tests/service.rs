@@ -10,6 +10,8 @@
 
 mod support;
 
+#[path = "service/idle.rs"]
+mod idle;
 #[path = "service/manager.rs"]
 mod manager;
 #[path = "service/metrics.rs"]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, SpawnHandle, WrapFuture};
 use greenroom_protocol::login::client::BackendSecret;
 use metrics::gauge;
 use tokio::sync::oneshot;
@@ -31,6 +31,12 @@ const WHILE_DOWN: Duration = Duration::from_secs(1);
 
 /// How soon a result that differs from the judgement is looked at again.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// How soon it is looked again at a node of which the traffic has shown something.
+const SOON: Duration = Duration::from_millis(25);
+
+/// How long it may take until a monitor sees that there is something to look at of which nobody has told it, such as a reload.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// How long a refused account is left alone: servers lock accounts that fail too often.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
@@ -69,6 +75,8 @@ pub(crate) struct NodeMonitor {
     /// The same of what its cluster makes of it.
     blind: bool,
     next: Instant,
+    /// The timer that is set for that.
+    clock: SpawnHandle,
     /// Who waits for the answer: a crowd of clients asks once, or the server would have a crowd of its own.
     asked: Vec<oneshot::Sender<Result<(), String>>>,
 }
@@ -89,8 +97,9 @@ struct Seen {
 impl NodeMonitor {
     pub(crate) fn new(node: Arc<Node>, stage: Arc<Stage>) -> Self {
         let next = Instant::now();
-        let (judge, asked) = (Judge::new(), Vec::new());
-        Self { node, stage, probing: false, judge, line: None, refused: None, hidden: false, blind: false, next, asked }
+        let (judge, asked, clock) = (Judge::new(), Vec::new(), SpawnHandle::default());
+        let (line, refused) = (None, None);
+        Self { node, stage, probing: false, judge, line, refused, hidden: false, blind: false, next, clock, asked }
     }
 
     /// Whether the node is asked again and again, and not only while it is down.
@@ -249,9 +258,10 @@ impl NodeMonitor {
         let (node, account, line) = (Arc::clone(&self.node), self.account(), self.line.take());
         let lag = self.is_watched();
         let asked_as = account.clone();
-        ctx.spawn(async move { see(node, account, line, lag).await }.into_actor(self).map(move |seen, this, _| {
+        ctx.spawn(async move { see(node, account, line, lag).await }.into_actor(self).map(move |seen, this, ctx| {
             this.probing = false;
             this.take_in(seen, asked_as);
+            this.wind(ctx);
         }));
     }
 
@@ -287,10 +297,24 @@ impl NodeMonitor {
         if self.is_watched() { watched } else { WHILE_DOWN }
     }
 
-    /// Whether it is time to look without being asked.
-    fn is_due(&self) -> bool {
-        let idle = !self.node.is_up() || self.node.facts().is_none() || self.account().is_some();
-        idle && Instant::now() >= self.next
+    /// Whether it is looked at the node without being asked.
+    fn looks(&self) -> bool {
+        !self.node.is_up() || self.node.facts().is_none() || self.account().is_some()
+    }
+
+    /// Sets the timer anew. One that ran at a steady pace fine enough for all of this would keep an idle process awake.
+    fn wind(&mut self, ctx: &mut Context<Self>) {
+        ctx.cancel_future(self.clock);
+        let pause = match self.looks() && !self.probing {
+            true => self.next.saturating_duration_since(Instant::now()).min(LONGEST),
+            false => LONGEST,
+        };
+        self.clock = ctx.run_later(pause, |this, ctx| {
+            if this.looks() && Instant::now() >= this.next {
+                this.look(ctx);
+            }
+            this.wind(ctx);
+        });
     }
 }
 
@@ -324,12 +348,7 @@ impl Actor for NodeMonitor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.look(ctx);
-        // The clock is finer than any interval.
-        ctx.run_interval(AGAIN / 4, |this, ctx| {
-            if this.is_due() {
-                this.look(ctx);
-            }
-        });
+        self.wind(ctx);
     }
 }
 
@@ -358,11 +377,12 @@ pub(crate) struct Observed {
 impl Handler<Observed> for NodeMonitor {
     type Result = ();
 
-    fn handle(&mut self, observed: Observed, _: &mut Context<Self>) {
+    fn handle(&mut self, observed: Observed, ctx: &mut Context<Self>) {
         if self.node.role() != observed.before {
             self.tell_role(&self.node, observed.before);
         }
-        self.next = self.next.min(Instant::now() + AGAIN / 4);
+        self.next = self.next.min(Instant::now() + SOON);
+        self.wind(ctx);
     }
 }
 

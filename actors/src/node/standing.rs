@@ -148,8 +148,14 @@ impl Node {
     /// Notes who has logged in.
     pub(crate) fn note_account(&self, account: &Arc<Account>) {
         let mut kept = self.account.write().unwrap_or_else(PoisonError::into_inner);
+        let is_first = kept.is_none();
         if kept.as_ref().is_none_or(|kept| kept.id != account.id) {
             *kept = Some(Arc::clone(account));
+        }
+        drop(kept);
+        // From now on there is somebody to ask as.
+        if is_first && let Some(monitor) = self.monitor() {
+            monitor.do_send(Observed { before: self.role() });
         }
     }
 

@@ -20,18 +20,28 @@ fn a_read_whose_replica_dies_runs_on_the_primary() {
         let mut open = connect(&proxy);
         open.ok("START TRANSACTION READ ONLY");
         assert_eq!(side(&mut open, SIDE), "replica");
+        // Two that keep their connections for warnings: one reads on, the other asks.
+        let [mut warned, mut asking] = [(); 2].map(|()| connect(&proxy));
+        for session in [&mut warned, &mut asking] {
+            assert_eq!(side(session, "SELECT side, CAST('x' AS SIGNED) FROM app.here"), "replica");
+        }
         thread::scope(|scope| {
-            let reading = scope.spawn(|| side(&mut session, "SELECT side, SLEEP(3) FROM app.here"));
+            let readers = [&mut session, &mut warned];
+            let reading = readers.map(|session| scope.spawn(|| side(session, "SELECT side, SLEEP(3) FROM app.here")));
             let mut root = pair.root(1);
             until("it reads there", || {
                 let listed = root
                     .0
                     .rows("SELECT info FROM information_schema.processlist WHERE info LIKE 'SELECT side, SLEEP%'");
-                !listed.is_empty()
+                listed.len() == 2
             });
             pair.servers[1].kill().unwrap();
-            assert_eq!(reading.join().unwrap(), "primary");
+            for reading in reading {
+                assert_eq!(reading.join().unwrap(), "primary");
+            }
         });
+        assert_eq!(asking.err("SHOW WARNINGS").code, 1105);
+        assert_eq!(side(&mut asking, SIDE), "primary");
         let error = open.err(SIDE);
         assert_eq!(error.code, 1180, "{error:?}");
         // Whoever comes while there is none is served by the primary.

@@ -63,6 +63,22 @@ impl Conversation {
         if survives { Ok(()) } else { Err(SessionEnd::BackendLost) }
     }
 
+    /// Whether a read goes on on a replica's connection only because of the warnings of the one before, for which it does not ask:
+    /// where that connection breaks, it may as well run elsewhere.
+    pub(super) fn needs_no_warnings(&self, turn: &Turn) -> bool {
+        self.is_reading()
+            && self.hold.holds_for(PinReason::Diagnostics)
+            && turn.effects.is_plain_read()
+            && !turn.effects.asks_of_previous()
+            && self.survives(false)
+    }
+
+    /// The connection is lost, and the statement runs on another. Warnings that it was kept for are lost with it.
+    pub(super) fn start_over(&mut self) {
+        self.warnings_lost |= self.hold.pins.contains(PinReason::Diagnostics);
+        self.lose();
+    }
+
     /// Tells that there is no connection for a statement.
     pub(super) async fn refuse_lease(&mut self, turn: &mut Turn, error: &SqlError) -> Result<(), SessionEnd> {
         self.note_ended(turn);

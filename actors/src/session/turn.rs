@@ -149,6 +149,7 @@ impl Conversation {
             self.previous.lose_sight();
         }
         let (mut retried, mut moves) = (false, 0);
+        let free = |this: &Self, turn: &Turn| bare || this.needs_no_warnings(turn);
         loop {
             self.movable = bare && moves < MOVES && self.may_move(turn);
             match self.acquire_for_statement(retried).await {
@@ -175,14 +176,14 @@ impl Conversation {
                 Err(Fault::Refused(error)) => break Box::pin(self.fail_turn(turn, &error)).await?,
                 Err(Fault::ReadOnly) => moves += self.move_on(),
                 Err(Fault::Unanswerable) => return Box::pin(self.refuse_answer(turn)).await,
-                Err(Fault::Unsent(_)) if bare && !retried && turn.incoming.scanned.complete => {
-                    self.lose();
+                Err(Fault::Unsent(_)) if free(self, turn) && !retried && turn.incoming.scanned.complete => {
+                    self.start_over();
                     retried = true;
                 }
                 Err(Fault::Unsent(reason)) => return Box::pin(self.lost(turn, bare, false, &reason)).await,
                 // It can not have run, or running it twice does no harm; and nothing of its reply has been seen.
-                Err(Fault::Backend { begun: false, .. }) if bare && !retried && turn.may_run_again() => {
-                    self.lose();
+                Err(Fault::Backend { begun: false, .. }) if free(self, turn) && !retried && turn.may_run_again() => {
+                    self.start_over();
                     retried = true;
                 }
                 Err(Fault::Backend { begun, reason }) => {

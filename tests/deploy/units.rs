@@ -36,6 +36,7 @@ fn the_service_is_hardened_and_fits_the_program() {
         ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
         ("SystemCallFilter", "@system-service"),
         ("RestartPreventExitStatus", "64"),
+        ("StartLimitIntervalSec", "0"),
         ("ExecStart", "/usr/bin/greenroom --config /etc/greenroom/greenroom.toml"),
     ];
     for (key, value) in wanted {

@@ -137,5 +137,6 @@ fn a_second_start_in_the_same_place_fails_and_takes_no_clients() {
     let output = second.wait_with_output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{log}");
-    assert!(log.contains("listen"), "{log}");
+    assert!(log.contains("cannot listen on"), "{log}");
+    assert_eq!(log.matches("Address already in use").count(), 1, "{log}");
 }

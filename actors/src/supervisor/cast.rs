@@ -30,22 +30,22 @@ use crate::stage::{Main, Sluiced, Stage};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An endpoint's address can not be listened on.
-    #[error("endpoint '{endpoint}' cannot listen on {address}: {source}")]
+    #[error("endpoint '{endpoint}' cannot listen on {address}: {cause}")]
     Listen {
         /// The endpoint's name.
         endpoint: String,
         /// Its address.
         address: Address,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The console's address can not be listened on.
-    #[error("the console cannot listen on {listen}: {source}")]
+    #[error("the console cannot listen on {listen}: {cause}")]
     Console {
         /// Its address.
         listen: std::net::SocketAddr,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A worker's thread ended at once.
     #[error("worker {0} did not start")]

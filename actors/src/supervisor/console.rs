@@ -35,7 +35,7 @@ pub(super) struct Door {
 /// Takes the console's address, with the socket that was handed over for it.
 pub(super) fn bind(settings: &AdminSettings, inherited: &mut Inherited) -> Result<Door, StartError> {
     let listen = settings.listen;
-    let failed = |source| StartError::Console { listen, source };
+    let failed = |cause| StartError::Console { listen, cause };
     let address = Address::Tcp { host: listen.ip().to_string(), port: listen.port() };
     let (found, by_name) = inherited.claim(SOCKET, &address);
     let bound = match found.into_iter().next() {

@@ -31,7 +31,7 @@ impl Doors {
         workers: usize,
     ) -> Result<Self, StartError> {
         let failed =
-            |source| StartError::Listen { endpoint: endpoint.name.clone(), address: endpoint.listen.clone(), source };
+            |cause| StartError::Listen { endpoint: endpoint.name.clone(), address: endpoint.listen.clone(), cause };
         let (mut bound, by_name) = inherited.claim(&endpoint.name, &endpoint.listen);
         let inherited = !bound.is_empty();
         if !inherited {

@@ -231,3 +231,42 @@ fn what_is_no_log_is_refused_with_its_line_and_takes_nothing_from_the_others() {
     assert!(code == Some(0) && err.contains("warning: standard input:2: the time goes back"), "{err}");
     assert_eq!(advise(&[], b"").0, Some(64));
 }
+
+/// What a terminal this wide is sent while a shell runs the command; `greenroom` in it is the program, `$log` the log.
+fn on_terminal(columns: usize, command: &str, log: &Path) -> String {
+    let command = command.replace("greenroom", env!("CARGO_BIN_EXE_greenroom"));
+    let mut script = Command::new("script");
+    script.args(["-qec", &format!("stty cols {columns} rows 20; {command}"), "/dev/null"]).stdin(Stdio::null());
+    let output = script.env("TERM", "xterm").env("SHELL", "/bin/sh").env("log", log).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_terminal_shows_in_one_line_how_far_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let entry = "2026-11-27T17:40:15.000000Z\t    8 Query\tSELECT 1\n";
+    fs::write(&log, entry.repeat(40_000)).unwrap();
+    for (command, words) in [
+        ("greenroom advise $log >/dev/null", ["%", "left"]),
+        ("greenroom advise - <$log >/dev/null", ["%", "left"]),
+        ("cat $log | greenroom advise - >/dev/null", ["iB", "read"]),
+        ("cat $log | greenroom advise $log - >/dev/null", ["iB", "read"]),
+    ] {
+        let shown = on_terminal(24, command, &log);
+        // Without the control sequences that put a line in the place of the last.
+        let lines: Vec<String> = shown.split(['\r', '\n']).map(printed).filter(|line| !line.is_empty()).collect();
+        assert!(lines.iter().any(|line| words.iter().all(|word| line.contains(word))), "{command}: {lines:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 24), "{command}: {lines:?}");
+    }
+}
+
+/// A line without control sequences.
+fn printed(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').get(1..).unwrap_or_default()
+    })
+}

@@ -81,10 +81,7 @@ pub struct Remark {
 /// from what the others say.
 #[must_use]
 pub fn advise(args: &AdviseArgs) -> (Report, Vec<AdviseError>) {
-    let bar = ProgressBar::with_draw_target(Some(size(&args.logs)), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta} left") {
-        bar.set_style(style);
-    }
+    let bar = bar(&args.logs);
     let mode = args.dialect.map(Dialect::mode);
     let mut study = Study::new(Options { mode, strict: args.strict, statement_time: args.statement_time });
     let (mut remarks, mut errors) = (Vec::new(), Vec::new());
@@ -181,9 +178,23 @@ impl<'a> Reading<'a> {
 /// Entries of different threads may be out of order by this much, in microseconds.
 const SLACK: i64 = 5_000_000;
 
-/// Bytes in all logs that have a size.
-fn size(logs: &[PathBuf]) -> u64 {
-    logs.iter().filter_map(|log| log.metadata().ok()).map(|log| log.len()).sum()
+/// How far it is, or how much has been read where a pipe does not say how much there is to come.
+fn bar(logs: &[PathBuf]) -> ProgressBar {
+    let size = size(logs);
+    // Short enough for a narrow terminal: what wraps at its end is hard to take back.
+    let template = if size.is_some() { "{wide_bar} {percent}%, {eta} left" } else { "{bytes} read" };
+    let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Bytes in all logs; `None` where one is no plain file. One that is not there has none.
+fn size(logs: &[PathBuf]) -> Option<u64> {
+    let path = |log: &PathBuf| if log == Path::new("-") { PathBuf::from("/dev/stdin") } else { log.clone() };
+    let files = logs.iter().filter_map(|log| path(log).metadata().ok());
+    files.map(|file| file.is_file().then_some(file.len())).sum()
 }
 
 fn name(log: &Path) -> String {

@@ -112,7 +112,7 @@ impl ProcessList {
         self.rows.iter().filter_map(|at| self.cells(bytes.get(at.clone())?))
     }
 
-    /// The reply with each row as `change` leaves it, and with `further` rows, made as wide as the others.
+    /// The reply with each row as `change` leaves it, to the byte where that is as it was, and with `further` rows, made as wide as the others.
     #[must_use]
     pub fn rewrite(&self, bytes: &[u8], mut change: impl FnMut(&mut Row), further: Vec<Row>) -> Vec<u8> {
         // Whoever asks is in every list: without a row it is not here, but behind a cursor.
@@ -124,9 +124,10 @@ impl ProcessList {
         seq = seq.wrapping_add((self.columns % 256) as u8);
         for at in &self.rows {
             let raw = bytes.get(at.clone()).unwrap_or_default();
-            let changed = self.cells(raw).is_some_and(|mut row| {
+            let changed = self.cells(raw).is_some_and(|read| {
+                let mut row = read.clone();
                 change(&mut row);
-                self.write(&mut payload, &row)
+                row != read && self.write(&mut payload, &row)
             });
             seq = packet::frame(&mut out, seq, if changed { &payload } else { raw });
         }

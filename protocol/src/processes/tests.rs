@@ -14,15 +14,22 @@ fn row(id: &str, user: &str, info: Option<&str>) -> Row {
 
 /// A list of 8 columns and these rows, as a server sends it.
 fn wire(rows: &[Row]) -> Vec<u8> {
-    let (mut out, mut payload) = (Vec::new(), Vec::new());
+    let payload = |row| {
+        let mut payload = Vec::new();
+        super::text(&mut payload, row);
+        payload
+    };
+    framed(&rows.iter().map(payload).collect::<Vec<_>>())
+}
+
+fn framed(payloads: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::new();
     let mut seq = packet::frame(&mut out, 1, &[8]);
     for column in 0..8 {
         seq = packet::frame(&mut out, seq, &[3, b'd', b'e', b'f', column]);
     }
-    for row in rows {
-        payload.clear();
-        super::text(&mut payload, row);
-        seq = packet::frame(&mut out, seq, &payload);
+    for payload in payloads {
+        seq = packet::frame(&mut out, seq, payload);
     }
     packet::frame(&mut out, seq, &[0xfe, 0, 0, 2, 0, 1, 0]);
     out
@@ -51,6 +58,18 @@ fn rows_are_changed_and_added_and_the_rest_stays() {
     ];
     assert_eq!(whole(&bytes).rewrite(&bytes, change, vec![row("9", "b", None)]), wire(&expected));
     assert_eq!(whole(&bytes).rewrite(&bytes, |_| {}, Vec::new()), bytes, "nothing to do changes nothing");
+}
+
+/// A length may be written in more bytes than it takes.
+#[test]
+fn a_row_that_nothing_changes_stays_as_the_server_wrote_it() {
+    let mut payload = b"\xfc\x01\x005".to_vec();
+    super::text(&mut payload, &row("", "a", None)[1..].to_vec());
+    let bytes = framed(&[payload]);
+    let list = whole(&bytes);
+    assert_eq!(list.rows(&bytes).collect::<Vec<_>>(), [row("5", "a", None)]);
+    assert_eq!(list.rewrite(&bytes, |_| {}, Vec::new()), bytes);
+    assert_eq!(list.rewrite(&bytes, |row| row[0] = text("6"), Vec::new()), wire(&[row("6", "a", None)]));
 }
 
 #[test]

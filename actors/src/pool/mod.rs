@@ -151,6 +151,8 @@ impl PoolShard {
         if desk.may_open()
             && desk.line.len() == 0
             && !paused
+            // Where there is no room anyway, the quota's lock is not taken for it.
+            && node.has_room()
             && let quota = ticket.account.quotas.of(node.index)
             && quota.limit().is_none()
             && let Some(permit) = node.admit()

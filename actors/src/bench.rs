@@ -255,6 +255,7 @@ fn card(permit: Permit, state: &Arc<SessionState>, account: &Arc<Account>) -> Ca
         tracked: true,
         gtids: false,
         triggers: 0,
+        found_rows: None,
         tainted: false,
         retire: None,
     }

@@ -49,6 +49,8 @@ pub(crate) struct Card {
     pub(crate) gtids: bool,
     /// MariaDB's count of triggers that ran, when it was last read.
     pub(crate) triggers: u64,
+    /// What `FOUND_ROWS()` gives on it, where that is known.
+    pub(crate) found_rows: Option<u64>,
     /// A role or an option (`COM_SET_OPTION`) was set, which outlive every reset (measured), or a `KILL QUERY` may still
     /// arrive: nobody else may have this connection.
     pub(crate) tainted: bool,

@@ -108,7 +108,7 @@ impl Session {
 
     fn sql(&mut self, text: &str) -> Result<Vec<Reply>, WireError> {
         let text = text.replace("{db}", &self.database).replace("{16 KiB}", &"x".repeat(LONG));
-        let text = text.replace("{16 MiB}", &"x".repeat(LARGE));
+        let text = text.replace("{1 MiB}", &"x".repeat(1 << 20)).replace("{16 MiB}", &"x".repeat(LARGE));
         self.wire.send(Command::COM_QUERY, text.as_bytes())?;
         let mut replies = self.wire.replies()?;
         if matches!(replies.as_slice(), [Reply::Infile(_)]) {

@@ -378,6 +378,7 @@ fn finish(stream: Stream, draft: Draft, (permit, place): (Permit, Place)) -> Res
         tracked,
         gtids,
         triggers: 0,
+        found_rows: None,
         tainted: false,
         retire,
     };

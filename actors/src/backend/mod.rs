@@ -111,6 +111,7 @@ impl BackendConnection {
         let log = self.stage.log.clone();
         let cleaning = async move {
             let mut wire = clean::reset(wire).await?;
+            wire.card.found_rows = None;
             survey::survey(&mut wire, &log).await?;
             Ok::<_, clean::Unclean>(wire)
         };

@@ -77,12 +77,13 @@ impl Conversation {
         }
     }
 
-    /// Of a statement longer than the inlet whose beginning asks for what Greenroom writes into it, or that a replica may
-    /// run, the rest, too, unless that is very long.
+    /// Of a statement longer than the inlet the rest, too, unless that is very long: where connections are shared, or its
+    /// beginning asks for what Greenroom writes into it.
     pub(super) async fn gather_asking(&mut self, incoming: Incoming) -> Result<Incoming, SessionEnd> {
+        let shares = self.shares();
         let Some(inlet) = self.client.inlet.as_mut() else { return Ok(incoming) };
         let length = packet::header(inlet.filled()).map_or(0, |header| header.len + HEADER);
-        if length > LONGEST_GATHERED || !(may_ask(inlet.filled()) || self.split.is_some() && may_read(inlet.filled())) {
+        if length > LONGEST_GATHERED || !(shares || may_ask(inlet.filled())) {
             return Ok(incoming);
         }
         inlet.reserve(length);
@@ -215,10 +216,4 @@ impl Conversation {
         }
         effects
     }
-}
-
-/// Whether a command that begins so may be a SELECT: which side it is for can only be told of the whole text.
-fn may_read(head: &[u8]) -> bool {
-    let start = head.get(HEADER + 1..).unwrap_or_default();
-    start.windows(6).take(64).any(|word| word.eq_ignore_ascii_case(b"select"))
 }

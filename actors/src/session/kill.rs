@@ -154,7 +154,7 @@ impl Conversation {
             let Some(mut told) = told else { return Ok(Shooting::Unsent) };
             return Ok(told.answers.pop().map_or(Shooting::Astray, Shooting::Answered));
         }
-        self.previous.lose_sight();
+        self.previous.lose_sight(None);
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return Ok(Shooting::Unsent) };
         let mut batch = Batch::new(wire.card.capabilities);
         batch.add(Command::Query, statement.as_bytes());

@@ -325,6 +325,7 @@ impl Conversation {
 
     /// Gives the connection back.
     pub(super) fn release(&mut self, condition: Condition) {
+        self.leave_sight();
         if let Some(grant) = self.grant.take() {
             self.control.set_leased(None);
             if !self.hold.pins.is_empty() {
@@ -364,7 +365,7 @@ impl Conversation {
         self.debts = super::conversation::Debts::default();
         self.computed.clear();
         self.soiled = false;
-        self.previous.lose_sight();
+        self.previous.lose_sight(None);
         self.control.set_running(None);
         if let Some(claim) = self.control.take_claim() {
             claim.void();

@@ -15,7 +15,7 @@ impl Conversation {
         let names = self.belongings.as_ref().and_then(|all| all.locks_to_ask_for());
         let Some(card) = self.grant.as_ref().and_then(|grant| grant.card()) else { return false };
         let Some(question) = names.map(|names| question(names, card.thread_id)) else { return true };
-        self.previous.lose_sight();
+        self.previous.lose_sight(None);
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
         let mut batch = Batch::new(wire.card.capabilities);
         batch.add(Command::Query, question.as_bytes());

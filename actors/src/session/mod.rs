@@ -42,6 +42,7 @@ mod ready;
 mod replication;
 mod reset;
 mod rewrite;
+mod send;
 mod shadow;
 mod shape;
 mod shown;

@@ -109,7 +109,7 @@ impl Conversation {
     async fn look_for_warnings(&mut self) -> bool {
         self.debts.warnings = false;
         let counts = self.previous.owes();
-        self.previous.lose_sight();
+        self.previous.ask();
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
         let mut batch = Batch::new(wire.card.capabilities);
         batch.add(Command::Query, if counts { WARNINGS_FOUND } else { WARNINGS });
@@ -154,7 +154,7 @@ impl Conversation {
     pub(super) async fn pay(&mut self) -> bool {
         let debts = std::mem::take(&mut self.debts);
         let counts = self.previous.owes();
-        self.previous.lose_sight();
+        self.previous.ask();
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return false };
         let mut batch = Batch::new(wire.card.capabilities);
         batch.add(Command::Query, if counts { READ_BACK_FOUND } else { READ_BACK });
@@ -288,7 +288,7 @@ fn note_partners(debts: Debts, answer: Option<&Answer>, state: &mut SessionState
     Some(())
 }
 
-fn number(row: &Row) -> Option<u64> {
+pub(super) fn number(row: &Row) -> Option<u64> {
     number_in(row.first()?.as_deref()?)
 }
 

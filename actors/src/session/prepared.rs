@@ -18,6 +18,7 @@ use super::command::Incoming;
 use super::conversation::Conversation;
 use super::digest::Effects;
 use super::kill;
+use super::previous::CountOut;
 use super::statements::{OPEN, Statement};
 use super::turn::Turn;
 use crate::end::SessionEnd;
@@ -100,13 +101,17 @@ impl Conversation {
             }
             _ => {}
         }
-        let stand_in = match id.filter(|_| matches!(command, Command::StmtExecute | Command::StmtBulkExecute)) {
-            Some(id) => match self.stand_in(id, effects) {
-                Ok(stand_in) => stand_in,
-                Err(error) => return self.refuse(incoming, &error).await,
-            },
-            None => None,
-        };
+        if self.previous.is_in_doubt() && effects.facts.contains(Facts::READS_FOUND_ROWS) {
+            Box::pin(self.resolve_found_rows()).await;
+        }
+        let (stand_in, count_out) =
+            match id.filter(|_| matches!(command, Command::StmtExecute | Command::StmtBulkExecute)) {
+                Some(id) => match self.stand_in(id, effects) {
+                    Ok(stand_in) => stand_in,
+                    Err(error) => return self.refuse(incoming, &error).await,
+                },
+                None => (None, CountOut::default()),
+            };
         if command == Command::StmtExecute
             && let Some((id, query)) = id.and_then(|id| self.prepared_kill(id, self.argument(&incoming)))
         {
@@ -119,7 +124,7 @@ impl Conversation {
         if matches!(effects.kind, Kind::ShowProcesslist { .. }) {
             self.without_cursor(&incoming);
         }
-        self.run(Turn { effects, statement, stand_in, named, ..Turn::new(command, incoming) }).await
+        self.run(Turn { effects, statement, stand_in, count_out, named, ..Turn::new(command, incoming) }).await
     }
 
     /// A list of processes comes whole, since Greenroom adds to it: servers, too, open no cursor where they need none.

@@ -13,6 +13,30 @@ const WITHOUT_ROWS: [Command; 3] = [Command::StmtFetch, Command::FieldList, Comm
 const NOT_BEGUN: [u16; 16] =
     [1044, 1045, 1049, 1051, 1052, 1054, 1060, 1064, 1066, 1109, 1142, 1143, 1146, 1149, 1227, 1305];
 
+/// The most rows that a server is made to count: it takes a moment for each.
+const MOST_COUNTED: u64 = 999_999;
+
+/// How a server comes to give what the session's previous statement left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct CountOut {
+    /// By a SELECT that finds so many rows, after which `ROW_COUNT()` is -1.
+    pub(super) found_rows: Option<u64>,
+    /// Then by a ping, after which it is 0, and the other as before (measured on both).
+    pub(super) ping: bool,
+}
+
+/// What a statement may have done to `FOUND_ROWS()` on a connection where it was not the session's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Doubt {
+    /// It has counted.
+    #[default]
+    None,
+    /// It has counted no rows, or not counted.
+    Zero,
+    /// It has counted, or not.
+    Any,
+}
+
 /// Values of the session's previous statements.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Previous {
@@ -22,6 +46,12 @@ pub(super) struct Previous {
     found_rows: Option<u64>,
     /// Where none did: it is to be asked for before the connection goes to somebody else.
     owed: bool,
+    /// Whether what is answered to that may be what was there before, which is another session's.
+    doubt: Doubt,
+    /// `FOUND_ROWS()` before the statement of which that is in doubt.
+    before: Option<u64>,
+    /// What the connection at hand gave when it came, where that is known.
+    there: Option<u64>,
     /// The connection at hand has run what the first is about, and nothing since that changes it.
     row_count_here: bool,
     /// The same of the second.
@@ -32,8 +62,17 @@ pub(super) struct Previous {
 
 impl Default for Previous {
     fn default() -> Self {
-        let (row_count_here, found_rows_here) = (false, false);
-        Self { row_count: 0, found_rows: Some(0), owed: false, row_count_here, found_rows_here, lists: false }
+        Self {
+            row_count: 0,
+            found_rows: Some(0),
+            owed: false,
+            doubt: Doubt::None,
+            before: None,
+            there: None,
+            row_count_here: false,
+            found_rows_here: false,
+            lists: false,
+        }
     }
 }
 
@@ -49,19 +88,76 @@ impl Previous {
         (row_count, found_rows)
     }
 
+    /// How the server at hand comes to know both values; `None` where it cannot: no statement without traces leaves a
+    /// `ROW_COUNT()` of rows that were changed.
+    pub(super) fn count_out(&self, held: bool) -> Option<CountOut> {
+        let ping = self.row_count == 0;
+        match self.row_count {
+            _ if held && self.found_rows_here && self.row_count_here => Some(CountOut::default()),
+            0 if held && self.found_rows_here => Some(CountOut { found_rows: None, ping }),
+            -1 | 0 => self.countable().map(|rows| CountOut { found_rows: Some(rows), ping }),
+            _ => None,
+        }
+    }
+
+    /// The same of `FOUND_ROWS()` alone.
+    pub(super) fn count_out_found(&self, held: bool) -> Option<CountOut> {
+        if held && self.found_rows_here {
+            return Some(CountOut::default());
+        }
+        self.countable().map(|rows| CountOut { found_rows: Some(rows), ping: false })
+    }
+
+    fn countable(&self) -> Option<u64> {
+        self.found_rows.filter(|rows| *rows <= MOST_COUNTED)
+    }
+
+    /// `ROW_COUNT()`, whoever knows it.
+    pub(super) fn row_count(&self) -> i64 {
+        self.row_count
+    }
+
     /// Whether the connection at hand, alone, knows `FOUND_ROWS()`, and should be asked.
     pub(super) fn owes(&self) -> bool {
-        self.owed && self.found_rows_here
+        self.owed && (self.found_rows_here || self.doubt != Doubt::None)
     }
 
-    /// What it said to that.
+    /// The same while the session keeps the connection: there, too, it cannot be asked by the client itself.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.doubt != Doubt::None
+    }
+
+    /// What it said to that: where that may be another session's count, it is taken only if it cannot be.
     pub(super) fn told(&mut self, found_rows: u64) {
-        (self.found_rows, self.owed) = (Some(found_rows), false);
+        let there = self.there.filter(|there| *there != found_rows);
+        self.found_rows = match self.doubt {
+            Doubt::None => Some(found_rows),
+            Doubt::Zero if found_rows != 0 => self.before,
+            _ if self.before == Some(found_rows) => self.before,
+            _ => there.map(|_| found_rows),
+        };
+        (self.owed, self.doubt, self.there) = (false, Doubt::None, None);
     }
 
-    /// The connection is another, or Greenroom itself has asked something on it.
-    pub(super) fn lose_sight(&mut self) {
-        (self.row_count_here, self.found_rows_here) = (false, false);
+    /// The connection is another, which gives that, where it is known, or Greenroom itself has asked something on it.
+    pub(super) fn lose_sight(&mut self, there: Option<u64>) {
+        (self.row_count_here, self.found_rows_here, self.there) = (false, false, there);
+    }
+
+    /// Greenroom asks something on the connection; what that gave before is needed until it has [told](Self::told).
+    pub(super) fn ask(&mut self) {
+        let there = self.there.filter(|_| self.owes());
+        self.lose_sight(there);
+    }
+
+    /// What the connection at hand gives as `FOUND_ROWS()`, where that is known.
+    pub(super) fn left(&self) -> Option<u64> {
+        if self.found_rows_here { self.found_rows } else { self.there.filter(|_| self.doubt == Doubt::None) }
+    }
+
+    /// The server was told.
+    pub(super) fn counted_out(&mut self) {
+        (self.row_count_here, self.found_rows_here) = (false, true);
     }
 
     /// Greenroom answered in the server's place: with an OK, which counts no rows, or with an error, which is -1.
@@ -112,11 +208,33 @@ impl Previous {
             return;
         }
         let pieces = command == Command::StmtFetch || summary.status.contains(StatusFlags::SERVER_STATUS_CURSOR_EXISTS);
-        let told = !effects.facts.contains(Facts::COUNTS_UNTOLD) && summary.had_result_set;
-        self.found_rows = (told && !failed && !several && !pieces && !limited()).then_some(summary.rows);
-        // Others are many, and nobody asks what they count.
-        let asked_about = matches!(effects.kind, Kind::Select | Kind::Insert | Kind::Replace) && !failed;
-        self.owed = self.found_rows.is_none() && (several || pieces || asked_about);
-        self.found_rows_here = true;
+        let matches = effects.facts.contains(Facts::COUNTS_MATCHED);
+        let told = match effects.kind {
+            _ if matches => summary.matched_rows.filter(|rows| *rows > 0),
+            // On MySQL, the only one where it counts by itself (measured).
+            Kind::Do => Some(1),
+            _ => summary.had_result_set.then_some(summary.rows),
+        };
+        let clear = !effects.facts.contains(Facts::COUNTS_UNTOLD) && !failed && !several && !pieces && !limited();
+        let doubt = match told.filter(|_| clear) {
+            Some(_) => Doubt::None,
+            None if self.found_rows_here => Doubt::None,
+            None if failed || may_leave(effects) => Doubt::Any,
+            None if matches => Doubt::Zero,
+            None => Doubt::None,
+        };
+        if doubt != Doubt::None && self.doubt == Doubt::None {
+            self.before = self.found_rows;
+        }
+        self.found_rows = told.filter(|_| clear);
+        self.owed = self.found_rows.is_none();
+        (self.doubt, self.found_rows_here) = (doubt, doubt == Doubt::None);
     }
+}
+
+/// Whether a statement, by its kind, may leave `FOUND_ROWS()` as it was even if it succeeds.
+pub(super) fn may_leave(effects: Verdict) -> bool {
+    let several = effects.facts.intersects(Facts::MULTI | Facts::COMPOUND);
+    let counts = matches!(effects.kind, Kind::Select | Kind::Insert | Kind::Replace);
+    several || effects.facts.contains(Facts::COUNTS_UNTOLD) && !counts
 }

@@ -91,7 +91,7 @@ impl Conversation {
         }
         let got = self.acquire_or_refuse(incoming).await?;
         // That it is there already does not mean that it ran the session's last statement.
-        self.previous.lose_sight();
+        self.take_sight();
         Ok(got)
     }
 

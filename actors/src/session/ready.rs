@@ -187,7 +187,7 @@ impl Conversation {
             steps.splice(0..0, commands(there));
             at = steps.len() - 1;
             steps.extend(commands(back));
-            self.previous.lose_sight();
+            self.previous.lose_sight(None);
         }
         self.make_room();
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return Err(lost("it is gone")) };

@@ -10,35 +10,47 @@ use greenroom_protocol::statement::Source;
 
 use super::conversation::Conversation;
 use super::digest::Effects;
-use super::rewrite::not_answered;
+use super::previous::CountOut;
+use super::rewrite::{may_count_itself, not_answered};
 use super::statements::Statement;
 use super::turn::Turn;
 use crate::end::SessionEnd;
+
+/// A text to execute, and what the server is to be told before.
+type Instead = (Option<Box<[u8]>>, CountOut);
 
 /// Tells a stand-in from the statement itself. No client prepares so many that its ids get there.
 const MARK: u32 = 1 << 31;
 
 impl Conversation {
-    /// The text to execute in place of a prepared statement; `None` where the statement itself will do.
+    /// The text to execute in place of a prepared statement; `None` where the statement itself will do, if the server is
+    /// told what comes with it.
     ///
     /// # Errors
-    /// Where there is no such text.
-    pub(super) fn stand_in(&self, own: u32, effects: Effects) -> Result<Option<Box<[u8]>>, SqlError> {
-        let (row_count, found_rows) = self.previous.known(self.grant.is_some());
+    /// Where there is no such text, and the server cannot be told.
+    pub(super) fn stand_in(&self, own: u32, effects: Effects) -> Result<Instead, SqlError> {
+        let held = self.grant.is_some();
+        let (row_count, found_rows) = self.previous.known(held);
         let asks = |fact| effects.facts.contains(fact);
         let vain = asks(Facts::READS_ROW_COUNT) && row_count.is_some()
             || asks(Facts::READS_FOUND_ROWS) && found_rows != FoundRows::Server;
         if !self.shares() || !vain {
-            return Ok(None);
+            return Ok((None, CountOut::default()));
         }
-        let statement = self.statements.get(own).filter(|statement| !statement.long).ok_or_else(not_answered)?;
-        let source = statement.source.as_ref().ok_or_else(not_answered)?;
         let known = sql::Known { row_count, found_rows, connection_id: None };
+        let text = || self.text_instead(own, known).map(|text| (Some(text), CountOut::default()));
+        let counted = || self.previous.count_out(held).map(|counts| (None, counts));
+        let source = self.statements.get(own).and_then(|statement| statement.source.as_ref());
+        let itself = asks(Facts::READS_FOUND_ROWS) && source.is_some_and(|source| may_count_itself(source.text()));
+        let found = if itself { counted().or_else(text) } else { text().or_else(counted) };
+        found.ok_or_else(not_answered)
+    }
+
+    fn text_instead(&self, own: u32, known: sql::Known) -> Option<Box<[u8]>> {
+        let statement = self.statements.get(own).filter(|statement| !statement.long)?;
         let ((mode, doubt), mut text) = (statement.way, Vec::new());
-        match sql::substitute_in_doubt(source.text(), mode, doubt, &known, &mut text) {
-            true => Ok(Some(text.into())),
-            false => Err(not_answered()),
-        }
+        let source = statement.source.as_ref()?;
+        sql::substitute_in_doubt(source.text(), mode, doubt, &known, &mut text).then(|| text.into())
     }
 
     /// The statement's next execution is of that text, or of its own again.

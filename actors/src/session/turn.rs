@@ -16,11 +16,12 @@ use super::digest::Effects;
 use super::lease::NoLease;
 use super::loss::MOVES;
 use super::prepared::{Draft, executes};
+use super::previous::CountOut;
 use super::pump::Fault;
-use super::reader::{Body, Reader};
+use super::reader::Reader;
+use super::rewrite::Rewritten;
 use super::shape::UnderWay;
 use super::variables::Assigns;
-use crate::buffer::Buffer;
 use crate::end::SessionEnd;
 use crate::surveys::Change;
 
@@ -35,6 +36,8 @@ pub(super) struct Turn {
     pub(super) incoming: Incoming,
     /// What to send in place of what the client sent.
     pub(super) rewritten: Option<Vec<u8>>,
+    /// What the server is to be told before, about the statement before.
+    pub(super) count_out: CountOut,
     /// Puts what comes behind that into packets, where it does not stay in its own.
     pub(super) repack: Option<Box<Repack>>,
     /// The previous statement of the connection that it gets is, or may be, somebody else's.
@@ -85,6 +88,9 @@ impl Conversation {
             return self.send_error(incoming.seq(), &error).await;
         }
         self.name_charset();
+        if command == Command::Query && self.previous.is_in_doubt() && asks_found_rows(self.argument(&incoming)) {
+            Box::pin(self.resolve_found_rows()).await;
+        }
         if self.must_be_sure(command, &incoming) && !self.is_ready_to_read(&mut incoming).await? {
             return Ok(());
         }
@@ -93,9 +99,7 @@ impl Conversation {
             return self.run(Turn { effects: Self::unread_effects(), ..Turn::new(command, incoming) }).await;
         };
         if !incoming.scanned.complete {
-            let (mode, doubt) = self.mode_and_doubt();
-            let mut reader = Box::new(Reader::new(mode, doubt));
-            reader.feed(text);
+            let reader = self.begin_reading(text);
             let draft = self.draft_of(command, Effects::default(), None);
             return self.run(Turn { reader: Some(reader), draft, ..Turn::new(command, incoming) }).await;
         }
@@ -111,7 +115,7 @@ impl Conversation {
         if command == Command::Query && super::kill::is_own(text) {
             return Box::pin(self.kill_statement(command, incoming, self.id, false)).await;
         }
-        let rewritten = match self.rewrite(command, effects, head, &known) {
+        let Rewritten { framed: rewritten, count_out } = match self.rewrite(command, effects, head, &known) {
             Ok(rewritten) => rewritten,
             Err(error) => {
                 self.skip(&mut incoming).await?;
@@ -122,8 +126,8 @@ impl Conversation {
         let draft = self.draft_of(command, effects, sent);
         let named = if draft.is_none() && sure { self.named(effects, text) } else { None };
         let assigns = if sure { self.assigns(command, effects, text) } else { Assigns::Unsaid };
-        let unsure = !sure;
-        self.run(Turn { effects, unsure, rewritten, draft, named, assigns, ..Turn::new(command, incoming) }).await
+        let turn = Turn::new(command, incoming);
+        self.run(Turn { effects, unsure: !sure, rewritten, count_out, draft, named, assigns, ..turn }).await
     }
 
     /// Runs a command, and watches it where that is wanted.
@@ -146,7 +150,7 @@ impl Conversation {
         let bare = self.choose_side(turn);
         turn.elsewhere = self.shares() && self.previous.known(!bare) != (None, FoundRows::Server);
         if bare {
-            self.previous.lose_sight();
+            self.previous.lose_sight(None);
         }
         let (mut retried, mut moves) = (false, 0);
         let free = |this: &Self, turn: &Turn| bare || this.needs_no_warnings(turn);
@@ -164,7 +168,10 @@ impl Conversation {
                 continue;
             }
             if turn.elsewhere && self.may_ask(turn) {
-                return Box::pin(self.leave_unanswered(turn)).await;
+                let Some(count_out) = self.previous.count_out(!bare) else {
+                    return Box::pin(self.leave_unanswered(turn)).await;
+                };
+                turn.count_out = count_out;
             }
             match self.exchange(turn, bare).await {
                 Ok(()) => break,
@@ -316,6 +323,9 @@ impl Conversation {
     /// Sends the command and relays its whole reply. `bare`: the connection was leased for it.
     async fn exchange(&mut self, turn: &mut Turn, bare: bool) -> Result<(), Fault> {
         self.summary.clear();
+        if bare {
+            self.take_sight();
+        }
         if bare && self.shares() && turn.effects.facts.contains(Facts::READS_DIAGNOSTICS) {
             self.clear_diagnostics().await?;
         }
@@ -329,6 +339,9 @@ impl Conversation {
             Some(draft) if self.must_not_ask() => draft.stay(),
             Some(_) => self.know_state().await?,
             None => {}
+        }
+        if let Some(counts) = self.counts_to_tell(turn) {
+            Box::pin(self.tell_counts(turn, counts)).await?;
         }
         self.note_sent();
         self.send_turn(turn).await?;
@@ -364,91 +377,6 @@ impl Conversation {
         }
         Ok(())
     }
-
-    /// Sends what is there, and streams what is not.
-    pub(super) async fn send_turn(&mut self, turn: &mut Turn) -> Result<(), Fault> {
-        let mut body = Body::default();
-        // The reader has had the first part.
-        let mut fed = true;
-        let (mut first, mut packets) = (true, Vec::new());
-        loop {
-            let filled = self.client.inlet.as_ref().map_or(&[][..], Buffer::filled);
-            let part = filled.get(..turn.incoming.scanned.used).unwrap_or_default();
-            if let Some(reader) = turn.reader.as_mut() {
-                body.each(part, |text| {
-                    if !fed {
-                        reader.feed(text);
-                    }
-                });
-                fed = false;
-            }
-            if turn.incoming.scanned.complete
-                && let Some(reader) = turn.reader.take()
-            {
-                turn.effects = reader.finish();
-                turn.change = self.change_stored(turn.effects);
-                // Too late to write the answer into it, but not to refuse it.
-                let previous = Facts::READS_ROW_COUNT | Facts::READS_FOUND_ROWS;
-                if turn.elsewhere && turn.effects.facts.intersects(previous) {
-                    return Err(Fault::Unanswerable);
-                }
-            }
-            let bytes = match turn.repack.as_mut().filter(|_| !first) {
-                Some(repack) => {
-                    packets.clear();
-                    repack.feed(part, &mut packets);
-                    &packets
-                }
-                None => turn.rewritten.as_deref().filter(|_| first).unwrap_or(part),
-            };
-            let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
-                return Err(Fault::Backend { begun: false, reason: "there is no connection".to_owned() });
-            };
-            let sent = match std::mem::take(&mut first) && wire.card.statements.has_closing() {
-                true => wire.stream.write_all(&wire.card.statements.before(bytes)).await,
-                false => wire.stream.write_all(bytes).await,
-            };
-            sent.map_err(|error| Fault::Unsent(error.to_string()))?;
-            if turn.incoming.scanned.complete {
-                break;
-            }
-            self.consume(turn.incoming.scanned.used);
-            self.fill().await.map_err(Fault::Client)?;
-            let filled = self.client.inlet.as_ref().map_or(&[][..], Buffer::filled);
-            match turn.incoming.inbound.scan(filled) {
-                Ok(scanned) => turn.incoming.scanned = scanned,
-                Err(error) => return Err(Fault::Client(self.violated(error).await)),
-            }
-        }
-        Ok(())
-    }
-
-    /// `LOAD DATA LOCAL`: the client's file.
-    async fn upload(&mut self, reply: &mut Reply) -> Result<(), Fault> {
-        let mut upload = reply.upload();
-        // A client that knows what it will be asked may have sent its file ahead.
-        let mut ahead = self.client.inlet.is_some();
-        loop {
-            if !std::mem::take(&mut ahead) {
-                self.fill().await.map_err(Fault::Client)?;
-            }
-            let Some(inlet) = self.client.inlet.as_mut() else { continue };
-            let uploaded = match upload.advance(inlet.filled_mut()) {
-                Ok(uploaded) => uploaded,
-                Err(error) => return Err(Fault::Client(self.violated(error).await)),
-            };
-            let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else {
-                return Err(Fault::Backend { begun: true, reason: "there is no connection".to_owned() });
-            };
-            let sent = wire.stream.write_all(inlet.filled().get(..uploaded.used).unwrap_or_default()).await;
-            sent.map_err(|error| Fault::Backend { begun: true, reason: error.to_string() })?;
-            self.consume(uploaded.used);
-            if uploaded.done {
-                reply.infile_sent(upload.next_seq());
-                return Ok(());
-            }
-        }
-    }
 }
 
 impl Turn {
@@ -462,6 +390,7 @@ impl Turn {
             unsure: false,
             incoming,
             rewritten: None,
+            count_out: CountOut::default(),
             repack: None,
             elsewhere: false,
             reader: None,
@@ -487,6 +416,11 @@ impl Turn {
         let read_only = read_only || runs && self.effects.begins_reading();
         self.incoming.scanned.complete && (read_only || matches!(self.command, Command::InitDb | Command::StmtPrepare))
     }
+}
+
+/// Whether a text may call `FOUND_ROWS()`.
+fn asks_found_rows(text: &[u8]) -> bool {
+    text.windows(10).any(|word| word.eq_ignore_ascii_case(b"found_rows"))
 }
 
 /// Whether servers take it for a statement.

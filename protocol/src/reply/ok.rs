@@ -133,17 +133,30 @@ impl Fields {
     }
 }
 
+/// The first number in an info string, which has its length before it: `Rows matched: 2  Changed: 1  Warnings: 0`, in the
+/// server's language.
+#[inline]
+fn first_number(info: &[u8]) -> Option<u64> {
+    let (&len, text) = info.split_first()?;
+    let text = text.get(..usize::from(len))?;
+    let from = text.iter().position(u8::is_ascii_digit)?;
+    let mut digits = text.get(from..)?.iter().take_while(|byte| byte.is_ascii_digit());
+    digits.try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+}
+
 impl Reply {
     /// An OK that ends a result, with whatever first byte.
     pub(super) fn ok(&mut self, head: Header, emit: &mut Emit<'_>, notes: &mut Notes<'_>) -> Result<Step, Violation> {
         let Some(payload) = whole(head, emit, "OK")? else { return Ok(Step::Wait) };
         let fields = Fields::parse(payload, self.tracked)?;
         let closing = payload.first() == Some(&EOF);
+        let matched_rows = payload.get(fields.info.clone()).and_then(first_number);
         if self.phase == Phase::Head {
             notes.summary.start_result(false);
         }
         self.end_columns(&fields, emit);
         fields.note(notes.summary);
+        notes.summary.matched_rows = matched_rows;
         self.status = fields.status;
         self.phase = self.after(fields.status);
         let len = self.trim(&fields, closing, head, emit, notes)?;

@@ -18,6 +18,8 @@ pub struct Summary {
     pub last_insert_id: u64,
     /// The last `last_insert_id` that was not zero, of any OK: what `LAST_INSERT_ID()` gives from now on.
     pub generated_insert_id: Option<u64>,
+    /// The first number in the text of the last OK: the rows that an UPDATE matched.
+    pub matched_rows: Option<u64>,
     /// Warnings of the last result.
     pub warnings: u16,
     /// Some result had warnings.
@@ -82,6 +84,7 @@ impl Summary {
         self.rows = 0;
         self.rows_before = 0;
         self.changed_rows = 0;
+        self.matched_rows = None;
         self.large_row = false;
         self.results = 0;
         self.had_result_set = false;

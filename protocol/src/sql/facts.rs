@@ -88,6 +88,8 @@ facts! {
     READS_SERVER = 32;
     /// START TRANSACTION … READ ONLY.
     BEGINS_READ_ONLY = 33;
+    /// `FOUND_ROWS()` after it is the rows that it matched, if it matched any.
+    COUNTS_MATCHED = 34;
 }
 
 impl Facts {

@@ -49,6 +49,8 @@ pub struct Hidden {
     asking: BTreeSet<Box<[u8]>>,
     /// Views of what only the server at hand knows.
     bound: BTreeSet<Box<[u8]>>,
+    /// Every view: a change of rows through one may be of several tables, or of what a subquery finds.
+    views: BTreeSet<Box<[u8]>>,
     /// So may any table whose rows are changed.
     triggers_hidden: bool,
     /// So may everything.
@@ -114,7 +116,9 @@ impl Catalog {
         let harmless = harmless(objects, &bad);
         let asking = views_that(objects, |body, names| body.may_ask(|word| names.contains(word)));
         let bound = views_that(objects, |body, names| body.may_ask_server(|word| names.contains(word)));
-        Hidden { leaky: tables, opaque, asking, bound, triggers_hidden: self.triggers_hidden, unknown: false, harmless }
+        let views = views().map(|(_, name, _)| name.clone()).collect();
+        let triggers_hidden = self.triggers_hidden;
+        Hidden { leaky: tables, opaque, asking, bound, views, triggers_hidden, unknown: false, harmless }
     }
 }
 
@@ -151,8 +155,8 @@ impl Hidden {
     #[must_use]
     pub fn unknown() -> Self {
         let none = BTreeSet::new;
-        let (leaky, opaque, asking, bound, harmless) = (none(), none(), none(), none(), none());
-        Self { leaky, opaque, asking, bound, triggers_hidden: true, unknown: true, harmless }
+        let (leaky, opaque, asking, bound, views, harmless) = (none(), none(), none(), none(), none(), none());
+        Self { leaky, opaque, asking, bound, views, triggers_hidden: true, unknown: true, harmless }
     }
 
     /// How many tables and views there are of which each use pins.
@@ -212,7 +216,8 @@ impl Hidden {
     /// Whether there is anything to look for in a text.
     fn is_looked_for(&self, verdict: &Verdict) -> bool {
         let names = [&self.leaky, &self.opaque, &self.asking, &self.bound].iter().any(|names| !names.is_empty());
-        names || verdict.kind == Kind::Ddl || verdict.facts.intersects(Facts::MULTI | Facts::COMPOUND)
+        let changes = !self.views.is_empty() && changes_rows(verdict);
+        names || changes || verdict.kind == Kind::Ddl || verdict.facts.intersects(Facts::MULTI | Facts::COMPOUND)
     }
 }
 
@@ -230,6 +235,7 @@ struct Seen {
     opaque: bool,
     asking: bool,
     bound: bool,
+    view: bool,
     /// A word of those that change what is stored.
     stored: bool,
     /// Bytes that may be read in more than one way.
@@ -251,7 +257,11 @@ impl Watch {
     /// Ends the text, and adds what was found to what else it says.
     pub fn finish(mut self, hidden: &Hidden, verdict: &mut Verdict) {
         self.lexer.finish(&mut Names { hidden, seen: &mut self.seen });
-        let Seen { leaky, opaque, asking, bound, stored, uncertain } = self.seen;
+        let Seen { leaky, opaque, asking, bound, view, stored, uncertain } = self.seen;
+        let through_view = view || hidden.unknown || uncertain && !hidden.views.is_empty();
+        if through_view && changes_rows(verdict) {
+            verdict.facts |= Facts::COUNTS_ROWS | Facts::COUNTS_UNTOLD;
+        }
         if bound || uncertain && !hidden.bound.is_empty() {
             verdict.facts |= Facts::READS_SERVER;
         }
@@ -274,6 +284,12 @@ impl Watch {
             verdict.facts |= Facts::CHANGES_STORED;
         }
     }
+}
+
+/// Statements that change rows of tables which they name first, as may one of several.
+fn changes_rows(verdict: &Verdict) -> bool {
+    let several = verdict.facts.intersects(Facts::MULTI | Facts::COMPOUND) && verdict.facts.contains(Facts::IS_DML);
+    matches!(verdict.kind, Kind::Update | Kind::Delete) || several
 }
 
 /// Statements that use no table, whatever is stored.
@@ -308,11 +324,13 @@ impl Sink for Names<'_> {
             self.seen.opaque |= foreign(&self.hidden.opaque);
             self.seen.asking |= foreign(&self.hidden.asking);
             self.seen.bound |= foreign(&self.hidden.bound);
+            self.seen.view |= foreign(&self.hidden.views);
         }
         self.seen.leaky |= self.hidden.leaky.contains(lower);
         self.seen.opaque |= self.hidden.opaque.contains(lower);
         self.seen.asking |= self.hidden.asking.contains(lower);
         self.seen.bound |= self.hidden.bound.contains(lower);
+        self.seen.view |= self.hidden.views.contains(lower);
     }
 }
 

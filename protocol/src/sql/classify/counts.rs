@@ -42,6 +42,8 @@ pub(super) struct Counts {
     /// UNION and its like, or ROLLUP.
     combines: bool,
     untold: bool,
+    /// An UPDATE or DELETE of more than one table.
+    joins: bool,
     place: Place,
     shown: Shown,
 }
@@ -54,6 +56,10 @@ enum Place {
     /// A zero came behind LIMIT.
     Zero,
     Offset,
+    /// Among the tables of an UPDATE.
+    Tables,
+    /// Behind DELETE, before its FROM.
+    Delete,
 }
 
 /// What SHOW shows.
@@ -71,6 +77,7 @@ impl Counts {
         limits: false,
         combines: false,
         untold: false,
+        joins: false,
         place: Place::Elsewhere,
         shown: Shown::Open,
     };
@@ -95,6 +102,34 @@ impl Counts {
         (self.shown, self.untold) = (Shown::Uncounted, analyze);
     }
 
+    /// UPDATE or DELETE came: its tables follow.
+    pub(super) fn changes(&mut self, kw: Kw) {
+        self.place = if kw == Kw::Update { Place::Tables } else { Place::Delete };
+    }
+
+    /// The token behind what waits for one.
+    pub(super) fn next(&mut self, token: Token<'_>, kw: Kw) {
+        match self.place {
+            Place::Tables | Place::Delete => self.among_tables(token, kw),
+            _ => self.after_limit(token),
+        }
+    }
+
+    /// One table by itself is changed otherwise than several; a comma in parentheses, which stands in a list of
+    /// partitions, counts as if it were between tables.
+    fn among_tables(&mut self, token: Token<'_>, kw: Kw) {
+        let named = matches!(token, Token::Word(_) | Token::Quoted(_));
+        match (self.place, kw) {
+            (Place::Delete, Kw::From) => self.place = Place::Tables,
+            (Place::Delete, Kw::LowPriority | Kw::Ignore) => {}
+            (Place::Delete, _) if matches!(token, Token::Word(word) if word.eq_ignore_ascii_case(b"quick")) => {}
+            (Place::Delete, _) => self.joins |= named,
+            (_, Kw::Set | Kw::Where | Kw::Order) => self.place = Place::Elsewhere,
+            (_, Kw::Join | Kw::StraightJoin | Kw::Using) => self.joins = true,
+            _ => self.joins |= token == Token::Punct(b','),
+        }
+    }
+
     /// A word that begins a clause of a query.
     pub(super) fn clause(&mut self, kw: Kw) {
         match kw {
@@ -107,7 +142,7 @@ impl Counts {
     }
 
     /// Rows that an offset leaves out count, and of those behind the last nobody hears.
-    pub(super) fn after_limit(&mut self, token: Token<'_>) {
+    fn after_limit(&mut self, token: Token<'_>) {
         let number = matches!(token, Token::Number(_) | Token::UserVar | Token::Punct(b'?'));
         let zero = token == Token::Number(Some(0));
         self.place = match (self.place, token) {
@@ -143,7 +178,7 @@ impl Counts {
 impl Statement {
     /// What is known of the count after it, if it succeeds.
     pub(super) fn row_counts(&self, mode: Mode) -> Facts {
-        let Counts { queries, limits, combines, untold, shown, .. } = self.counts;
+        let Counts { queries, limits, combines, untold, joins, shown, .. } = self.counts;
         let unsaid = Facts::COUNTS_ROWS | Facts::COUNTS_UNTOLD;
         match self.kind {
             // MariaDB counts what a limit leaves out of a UNION and the like, and a ROLLUP's sums.
@@ -151,7 +186,7 @@ impl Statement {
             // `sql_select_limit` may be set for it alone, which is such a limit.
             Kind::Select if self.facts.contains(Facts::TEMPORARY_VALUES) => unsaid,
             // VALUES by itself MariaDB does not count.
-            Kind::Select if mode.is_mariadb() && !queries => unsaid,
+            Kind::Select if mode.is_mariadb() && !queries => Facts::NONE,
             Kind::Select => Facts::COUNTS_ROWS,
             Kind::Show | Kind::ShowWarnings if shown == Shown::Counted => Facts::COUNTS_ROWS,
             Kind::Show | Kind::ShowWarnings => Facts::NONE,
@@ -160,6 +195,13 @@ impl Statement {
             Kind::Explain if shown == Shown::Open => Facts::COUNTS_ROWS,
             Kind::Explain => Facts::NONE,
             Kind::Insert | Kind::Replace | Kind::Load | Kind::Set | Kind::Ddl | Kind::Other if !queries => Facts::NONE,
+            // One table's rows: MariaDB leaves the count, and so does MySQL, but for those that an UPDATE matches.
+            Kind::Delete if !queries && !joins => Facts::NONE,
+            Kind::Update if !queries && !joins && mode.is_mariadb() => Facts::NONE,
+            Kind::Update if !queries && !joins => Facts::COUNTS_ROWS | Facts::COUNTS_MATCHED,
+            // MySQL counts one row, whatever is done.
+            Kind::Do if !mode.is_mariadb() => Facts::COUNTS_ROWS,
+            Kind::Do if !queries => Facts::NONE,
             Kind::Empty | Kind::Begin | Kind::Commit | Kind::Rollback | Kind::Savepoint | Kind::Use => Facts::NONE,
             Kind::Prepare | Kind::Deallocate | Kind::GetDiagnostics | Kind::Kill { .. } | Kind::Lock => Facts::NONE,
             Kind::Unlock | Kind::Handler | Kind::Xa | Kind::Flush | Kind::Signal => Facts::NONE,

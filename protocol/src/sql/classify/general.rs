@@ -21,7 +21,7 @@ impl Scan {
             self.list_after_into(token);
         }
         if self.statement.counts.waits() {
-            self.statement.counts.after_limit(token);
+            self.statement.counts.next(token, kw);
         }
         match token {
             Token::Word(word) | Token::Quoted(word) => self.name(word, token, kw),

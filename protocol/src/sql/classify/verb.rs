@@ -114,7 +114,11 @@ impl Scan {
             Kw::Get => statement.fact(Facts::READS_DIAGNOSTICS),
             Kw::Prepare => statement.pin(PinReason::SqlPrepare),
             Kw::Deallocate => statement.unpin(PinReason::SqlPrepare),
-            Kw::Insert | Kw::Replace | Kw::Update | Kw::Delete | Kw::Load => statement.fact(Facts::IS_DML),
+            Kw::Update | Kw::Delete => {
+                statement.fact(Facts::IS_DML);
+                statement.counts.changes(kw);
+            }
+            Kw::Insert | Kw::Replace | Kw::Load => statement.fact(Facts::IS_DML),
             Kw::Binlog => statement.pin(PinReason::Replication),
             _ if statement.kind == Kind::Ddl => statement.fact(Facts::BEGINS_OR_ENDS_TRANSACTION),
             _ => {}

@@ -35,7 +35,7 @@ check: ## format, lints and documentation, warnings denied
 
 # What is known to be wrong with crates lies in a database elsewhere. Where it cannot be fetched the rest is still checked, unless
 # GREENROOM_REQUIRE_ADVISORIES=1.
-audit: ## every dependency: licences, sources, bans, known vulnerabilities (deny.toml)
+audit: ## every dependency, fuzz/'s too: licences, sources, bans, known vulnerabilities (deny.toml)
 	@scripts/audit
 
 fuzz: ## every machine of protocol/ against a fuzzer (FUZZ_SECONDS each, FUZZ_TARGETS)

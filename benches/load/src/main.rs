@@ -3,6 +3,7 @@
 //! It does as little for each connection and byte as it can, so that the proxy is what is measured.
 
 mod connect;
+mod crowd;
 mod idle;
 mod result;
 mod storm;
@@ -34,6 +35,20 @@ enum Task {
         /// Clients at once
         #[arg(long)]
         clients: usize,
+        /// How long
+        #[arg(long)]
+        seconds: u64,
+    },
+    /// Select over and over, all clients in one thread. Prints when what counts begins and
+    /// ends; then queries, their number a second, median
+    /// and p99 in milliseconds, CPU of this process in microseconds a query, the least and the most that a client got over the
+    /// mean, and Jain's index
+    Crowd {
+        #[arg(long)]
+        clients: usize,
+        /// How long before that
+        #[arg(long, default_value_t = 1)]
+        warm_up: u64,
         /// How long
         #[arg(long)]
         seconds: u64,
@@ -84,6 +99,9 @@ fn main() -> ExitCode {
     let Cli { target, task } = Cli::parse();
     let outcome = match task {
         Task::Connect { clients, seconds } => connect::run(&target, clients, Duration::from_secs(seconds)),
+        Task::Crowd { clients, warm_up, seconds } => {
+            crowd::run(&target, clients, Duration::from_secs(warm_up), Duration::from_secs(seconds))
+        }
         Task::Idle { clients, of_address, hold } => idle::run(&target, clients, of_address, Duration::from_secs(hold)),
         Task::Turns { sessions, states, seconds } => {
             turns::run(&target, sessions, states, Duration::from_secs(seconds))

@@ -52,6 +52,13 @@ impl Channel {
         matches!(self, Self::Tls(stream) if stream.conn.handshake_kind() == Some(HandshakeKind::Resumed))
     }
 
+    pub(crate) fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref(),
+        }
+    }
+
     /// The socket alone, of a connection that is to be idle.
     pub(crate) fn into_socket(self) -> TcpStream {
         match self {

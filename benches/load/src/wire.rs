@@ -26,7 +26,7 @@ use socket2::{Domain, Socket, Type};
 use crate::tls::{Channel, config};
 
 /// No answer for so long is a failure.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// utf8mb4_general_ci, which every server knows.
 const COLLATION: u16 = 45;
@@ -213,6 +213,11 @@ impl Line {
     /// With a buffer again.
     pub(crate) fn take_up(self, buffer: &mut [u8]) -> Wire<'_> {
         Wire { stream: self.stream, buffer, held: 0, seq: 0, capabilities: self.capabilities }
+    }
+
+    /// What to look at for whether there is something to read.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        self.stream.socket()
     }
 
     /// The socket alone, for a connection that is to be idle.

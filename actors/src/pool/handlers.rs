@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{AsyncContext, Context, Handler};
+use actix::{Context, Handler};
 
 use super::crew::Doing;
 use super::{
@@ -68,7 +68,7 @@ impl Handler<Ready> for PoolShard {
             }
         }
         self.place(ready.backend.slot, ready.rest, ready.opened, Instant::now());
-        self.stock(&node, None, &ctx.address());
+        self.stock(&node, None, ctx);
     }
 }
 
@@ -109,7 +109,7 @@ impl Handler<Gone> for PoolShard {
         if let Some(creditor) = self.desk(&node).creditors.pop_front() {
             creditor.do_send(Room { node: node.index, permit: permit.take() });
         }
-        self.stock(&node, permit, &ctx.address());
+        self.stock(&node, permit, ctx);
     }
 }
 
@@ -137,14 +137,13 @@ impl Handler<Tick> for PoolShard {
         self.refuse_late(tick.now);
         self.refuse_homeless(tick.now);
         self.refuse_held(tick.now);
-        let me = ctx.address();
         for node in self.nodes() {
             // An answer to our begging may have been lost with the shard that it was asked of.
             self.desk(&node).answered();
             self.forget_full(&node);
             self.thin_out_idle(&node);
-            self.stock(&node, None, &me);
-            self.keep_warm(&node, &me);
+            self.stock(&node, None, ctx);
+            self.keep_warm(&node, ctx);
         }
         self.publish();
     }
@@ -159,7 +158,7 @@ impl Handler<NodeChanged> for PoolShard {
                 if let Some(desk) = self.desk_of(changed.node) {
                     desk.closed = false;
                     let node = Arc::clone(&desk.node);
-                    self.stock(&node, None, &ctx.address());
+                    self.stock(&node, None, ctx);
                 }
                 if changed.health == Health::Up {
                     self.reroute(changed.node, ctx);
@@ -194,7 +193,7 @@ impl Handler<Transfer> for PoolShard {
         if let Some(resting) = self.idle.get(slot) {
             self.give_away(slot, resting.shelf.key, resting.rest(), &node);
         }
-        self.stock(&node, None, &ctx.address());
+        self.stock(&node, None, ctx);
     }
 }
 
@@ -206,7 +205,7 @@ impl Handler<Adopt> for PoolShard {
         let key = self.keys.enter(&adopt.key);
         self.desk(&node).answered();
         let start = Start::Adopt { crated: adopt.crated, card: Box::new(adopt.card) };
-        self.enlist(key, node, Doing::Cleaning, start, &ctx.address());
+        self.enlist(key, node, Doing::Cleaning, start, ctx);
         self.keys.leave(key);
     }
 }
@@ -218,7 +217,7 @@ impl Handler<Room> for PoolShard {
         let Some(desk) = self.desk_of(room.node) else { return };
         desk.answered();
         let node = Arc::clone(&desk.node);
-        self.stock(&node, room.permit, &ctx.address());
+        self.stock(&node, room.permit, ctx);
     }
 }
 

@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, Addr, AsyncContext, Context};
+use actix::{Actor, AsyncContext, Context};
 
 use self::crew::{Crew, Doing, Member};
 use self::desk::Desk;
@@ -157,7 +157,7 @@ impl PoolShard {
             && quota.limit().is_none()
             && let Some(permit) = node.admit()
         {
-            let id = self.open(key, (permit, quota.enter()), Blueprint::of(ticket), &ctx.address());
+            let id = self.open(key, (permit, quota.enter()), Blueprint::of(ticket), ctx);
             if let Some(member) = self.crew.get_mut(id) {
                 member.spare = true;
             }
@@ -261,7 +261,7 @@ impl PoolShard {
     }
 
     /// Opens connections for those who wait and for whom nothing is on its way; the first by the permit that is there.
-    fn stock(&mut self, node: &Arc<Node>, mut permit: Option<Permit>, me: &Addr<Self>) {
+    fn stock(&mut self, node: &Arc<Node>, mut permit: Option<Permit>, ctx: &Context<Self>) {
         let now = Instant::now();
         loop {
             let keys = &self.keys;
@@ -277,8 +277,15 @@ impl PoolShard {
                     desk.line.unmet(|key| if desk.is_full(keys, key, now) { usize::MAX } else { keys.opening(key) })
                 }
             };
-            let Some(waiter) = waiter else { return self.press(node, me) };
-            let (key, blueprint) = (waiter.key, Blueprint::of(&waiter.request.ticket));
+            let Some(waiter) = waiter else { return self.press(node, ctx) };
+            let (key, ticket) = (waiter.key, &waiter.request.ticket);
+            let quota = ticket.account.quotas.of(node.index);
+            // Where there is no room anyway, nothing is made ready for it: that is what each of a crowd comes upon.
+            if permit.is_none() && quota.limit().is_none() && !node.has_room() {
+                let has_database = ticket.state.database().is_some() && !ticket.may_be_behind();
+                return self.make_room(key, has_database, node, ctx);
+            }
+            let blueprint = Blueprint::of(ticket);
             let quota = blueprint.account.quotas.of(node.index);
             // Whose connection is his own to the end is told what the server says.
             let place = if keys.shares(key) { quota.admit(now) } else { Some(quota.enter()) };
@@ -291,14 +298,20 @@ impl PoolShard {
                     if promised.is_some() {
                         desk.promised.pop_front();
                     }
-                    self.open(key, (permit, place), blueprint, me);
+                    self.open(key, (permit, place), blueprint, ctx);
                 }
-                None => return self.make_room(key, blueprint.database.is_some(), node, me),
+                None => return self.make_room(key, blueprint.database.is_some(), node, ctx),
             }
         }
     }
 
-    fn open(&mut self, key: u32, (permit, place): (Permit, Place), blueprint: Blueprint, me: &Addr<Self>) -> BackendId {
+    fn open(
+        &mut self,
+        key: u32,
+        (permit, place): (Permit, Place),
+        blueprint: Blueprint,
+        ctx: &Context<Self>,
+    ) -> BackendId {
         let node = Arc::clone(permit.node());
         let favourite = self.keys.get(key).map(|known| (known.key.clone(), blueprint.clone()));
         let desk = self.desk(&node);
@@ -307,10 +320,10 @@ impl PoolShard {
         if let Some(known) = self.keys.get_mut(key) {
             known.opening += 1;
         }
-        self.enlist(key, node, Doing::Opening, Start::Open { permit, place, blueprint: Box::new(blueprint) }, me)
+        self.enlist(key, node, Doing::Opening, Start::Open { permit, place, blueprint: Box::new(blueprint) }, ctx)
     }
 
-    fn enlist(&mut self, key: u32, node: Arc<Node>, doing: Doing, start: Start, me: &Addr<Self>) -> BackendId {
+    fn enlist(&mut self, key: u32, node: Arc<Node>, doing: Doing, start: Start, ctx: &Context<Self>) -> BackendId {
         self.keys.again(key);
         let user = self.keys.user(key);
         self.desk(&node).gain(user);
@@ -318,8 +331,8 @@ impl PoolShard {
         let (database, account, thread_id) = (start.database().map(Box::from), start.account(), start.thread_id());
         let since = Instant::now();
         self.crew.add(|id| {
-            let actor = BackendConnection::new(id, start, me.clone(), local, stage);
-            let shard = me.clone();
+            let actor = BackendConnection::new(id, start, ctx.address(), local, stage);
+            let shard = ctx.address();
             let addr = watch::start(actor, move |panicked| {
                 if panicked {
                     shard.do_send(Gone { backend: id, end: BackendEnd::Panicked, refusal: None, permit: None });
@@ -345,25 +358,29 @@ impl PoolShard {
     }
 
     /// The limit is reached: close what idles here for somebody else, or ask the other shards.
-    fn make_room(&mut self, key: u32, has_database: bool, node: &Arc<Node>, me: &Addr<Self>) {
+    fn make_room(&mut self, key: u32, has_database: bool, node: &Arc<Node>, ctx: &Context<Self>) {
         let keys = &self.keys;
         let idle = self.idle.oldest(|shelf| keys.node(shelf.key) == Some(node.index));
         let waiting = self.desk(node).line.len();
         match idle {
             Some(slot) if self.desk(node).evicting < waiting => self.evict(slot),
             Some(_) => {}
-            None => {
-                let Some(key) = self.keys.get(key).map(|known| known.key.clone()) else { return };
-                self.beg(key, has_database, node, me);
-            }
+            None => self.beg(key, has_database, node, ctx),
         }
     }
 
-    fn beg(&mut self, key: crate::account::PoolKey, has_database: bool, node: &Arc<Node>, me: &Addr<Self>) {
+    fn beg(&mut self, key: u32, has_database: bool, node: &Arc<Node>, ctx: &Context<Self>) {
         let desk = self.desk(node);
-        let Some((since, due)) = desk.line.oldest().zip(desk.line.due()).filter(|_| !desk.begging) else { return };
-        desk.begging = true;
-        self.ask_others(&Transfer { to: me.clone(), from: self.index, since, due, key, has_database, of: None }, node);
+        if desk.begging {
+            return;
+        }
+        let Some((since, due)) = desk.line.oldest().zip(desk.line.due()) else { return };
+        let Some(key) = self.keys.get(key).map(|known| known.key.clone()) else { return };
+        self.desk(node).begging = true;
+        self.ask_others(
+            &Transfer { to: ctx.address(), from: self.index, since, due, key, has_database, of: None },
+            node,
+        );
     }
 
     fn ask_others(&self, want: &Transfer, node: &Arc<Node>) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{AsyncContext, Context};
+use actix::Context;
 use greenroom_protocol::state::Charset;
 
 use super::handlers::{down, refuse};
@@ -68,7 +68,7 @@ impl PoolShard {
         let key = self.keys.enter(&lease.ticket.key);
         let user = lease.ticket.key.account;
         self.desk(&node).line.join(Waiter { key, user, since, deadline, request: lease });
-        self.stock(&node, None, &ctx.address());
+        self.stock(&node, None, ctx);
     }
 
     /// Whether an idle connection can serve a ticket at all.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::Addr;
+use actix::Context;
 
 use super::crew::Doing;
 use super::handlers::refuse;
@@ -126,7 +126,7 @@ impl PoolShard {
     }
 
     /// Opens a connection where fewer than `min_idle` are left, for the key that was used last.
-    pub(super) fn keep_warm(&mut self, node: &Arc<Node>, me: &Addr<Self>) {
+    pub(super) fn keep_warm(&mut self, node: &Arc<Node>, ctx: &Context<Self>) {
         let warm = self.warm(node);
         let desk = self.desk(node);
         if warm == 0 || desk.idle + desk.opening >= warm || !desk.may_open() {
@@ -138,7 +138,7 @@ impl PoolShard {
             && let Some(permit) = node.admit()
         {
             let key = self.keys.enter(&key);
-            self.open(key, (permit, quota.enter()), blueprint, me);
+            self.open(key, (permit, quota.enter()), blueprint, ctx);
             self.keys.leave(key);
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::Addr;
+use actix::{AsyncContext, Context};
 
 use super::desk::Desk;
 use super::keys::Keys;
@@ -78,7 +78,7 @@ impl PoolShard {
 
     /// For those who wait while their users may have no more connections: what idles here for the same user in another
     /// kind makes way, or the other shards are asked.
-    pub(super) fn press(&mut self, node: &Arc<Node>, me: &Addr<Self>) {
+    pub(super) fn press(&mut self, node: &Arc<Node>, ctx: &Context<Self>) {
         let users: Vec<u32> = self.desk(node).full.keys().copied().collect();
         for user in users {
             let keys = &self.keys;
@@ -92,7 +92,7 @@ impl PoolShard {
                 // One at a time: its end brings us back here.
                 Some(slot) if evicting == 0 => self.evict(slot),
                 Some(_) => {}
-                None => self.beg_for(user, key, (since, has_database), node, me),
+                None => self.beg_for(user, key, (since, has_database), node, ctx),
             }
         }
     }
@@ -103,14 +103,14 @@ impl PoolShard {
         key: u32,
         (since, has_database): (Instant, bool),
         node: &Arc<Node>,
-        me: &Addr<Self>,
+        ctx: &Context<Self>,
     ) {
         let Some(key) = self.keys.get(key).map(|known| known.key.clone()) else { return };
         let Some(full) = self.desk(node).full.get_mut(&user) else { return };
         if !std::mem::replace(&mut full.begging, true) {
             self.ask_others(
                 &super::Transfer {
-                    to: me.clone(),
+                    to: ctx.address(),
                     from: self.index,
                     since,
                     due: since,

@@ -13,7 +13,7 @@ use crate::stream::Stream;
 pub(crate) const SIZE: usize = 16 * 1024;
 
 /// Spare buffers that a worker keeps; what is over goes back to the allocator.
-const SPARE: usize = 512;
+const SPARE: usize = 256;
 
 /// How much a scratch may hold to be kept.
 const SCRATCH_SIZE: usize = 64 * 1024;

@@ -14,7 +14,7 @@ use super::conversation::Conversation;
 use crate::end::SessionEnd;
 
 /// Places that a worker keeps; what is over goes back to the allocator.
-const SPARE: usize = 512;
+const SPARE: usize = 256;
 
 /// The session comes back with what its command came to.
 type Served = (Box<Conversation>, Result<(), SessionEnd>);

@@ -24,12 +24,18 @@ impl Manager {
         self.tell(&[NotifyState::Ready, NotifyState::Status("serving clients")]);
     }
 
-    /// The configuration is being read again; [`Self::ready`] says that this is over.
+    /// The configuration is being read again; [`Self::ready`] or [`Self::refused`] says that this is over.
     pub fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.tell(&[NotifyState::Reloading, now]),
             Err(error) => warn!(self.logger, "the service manager is not told of the reload"; "reason" => %error),
         }
+    }
+
+    /// The configuration has been read again and is not taken over: clients are served as before.
+    pub fn refused(&self) {
+        let status = "serving clients by the configuration of before; the last reload was refused, see the log";
+        self.tell(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
     /// No more clients; those who are here have to leave.

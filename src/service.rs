@@ -261,7 +261,7 @@ impl Service {
     /// A configuration with a mistake in it changes nothing. Gives the warnings, or the mistakes.
     async fn reload(&mut self) -> Result<Vec<String>, Vec<String>> {
         self.manager.reloading();
-        let outcome = match load(&self.sources) {
+        match load(&self.sources) {
             Ok(loaded) => {
                 for warning in &loaded.warnings {
                     warn!(self.logger, "configuration: {warning}");
@@ -276,6 +276,7 @@ impl Service {
                 self.upgrade_timeout = loaded.settings.server.upgrade_timeout;
                 self.process.note(loaded.log.level, loaded.effective);
                 self.running.reload(loaded.settings).await;
+                self.manager.ready();
                 Ok(loaded.warnings.iter().map(ToString::to_string).collect())
             }
             Err(errors) => {
@@ -283,11 +284,10 @@ impl Service {
                 for problem in &mistakes {
                     warn!(self.logger, "the configuration was not reloaded: {problem}");
                 }
+                self.manager.refused();
                 Err(mistakes)
             }
-        };
-        self.manager.ready();
-        outcome
+        }
     }
 }
 

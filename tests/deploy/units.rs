@@ -52,6 +52,27 @@ fn the_service_is_hardened_and_fits_the_program() {
 }
 
 #[test]
+fn a_reload_checks_first_what_the_service_was_started_with() {
+    let unit = settings(&text("deploy/systemd/greenroom.service"));
+    let (program, arguments) = value(&unit, "ExecStart").split_once(' ').expect("it has arguments");
+    let reload: Vec<&str> =
+        unit.iter().filter(|(key, _)| key == "ExecReload").map(|(_, value)| value.as_str()).collect();
+    assert_eq!(reload, [&format!("{program} check {arguments}"), "/bin/kill -HUP $MAINPID"]);
+    // What is refused has to end in failure, and not for want of a server.
+    let directory = tempfile::tempdir().unwrap();
+    let configuration = directory.path().join("greenroom.toml");
+    let packaged = text("deploy/debian/greenroom.toml");
+    let nowhere = packaged.replace("127.0.0.1:3306", "127.0.0.1:1");
+    for (content, code) in [(nowhere, 0), (packaged.replace("max_connections", "max_conections"), 64)] {
+        fs::write(&configuration, content).unwrap();
+        let check = arguments.replace("/etc/greenroom/greenroom.toml", &configuration.display().to_string());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_greenroom"));
+        let output = command.arg("check").args(check.split(' ')).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
 fn the_socket_is_an_endpoint_of_the_package() {
     let unit = settings(&text("deploy/systemd/greenroom.socket"));
     let listens = format!("endpoint \"{}\" on {}", value(&unit, "FileDescriptorName"), value(&unit, "ListenStream"));

@@ -159,8 +159,13 @@ fn a_service_manager_hears_of_start_reload_upgrade_and_end() {
     proxy.hup();
     hearing.is_told("RELOADING=1");
     // Nothing has changed, and so it goes on.
-    hearing.is_told("READY=1");
+    let told = hearing.is_told("READY=1");
+    assert!(told.iter().any(|line| line.starts_with("STATUS=") && line.contains("refused")), "{told:?}");
     proxy.rewrite(|text| text.replace("mistake\n", ""));
+    proxy.hup();
+    hearing.is_told("RELOADING=1");
+    let told = hearing.is_told("READY=1");
+    assert!(told.iter().any(|line| line == "STATUS=serving clients"), "{told:?}");
     let idle = tenant.connect(proxy.address());
     let heir = proxy.upgrade();
     hearing.is_told("READY=1");

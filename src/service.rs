@@ -1,5 +1,6 @@
 //! The running service: the cast, its HTTP listener, and what the operator's signals do to them.
 
+use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +71,8 @@ pub fn run(
     logger: Logger,
     threshold: Threshold,
 ) -> anyhow::Result<()> {
-    let system = actix_rt::System::new();
+    // Never dropped: that would wait for a name that is being looked up, which may take minutes.
+    let system = ManuallyDrop::new(actix_rt::System::new());
     system.block_on(async {
         let mut signals = Signals::new().context("signals cannot be handled")?;
         let mut service = Service::start(loaded, sources, inherited, logger, threshold)?;

@@ -1,6 +1,7 @@
 //! SIGTERM, and starting where somebody listens already.
 
 use std::{
+    fs,
     net::TcpStream,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -139,4 +140,23 @@ fn a_second_start_in_the_same_place_fails_and_takes_no_clients() {
     assert_eq!(output.status.code(), Some(1), "{log}");
     assert!(log.contains("cannot listen on"), "{log}");
     assert_eq!(log.matches("Address already in use").count(), 1, "{log}");
+}
+
+/// The system's look-ups cannot be broken off.
+#[test]
+fn an_end_does_not_wait_for_a_name_that_is_being_looked_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, library) = (directory.path().join("slow.c"), directory.path().join("slow.so"));
+    let slow =
+        "#include <unistd.h>\nint getaddrinfo(void) { write(2, \"LOOKED UP\\n\", 10); sleep(600); return -3; }\n";
+    fs::write(&source, slow).unwrap();
+    let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status().unwrap();
+    assert!(made.success());
+    let tenant = Tenant::new(mariadb(), "lookup");
+    let setup = Setup::new(mariadb().address()).user(&tenant.name, &tenant.password);
+    let setup = setup.extra("[[nodes]]\nname = \"named\"\naddress = \"db.invalid:3306\"\n[[endpoints]]\nname = \"other\"\nlisten = \"127.0.0.1:0\"\nnodes = [\"named\"]\n");
+    let mut proxy = setup.environment("LD_PRELOAD", &library.display().to_string()).start();
+    until("a name is being looked up", || proxy.log().contains("LOOKED UP"));
+    proxy.term();
+    assert_eq!(proxy.wait().code(), Some(0));
 }

@@ -52,6 +52,15 @@ struct Page {
     server: ServerHandle,
 }
 
+/// How the last clients are let go.
+#[derive(Debug, Clone, Copy)]
+struct Farewell {
+    /// They have however long open transactions take.
+    patient: bool,
+    /// The operator has told the process to stop, so that a signal more ends it at once.
+    told: bool,
+}
+
 /// Why the service ends.
 enum End {
     /// It was told to; `true`: however long open transactions take.
@@ -76,15 +85,15 @@ pub fn run(
     system.block_on(async {
         let mut signals = Signals::new().context("signals cannot be handled")?;
         let mut service = Service::start(loaded, sources, inherited, logger, threshold)?;
-        let patient = match service.serve(&mut signals).await? {
+        let farewell = match service.serve(&mut signals).await? {
             End::Stopped(patient) => {
                 info!(service.logger, "stopping"; "clients" => service.running.clients());
                 service.manager.stopping();
-                patient
+                Farewell { patient, told: true }
             }
             End::Succeeded(successor) => service.see_off(&mut signals, successor).await,
         };
-        service.drain(&mut signals, patient).await;
+        service.drain(&mut signals, farewell).await;
         if let Some(spans) = &service.spans {
             spans.flush(COLLECTOR_FAREWELL).await;
         }
@@ -194,9 +203,9 @@ impl Service {
         Successor::launch(sockets)
     }
 
-    /// A new process has taken over: serves whoever is still here, as long as they stay and may. Says whether who is left has
-    /// as long as open transactions take.
-    async fn see_off(&mut self, signals: &mut Signals, mut successor: Successor) -> bool {
+    /// A new process has taken over: serves whoever is still here, as long as they stay and may. Says how who is left
+    /// then is to be let go.
+    async fn see_off(&mut self, signals: &mut Signals, mut successor: Successor) -> Farewell {
         self.manager.succeeded_by(successor.id());
         self.running.hand_over().await;
         if let Some(page) = self.page.take() {
@@ -209,13 +218,13 @@ impl Service {
         while self.running.clients() > 0 {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Stop => break,
+                    Signal::Stop => return Farewell { patient: false, told: true },
                     Signal::Reload | Signal::Upgrade => {
                         warn!(self.logger, "another process has taken over: signals are for that one"; "pid" => successor.id());
                     }
                 },
                 Some(request) = self.requests.recv() => match request {
-                    Request::Stop(patient) => return patient,
+                    Request::Stop(patient) => return Farewell { patient, told: true },
                     Request::Reload(reply) => {
                         let _ = reply.send(Err(vec![format!("process {} has taken over", successor.id())]));
                     }
@@ -230,14 +239,18 @@ impl Service {
                 break;
             }
         }
-        false
+        Farewell { patient: false, told: false }
     }
 
     /// Lets transactions end, unless it is told to stop once more.
-    async fn drain(&mut self, signals: &mut Signals, mut patient: bool) {
+    async fn drain(&mut self, signals: &mut Signals, Farewell { mut patient, told }: Farewell) {
         let running = self.running.clone();
         let mut drained = std::pin::pin!(running.drain(patient));
-        let mut hurry = std::pin::pin!(async { while signals.next().await != Signal::Stop {} });
+        let mut hurry = std::pin::pin!(async {
+            for _ in usize::from(told)..2 {
+                while signals.next().await != Signal::Stop {}
+            }
+        });
         loop {
             tokio::select! {
                 () = &mut drained => return info!(self.logger, "stopped"),

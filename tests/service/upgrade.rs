@@ -1,17 +1,17 @@
 //! SIGUSR2: a new process takes over, and nobody is refused or cut off.
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use greenroom::demo::server::Server;
 
 use crate::support::{
     observe::{Root, until},
-    proxy::{Proxy, Setup},
+    proxy::{Heir, Proxy, Setup},
     servers::{Tenant, each_server, mariadb},
     wire::Wire,
 };
@@ -131,7 +131,7 @@ fn an_address_that_has_changed_is_opened_by_the_new_process_alone() {
     let heir = proxy.upgrade();
     assert_eq!(proxy.wait().code(), Some(0));
     assert_eq!(tenant.connect(new).scalar("SELECT 1").as_deref(), Some("1"));
-    assert!(std::net::TcpStream::connect(old).is_err(), "nobody listens where nobody should");
+    assert!(TcpStream::connect(old).is_err(), "nobody listens where nobody should");
     heir.stop();
 }
 
@@ -187,6 +187,9 @@ fn upgrade_timeout_bounds_how_long_clients_stay() {
         busy.ok("START TRANSACTION");
         let heir = proxy.upgrade();
         assert!(idle.packet().is_err(), "an idle client is sent away");
+        // It drains already, but nobody has told it to.
+        proxy.term();
+        thread::sleep(Duration::from_millis(200));
         busy.ok("INSERT INTO t VALUES (1)");
         busy.ok("COMMIT");
         assert!(busy.packet().is_err());
@@ -211,6 +214,43 @@ fn the_old_process_heeds_sigterm_and_nothing_else() {
     assert_eq!(proxy.wait().code(), Some(0));
     assert!(heir.runs());
     heir.stop();
+}
+
+/// As a service manager does it: to each process of the service.
+#[test]
+fn sigterm_at_any_moment_of_a_hand_over_ends_both_processes() {
+    let tenant = Tenant::new(mariadb(), "moment");
+    for moment in [0, 5, 20, 60, 150, 400] {
+        let mut proxy = setup(mariadb(), &tenant).start();
+        let (mut idle, mut busy) = (tenant.connect(proxy.address()), tenant.connect(proxy.address()));
+        busy.ok("START TRANSACTION");
+        proxy.usr2();
+        thread::sleep(Duration::from_millis(moment));
+        let heirs = proxy.children();
+        heirs.iter().for_each(Heir::term);
+        proxy.term();
+        assert!(idle.packet().is_err(), "an idle client is sent away");
+        heirs.iter().for_each(Heir::wait);
+        busy.ok("COMMIT");
+        assert_eq!(proxy.wait().code(), Some(0));
+        assert!(TcpStream::connect(proxy.address()).is_err(), "nobody is left");
+    }
+}
+
+#[test]
+fn a_process_that_has_just_taken_over_heeds_sigterm() {
+    let tenant = Tenant::new(mariadb(), "just");
+    let proxy = setup(mariadb(), &tenant).start();
+    let mut idle = tenant.connect(proxy.address());
+    let heir = proxy.upgrade();
+    let mut busy = tenant.connect(proxy.address());
+    busy.ok("START TRANSACTION");
+    let begun = Instant::now();
+    heir.stop();
+    // Until drain_timeout is over.
+    assert!((4..15).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert!(busy.packet().is_err());
+    assert_eq!(idle.scalar("SELECT 1").as_deref(), Some("1"), "the old process was told nothing");
 }
 
 /// A `KILL` that reaches the new process means nobody there.

@@ -248,6 +248,15 @@ impl Proxy {
         self.signal(Signal::USR2);
     }
 
+    /// The processes that it has started and that have not ended.
+    pub(crate) fn children(&self) -> Vec<Heir> {
+        let parent = self.process.id().to_string();
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        // Heirs of those alone that are: dropping one kills it.
+        pids.filter(|pid| state(*pid).is_some_and(|(state, of)| state != "Z" && of == parent)).map(Heir).collect()
+    }
+
     /// Ends it at once.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
@@ -309,6 +318,13 @@ fn send(pid: u32, signal: Signal) -> bool {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).is_ok()
 }
 
+/// The state of a process, and its parent's id; `None` where there is none.
+fn state(pid: u32) -> Option<(String, String)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut words = stat.rsplit(") ").next()?.split(' ').map(str::to_owned);
+    words.next().zip(words.next())
+}
+
 impl Heir {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
@@ -318,6 +334,11 @@ impl Heir {
     /// Asks it to let another take over.
     pub(crate) fn usr2(&self) {
         assert!(send(self.0, Signal::USR2), "it has ended");
+    }
+
+    /// Asks it to drain and end, if it has not ended.
+    pub(crate) fn term(&self) {
+        send(self.0, Signal::TERM);
     }
 
     /// Asks it to drain and end, and waits until it has.
@@ -337,8 +358,7 @@ impl Heir {
 
     /// Whether it runs; one that has ended and that its parent has not asked about does not.
     pub(crate) fn runs(&self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
-        stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+        state(self.0).is_some_and(|(state, _)| state != "Z")
     }
 }
 

@@ -23,6 +23,9 @@ const PINS: u8 = 2;
 const WRONG: u8 = 64;
 
 fn main() -> ExitCode {
+    if let Some(ended) = handover::start() {
+        return started(ended);
+    }
     match Cli::try_parse() {
         Ok(cli) => perform(cli.into_task()),
         Err(refusal) => {
@@ -119,6 +122,14 @@ fn demonstrate(args: &DemoArgs) -> anyhow::Result<()> {
         serve: !args.once,
     };
     demo::run(options, |plan| demo::proxy::start(plan, log.logger.clone()))
+}
+
+/// A starter ends as the process that it has started.
+fn started(ended: anyhow::Result<Option<i32>>) -> ExitCode {
+    match ended {
+        Ok(code) => ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)),
+        Err(failure) => self::ended(Err(failure)),
+    }
 }
 
 fn print_manual(command: Option<&str>) -> ExitCode {

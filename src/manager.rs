@@ -19,6 +19,12 @@ impl Manager {
         Self { logger }
     }
 
+    /// Whether there is one.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        std::env::var_os("NOTIFY_SOCKET").is_some()
+    }
+
     /// Clients are served.
     pub fn ready(&self) {
         self.tell(&[NotifyState::Ready, NotifyState::Status("serving clients")]);
@@ -44,8 +50,8 @@ impl Manager {
     }
 
     /// The service is that process from now on.
-    pub fn succeeded_by(&self, pid: u32) {
-        self.tell(&[NotifyState::MainPid(pid)]);
+    pub fn succeeded_by(&self, pid: i32) {
+        self.tell(&[NotifyState::MainPid(pid.unsigned_abs())]);
     }
 
     /// Shows that the service lives, as often as the service manager wants to see it (`WATCHDOG_USEC`): not by this thread

@@ -27,6 +27,9 @@ use crate::telemetry::prometheus;
 /// How often it is looked whether the last client has left, or the process that took over has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How much longer than it drains itself a process that stops waits for the one before it, which drains as well.
+const PREDECESSOR_FAREWELL: Duration = Duration::from_secs(1);
+
 /// How long a process that stops waits for the collector of spans.
 const COLLECTOR_FAREWELL: Duration = Duration::from_secs(2);
 
@@ -37,6 +40,7 @@ struct Service {
     sources: Sources,
     inventory: Inventory,
     upgrade_timeout: Option<Duration>,
+    drain_timeout: Duration,
     page: Option<Page>,
     process: Arc<Process>,
     /// Where statements go that belong to a trace.
@@ -59,12 +63,23 @@ struct Farewell {
     patient: bool,
     /// The operator has told the process to stop, so that a signal more ends it at once.
     told: bool,
+    /// By a signal, which a service manager sends to every process of the service.
+    signalled: bool,
+}
+
+impl Farewell {
+    const SIGNALLED: Self = Self { patient: false, told: true, signalled: true };
+
+    /// As an administrator has asked.
+    fn asked(patient: bool) -> Self {
+        Self { patient, told: true, signalled: false }
+    }
 }
 
 /// Why the service ends.
 enum End {
-    /// It was told to; `true`: however long open transactions take.
-    Stopped(bool),
+    /// It was told to.
+    Stopped(Farewell),
     /// A new process has taken over.
     Succeeded(Successor),
 }
@@ -85,11 +100,13 @@ pub fn run(
     system.block_on(async {
         let mut signals = Signals::new().context("signals cannot be handled")?;
         let mut service = Service::start(loaded, sources, inherited, logger, threshold)?;
-        let farewell = match service.serve(&mut signals).await? {
-            End::Stopped(patient) => {
+        // Kept to the end: the new process sees by it whether this one still lives.
+        let end = service.serve(&mut signals).await?;
+        let farewell = match &end {
+            End::Stopped(farewell) => {
                 info!(service.logger, "stopping"; "clients" => service.running.clients());
                 service.manager.stopping();
-                Farewell { patient, told: true }
+                *farewell
             }
             End::Succeeded(successor) => service.see_off(&mut signals, successor).await,
         };
@@ -115,7 +132,7 @@ impl Service {
         crate::telemetry::log::report_panics(&logger);
         actix_rt::spawn(prometheus::upkeep(metrics.clone()));
         make_room(&settings, &logger);
-        let upgrade_timeout = settings.server.upgrade_timeout;
+        let (upgrade_timeout, drain_timeout) = (settings.server.upgrade_timeout, settings.server.drain_timeout);
         // Before the endpoints: a second process of the same configuration must fail here, and not take clients first.
         let bound = match settings.http {
             Some(listen) => Some((listen, bind(listen, &mut inherited)?)),
@@ -146,7 +163,19 @@ impl Service {
         if let Err(error) = handover::announce() {
             warn!(logger, "the process before this one could not be told that this one is ready"; "reason" => %error);
         }
-        Ok(Self { running, manager, sources, inventory, upgrade_timeout, page, process, spans, requests, logger })
+        Ok(Self {
+            running,
+            manager,
+            sources,
+            inventory,
+            upgrade_timeout,
+            drain_timeout,
+            page,
+            process,
+            spans,
+            requests,
+            logger,
+        })
     }
 
     /// Serves clients and heeds signals.
@@ -159,7 +188,7 @@ impl Service {
             let signal = tokio::select! {
                 signal = signals.next() => signal,
                 Some(request) = self.requests.recv() => match request {
-                    Request::Stop(patient) => return Ok(End::Stopped(patient)),
+                    Request::Stop(patient) => return Ok(End::Stopped(Farewell::asked(patient))),
                     Request::Reload(reply) => {
                         // Who asked may be gone.
                         let _ = reply.send(self.reload().await);
@@ -178,13 +207,13 @@ impl Service {
                 }
             };
             match signal {
-                Signal::Stop => return Ok(End::Stopped(false)),
+                Signal::Stop => return Ok(End::Stopped(Farewell::SIGNALLED)),
                 // What is wrong has been logged.
                 Signal::Reload => drop(self.reload().await),
                 Signal::Upgrade if successor.is_some() => warn!(self.logger, "a new process is being started already"),
                 Signal::Upgrade => match self.launch().await {
                     Ok(launched) => {
-                        info!(self.logger, "a new process is started to take over"; "pid" => launched.id());
+                        info!(self.logger, "a new process is started to take over");
                         successor = Some(launched);
                     }
                     Err(reason) => {
@@ -205,7 +234,7 @@ impl Service {
 
     /// A new process has taken over: serves whoever is still here, as long as they stay and may. Says how who is left
     /// then is to be let go.
-    async fn see_off(&mut self, signals: &mut Signals, mut successor: Successor) -> Farewell {
+    async fn see_off(&mut self, signals: &mut Signals, successor: &Successor) -> Farewell {
         self.manager.succeeded_by(successor.id());
         self.running.hand_over().await;
         if let Some(page) = self.page.take() {
@@ -218,32 +247,33 @@ impl Service {
         while self.running.clients() > 0 {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Stop => return Farewell { patient: false, told: true },
+                    Signal::Stop => return Farewell::SIGNALLED,
                     Signal::Reload | Signal::Upgrade => {
                         warn!(self.logger, "another process has taken over: signals are for that one"; "pid" => successor.id());
                     }
                 },
                 Some(request) = self.requests.recv() => match request {
-                    Request::Stop(patient) => return Farewell { patient, told: true },
+                    Request::Stop(patient) => return Farewell::asked(patient),
                     Request::Reload(reply) => {
                         let _ = reply.send(Err(vec![format!("process {} has taken over", successor.id())]));
                     }
                 },
                 () = tokio::time::sleep(LOOK) => {}
             }
-            if let Some(end) = successor.end().filter(|_| !std::mem::replace(&mut told, true)) {
-                error!(self.logger, "the process that had taken over has ended: nobody accepts clients"; "pid" => successor.id(), "end" => end);
+            if successor.has_ended() && !std::mem::replace(&mut told, true) {
+                error!(self.logger, "the process that had taken over has ended: nobody accepts clients"; "pid" => successor.id());
             }
             if self.upgrade_timeout.is_some_and(|limit| begun.elapsed() >= limit) {
                 warn!(self.logger, "upgrade_timeout is over"; "clients" => self.running.clients());
                 break;
             }
         }
-        Farewell { patient: false, told: false }
+        Farewell { patient: false, told: false, signalled: false }
     }
 
     /// Lets transactions end, unless it is told to stop once more.
-    async fn drain(&mut self, signals: &mut Signals, Farewell { mut patient, told }: Farewell) {
+    async fn drain(&mut self, signals: &mut Signals, Farewell { mut patient, told, signalled }: Farewell) {
+        let limit = tokio::time::Instant::now() + self.drain_timeout + PREDECESSOR_FAREWELL;
         let running = self.running.clone();
         let mut drained = std::pin::pin!(running.drain(patient));
         let mut hurry = std::pin::pin!(async {
@@ -253,7 +283,7 @@ impl Service {
         });
         loop {
             tokio::select! {
-                () = &mut drained => return info!(self.logger, "stopped"),
+                () = &mut drained => break info!(self.logger, "stopped"),
                 () = &mut hurry => {
                     return warn!(self.logger, "stopped at once, by a second signal"; "clients" => running.clients());
                 }
@@ -269,6 +299,14 @@ impl Service {
                         let _ = reply.send(Err(vec!["Greenroom is stopping".to_owned()]));
                     }
                 }
+            }
+        }
+        // With the end of this process the service manager cuts off whoever else is of the service.
+        if signalled && self.manager.is_there() {
+            tokio::select! {
+                () = handover::predecessor_ended() => {}
+                () = tokio::time::sleep_until(limit) => {}
+                () = &mut hurry => {}
             }
         }
     }
@@ -289,6 +327,7 @@ impl Service {
                 }
                 self.inventory = loaded.inventory.succeeding(&self.inventory);
                 self.upgrade_timeout = loaded.settings.server.upgrade_timeout;
+                self.drain_timeout = loaded.settings.server.drain_timeout;
                 self.process.note(loaded.log.level, loaded.effective);
                 self.running.reload(loaded.settings).await;
                 self.manager.ready();

@@ -177,6 +177,25 @@ fn a_service_manager_hears_of_start_reload_upgrade_and_end() {
     hearing.is_told("STOPPING=1");
 }
 
+/// Whose main process has ended has its other processes cut off.
+#[test]
+fn a_service_ends_with_its_old_process_where_that_still_drains() {
+    let tenant = Tenant::new(mariadb(), "outlives");
+    let hearing = Hearing::new();
+    let mut proxy = setup(&tenant).environment("NOTIFY_SOCKET", &hearing.path()).start();
+    let mut busy = tenant.connect(proxy.address());
+    busy.ok("START TRANSACTION");
+    let heir = proxy.upgrade();
+    heir.term();
+    proxy.term();
+    until("the heir has nothing more to do", || proxy.log().contains("stopped"));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(heir.runs());
+    busy.ok("COMMIT");
+    assert_eq!(proxy.wait().code(), Some(0));
+    heir.wait();
+}
+
 #[test]
 fn a_watchdog_sees_signs_of_life() {
     let tenant = Tenant::new(mariadb(), "watchdog");

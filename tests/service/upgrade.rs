@@ -226,7 +226,7 @@ fn sigterm_at_any_moment_of_a_hand_over_ends_both_processes() {
         busy.ok("START TRANSACTION");
         proxy.usr2();
         thread::sleep(Duration::from_millis(moment));
-        let heirs = proxy.children();
+        let heirs = proxy.others();
         heirs.iter().for_each(Heir::term);
         proxy.term();
         assert!(idle.packet().is_err(), "an idle client is sent away");
@@ -243,6 +243,8 @@ fn a_process_that_has_just_taken_over_heeds_sigterm() {
     let proxy = setup(mariadb(), &tenant).start();
     let mut idle = tenant.connect(proxy.address());
     let heir = proxy.upgrade();
+    // Else systemd would kill it at once when the service is stopped.
+    assert_ne!(heir.parent(), proxy.pid(), "it is the service manager's child");
     let mut busy = tenant.connect(proxy.address());
     busy.ok("START TRANSACTION");
     let begun = Instant::now();
@@ -251,6 +253,16 @@ fn a_process_that_has_just_taken_over_heeds_sigterm() {
     assert!((4..15).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     assert!(busy.packet().is_err());
     assert_eq!(idle.scalar("SELECT 1").as_deref(), Some("1"), "the old process was told nothing");
+}
+
+#[test]
+fn a_process_that_ends_after_it_has_taken_over_is_missed() {
+    let tenant = Tenant::new(mariadb(), "missed");
+    let proxy = setup(mariadb(), &tenant).start();
+    let mut idle = tenant.connect(proxy.address());
+    proxy.upgrade().stop();
+    until("it says so", || proxy.log().contains("nobody accepts clients"));
+    assert_eq!(idle.scalar("SELECT 1").as_deref(), Some("1"));
 }
 
 /// A `KILL` that reaches the new process means nobody there.

@@ -248,13 +248,15 @@ impl Proxy {
         self.signal(Signal::USR2);
     }
 
-    /// The processes that it has started and that have not ended.
-    pub(crate) fn children(&self) -> Vec<Heir> {
-        let parent = self.process.id().to_string();
+    /// The other processes of its configuration: whoever starts and has not ended.
+    pub(crate) fn others(&self) -> Vec<Heir> {
+        let config = self.config().display().to_string();
         let processes = fs::read_dir("/proc").unwrap().flatten();
         let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let is_ours =
+            |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|it| it.contains(&config));
         // Heirs of those alone that are: dropping one kills it.
-        pids.filter(|pid| state(*pid).is_some_and(|(state, of)| state != "Z" && of == parent)).map(Heir).collect()
+        pids.filter(|pid| *pid != self.process.id() && is_ours(pid)).map(Heir).collect()
     }
 
     /// Ends it at once.
@@ -334,6 +336,11 @@ impl Heir {
     /// Asks it to let another take over.
     pub(crate) fn usr2(&self) {
         assert!(send(self.0, Signal::USR2), "it has ended");
+    }
+
+    /// Whose child it is.
+    pub(crate) fn parent(&self) -> u32 {
+        state(self.0).and_then(|(_, parent)| parent.parse().ok()).expect("it runs")
     }
 
     /// Asks it to drain and end, if it has not ended.

@@ -15,7 +15,7 @@ use crate::wire::{Line, PATIENCE, Target, Wire};
 
 const BUFFER: usize = 16 * 1024;
 
-/// Answers taken up between two looks for more, however many there are: a query costs the same here in any crowd.
+/// Answers taken up between two looks for more, however many there are: so a query costs nearly the same here in any crowd.
 const AT_ONCE: usize = 32;
 
 /// So long nothing is asked before and after what is measured, for whoever reads what the processes have used.
@@ -40,9 +40,15 @@ struct Crowd {
     took: Vec<Duration>,
 }
 
-/// Lets so many clients in, has them select for `warm_up` and, between two words of it, for `time`.
-pub(crate) fn run(target: &Target, clients: usize, warm_up: Duration, time: Duration) -> anyhow::Result<String> {
-    let mut crowd = Crowd::enter(target, clients)?;
+/// Lets so many clients in, has them select so many rows at once for `warm_up` and, between two words of it, for `time`.
+pub(crate) fn run(
+    target: &Target,
+    clients: usize,
+    rows: usize,
+    warm_up: Duration,
+    time: Duration,
+) -> anyhow::Result<String> {
+    let mut crowd = Crowd::enter(target, clients, rows)?;
     crowd.select(warm_up)?;
     crowd.forget();
     say("begins")?;
@@ -58,14 +64,18 @@ pub(crate) fn run(target: &Target, clients: usize, warm_up: Duration, time: Dura
 }
 
 impl Crowd {
-    fn enter(target: &Target, clients: usize) -> anyhow::Result<Self> {
+    fn enter(target: &Target, clients: usize, rows: usize) -> anyhow::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut crowd = Self { clients: Vec::new(), epoll, buffer: vec![0; BUFFER], took: Vec::new() };
         for number in 0..clients {
             let line = Wire::open(target, None, &mut crowd.buffer)?.into_line();
             let data = epoll::EventData::new_u64(number as u64);
             epoll::add(&crowd.epoll, line.socket(), data, epoll::EventFlags::IN)?;
-            let sql = format!("SELECT c FROM sbtest1 WHERE id = {}", 1 + number * 7919 % ROWS);
+            let first = 1 + number * 7919 % ROWS;
+            let sql = match rows {
+                1 => format!("SELECT c FROM sbtest1 WHERE id = {first}"),
+                _ => format!("SELECT COUNT(DISTINCT k) FROM sbtest1 WHERE id BETWEEN {first} AND {first} + {rows} - 1"),
+            };
             crowd.clients.push(Client { line: Some(line), sql, asked: Instant::now(), answers: 0 });
         }
         Ok(crowd)

@@ -46,6 +46,9 @@ enum Task {
     Crowd {
         #[arg(long)]
         clients: usize,
+        /// Rows that a query reads; of more than one it sends a count
+        #[arg(long, default_value_t = 1)]
+        rows: usize,
         /// How long before that
         #[arg(long, default_value_t = 1)]
         warm_up: u64,
@@ -99,8 +102,8 @@ fn main() -> ExitCode {
     let Cli { target, task } = Cli::parse();
     let outcome = match task {
         Task::Connect { clients, seconds } => connect::run(&target, clients, Duration::from_secs(seconds)),
-        Task::Crowd { clients, warm_up, seconds } => {
-            crowd::run(&target, clients, Duration::from_secs(warm_up), Duration::from_secs(seconds))
+        Task::Crowd { clients, rows, warm_up, seconds } => {
+            crowd::run(&target, clients, rows, Duration::from_secs(warm_up), Duration::from_secs(seconds))
         }
         Task::Idle { clients, of_address, hold } => idle::run(&target, clients, of_address, Duration::from_secs(hold)),
         Task::Turns { sessions, states, seconds } => {

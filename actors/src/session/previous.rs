@@ -2,6 +2,7 @@
 
 use greenroom_protocol::command::Command;
 use greenroom_protocol::constants::StatusFlags;
+use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::reply::Summary;
 use greenroom_protocol::sql::{Facts, FoundRows, Kind, Verdict};
 
@@ -12,6 +13,9 @@ const WITHOUT_ROWS: [Command; 3] = [Command::StmtFetch, Command::FieldList, Comm
 /// 1045, 1049, 1051, 1054, 1109, 1142, 1143, 1146, 1227, 1305), an odd text (1052, 1060, 1064, 1066, 1149).
 const NOT_BEGUN: [u16; 16] =
     [1044, 1045, 1049, 1051, 1052, 1054, 1060, 1064, 1066, 1109, 1142, 1143, 1146, 1149, 1227, 1305];
+
+/// More than one statement in a text.
+const MANY: Facts = Facts::MULTI.union(Facts::COMPOUND);
 
 /// The most rows that a server is made to count: it takes a moment for each.
 const MOST_COUNTED: u64 = 999_999;
@@ -50,6 +54,8 @@ pub(super) struct Previous {
     doubt: Doubt,
     /// `FOUND_ROWS()` before the statement of which that is in doubt.
     before: Option<u64>,
+    /// MySQL has counted what `FOUND_ROWS()` gives only after the next change of rows (measured).
+    lags: bool,
     /// What the connection at hand gave when it came, where that is known.
     there: Option<u64>,
     /// The connection at hand has run what the first is about, and nothing since that changes it.
@@ -68,6 +74,7 @@ impl Default for Previous {
             owed: false,
             doubt: Doubt::None,
             before: None,
+            lags: false,
             there: None,
             row_count_here: false,
             found_rows_here: false,
@@ -181,6 +188,7 @@ impl Previous {
         command: Command,
         summary: &Summary,
         effects: Verdict,
+        flavor: Flavor,
         limited: impl FnOnce() -> bool,
     ) {
         let failed = summary.error.is_some();
@@ -200,10 +208,12 @@ impl Previous {
             return;
         }
         if !effects.facts.contains(Facts::COUNTS_ROWS) {
+            if effects.facts.contains(Facts::IS_DML) && std::mem::take(&mut self.lags) {
+                (self.found_rows, self.owed, self.doubt) = (None, self.found_rows_here, Doubt::None);
+            }
             return;
         }
-        let several = effects.facts.intersects(Facts::MULTI | Facts::COMPOUND)
-            || matches!(effects.kind, Kind::Call | Kind::Execute);
+        let several = effects.facts.intersects(MANY) || matches!(effects.kind, Kind::Call | Kind::Execute);
         if !several && summary.error.is_some_and(|error| NOT_BEGUN.contains(&error.code)) {
             return;
         }
@@ -228,13 +238,15 @@ impl Previous {
         }
         self.found_rows = told.filter(|_| clear);
         self.owed = self.found_rows.is_none();
+        let hides = failed || matches!(effects.kind, Kind::Set | Kind::Ddl) || effects.facts.intersects(MANY);
+        self.lags = hides && flavor == Flavor::MySql;
         (self.doubt, self.found_rows_here) = (doubt, doubt == Doubt::None);
     }
 }
 
 /// Whether a statement, by its kind, may leave `FOUND_ROWS()` as it was even if it succeeds.
 pub(super) fn may_leave(effects: Verdict) -> bool {
-    let several = effects.facts.intersects(Facts::MULTI | Facts::COMPOUND);
+    let several = effects.facts.intersects(MANY);
     let counts = matches!(effects.kind, Kind::Select | Kind::Insert | Kind::Replace);
     several || effects.facts.contains(Facts::COUNTS_UNTOLD) && !counts
 }

@@ -268,8 +268,8 @@ impl Conversation {
             effects = Verdict { pins: pin.map(PinSet::from).unwrap_or_default(), ..Verdict::default() };
         }
         effects = self.keep(&turn.assigns, effects);
-        let state = &self.state;
-        self.previous.note(turn.command, &self.summary, effects, || state.variable(b"sql_select_limit").is_some());
+        let limited = || self.state.variable(b"sql_select_limit").is_some();
+        self.previous.note(turn.command, &self.summary, effects, self.flavor, limited);
         // MySQL warns of a field list without telling so in its reply (measured).
         let untold = turn.command == Command::FieldList && self.flavor == Flavor::MySql;
         let warned = untold || self.hold.pins.contains(PinReason::Diagnostics);

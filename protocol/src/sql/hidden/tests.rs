@@ -206,3 +206,16 @@ fn a_view_of_what_only_its_server_knows_is_no_plain_read() {
     }
     assert!(verdict(&hidden, "SELECT * FROM fine").is_plain_read());
 }
+
+#[test]
+fn a_change_through_any_view_may_count_rows() {
+    let hidden = judge(&[(Stored::View, "Both", "select `t`.`a` AS `a` from (`db`.`t` join `db`.`u`)")]);
+    let untold = Facts::COUNTS_ROWS | Facts::COUNTS_UNTOLD;
+    for sql in ["UPDATE both SET a = 1", "DELETE FROM db.`both` WHERE a = 1", "SET @a = 1; UPDATE both SET a = 1"] {
+        assert!(has(&hidden, sql, untold), "{sql}");
+    }
+    for sql in ["UPDATE t SET a = 1", "INSERT INTO both VALUES (1)", "SELECT * FROM both"] {
+        assert!(!has(&hidden, sql, untold), "{sql}");
+    }
+    assert!(has(&Hidden::unknown(), "UPDATE t SET a = 1", untold));
+}

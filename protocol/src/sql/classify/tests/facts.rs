@@ -292,3 +292,45 @@ fn a_limit_that_is_set_for_the_statement_alone_hides_what_found_rows_gives() {
     assert!(untold("SELECT 1 UNION SELECT 2 LIMIT 1", MARIA) && !untold("SELECT 1 UNION SELECT 2", MARIA));
     assert!(!untold("SELECT 1 UNION SELECT 2 LIMIT 1", MY));
 }
+
+/// Measured: what one table's change leaves of `FOUND_ROWS()`, and what several tables' may.
+#[test]
+fn counts_of_changes() {
+    let alone = [
+        "UPDATE t SET a = 1, b = 2 WHERE c = 3",
+        "UPDATE LOW_PRIORITY IGNORE db.t AS x SET x.a = 1 ORDER BY a, b LIMIT 3",
+        "UPDATE `set` SET a = 1",
+    ];
+    let several = [
+        "UPDATE t, u SET t.a = 1",
+        "UPDATE db.set, u SET a = 1",
+        "UPDATE t JOIN u ON t.id = u.id SET t.a = 1",
+        "UPDATE t SET a = (SELECT 1)",
+        "WITH x AS (SELECT 1) UPDATE t SET a = 1",
+        "DELETE t FROM t WHERE a = 1",
+        "DELETE FROM t USING t JOIN u ON t.id = u.id",
+        "DELETE t, u FROM t JOIN u ON t.id = u.id",
+        "DELETE FROM t WHERE a IN (SELECT a FROM u)",
+    ];
+    let left = [
+        "DELETE FROM t",
+        "DELETE LOW_PRIORITY QUICK IGNORE FROM t WHERE a = 1, b",
+        "DELETE FROM t ORDER BY a, b LIMIT 1",
+        "INSERT INTO t VALUES (1), (2)",
+    ];
+    for mode in [MY, MARIA] {
+        for sql in several {
+            assert!(has(mode, sql, Facts::COUNTS_ROWS | Facts::COUNTS_UNTOLD), "{:?}: {sql}", mode.flavor);
+        }
+        for sql in left {
+            assert!(!has(mode, sql, Facts::COUNTS_ROWS), "{:?}: {sql}", mode.flavor);
+        }
+    }
+    for sql in alone {
+        assert!(!has(MARIA, sql, Facts::COUNTS_ROWS), "{sql}");
+        assert!(has(MY, sql, Facts::COUNTS_ROWS | Facts::COUNTS_MATCHED), "{sql}");
+        assert!(!has(MY, sql, Facts::COUNTS_UNTOLD), "{sql}");
+    }
+    assert!(has(MY, "DO 1", Facts::COUNTS_ROWS) && !has(MARIA, "DO 1", Facts::COUNTS_ROWS));
+    assert!(has(MARIA, "DO (SELECT 1)", Facts::COUNTS_UNTOLD));
+}

@@ -32,7 +32,8 @@ const FIRST: RawFd = 3;
 /// Says how many processes have handed over to each other before this one.
 const GENERATION: &str = "GREENROOM_GENERATION";
 
-/// Says to a process that it is the starter.
+/// Says to a process that it is the starter, by the process id of whose child it is: a version that knows nothing of starters
+/// passes this on.
 const STARTER: &str = "GREENROOM_STARTER";
 
 /// The starter's process id, for the one that it starts.
@@ -53,7 +54,10 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 /// Where this process is a starter: starts the process that is to take over, waits for its end and gives its exit code, if it had one.
 #[must_use]
 pub fn start() -> Option<anyhow::Result<Option<i32>>> {
-    env::var_os(STARTER)?;
+    let starter_of = env::var(STARTER).ok()?.parse().ok().and_then(Pid::from_raw)?;
+    if getppid() != Some(starter_of) {
+        return None;
+    }
     let status = this_program().and_then(|mut command| {
         command.env_remove(STARTER).env(STARTED_BY, std::process::id().to_string());
         command.status().context("the process that is to take over cannot be started")
@@ -181,7 +185,7 @@ impl Successor {
             .env("LISTEN_FDS", sockets.len().to_string())
             .env("LISTEN_FDNAMES", names.join(":"))
             .env(GENERATION, generation().saturating_add(1).to_string())
-            .env(STARTER, "1")
+            .env(STARTER, std::process::id().to_string())
             .env_remove(STARTED_BY)
             // Neither can be known before there is a process.
             .env_remove("LISTEN_PID")

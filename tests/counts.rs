@@ -10,212 +10,20 @@
     reason = "a test's helper fails by panicking; clippy knows only the test functions themselves"
 )]
 
+#[path = "counts/statements.rs"]
+mod statements;
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use greenroom::demo::server::{Server, free_port};
+use statements::{CHANGES, FAILS, LAGS, SCHEMA, SELECTS, SHOWS};
 use support::{
     proxy::{Proxy, Setup},
     servers::each_server,
     twin::{CLEAR, Stage, Twin},
     wire::{Param, Reply, Rows, Wire},
 };
-
-const SCHEMA: &[&str] = &[
-    "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, a INT)",
-    "CREATE TABLE w (a INT)",
-    "CREATE TABLE o (a INT)",
-    "CREATE TABLE k (id INT PRIMARY KEY, a INT, b INT, KEY (a))",
-    "INSERT INTO k VALUES (1, 1, 3), (2, 2, 2), (3, 3, 1), (4, 4, 4), (5, 5, 5), (6, 6, 6), (7, 7, 7), (8, 8, 8)",
-    "CREATE TRIGGER seeks BEFORE UPDATE ON k FOR EACH ROW SET NEW.b = (SELECT MAX(a) FROM t)",
-    "INSERT INTO t (a) VALUES (1), (2), (3), (4), (5), (6), (7)",
-    "CREATE PROCEDURE writes() INSERT INTO w VALUES (1)",
-    "CREATE PROCEDURE lists() SELECT a FROM t LIMIT 3",
-    "CREATE PROCEDURE finds() BEGIN SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 3; DELETE FROM w; END",
-    "CREATE FUNCTION f() RETURNS INT READS SQL DATA BEGIN DECLARE n INT; SELECT COUNT(*) INTO n FROM t; RETURN n; END",
-    "CREATE VIEW v AS SELECT a FROM t",
-    "CREATE VIEW both_of AS SELECT k.id, k.b, t.a FROM k JOIN t ON t.id = k.id",
-    "CREATE VIEW some_of AS SELECT * FROM k WHERE id IN (SELECT id FROM t)",
-    "CREATE VIEW asks AS SELECT FOUND_ROWS() AS found, ROW_COUNT() AS changed",
-    "CREATE VIEW asks_too AS SELECT * FROM asks",
-];
-
-/// What counts what it sends, and what counts otherwise; some only one of the servers understands.
-const SELECTS: &[&str] = &[
-    "SELECT a FROM t",
-    "SELECT a FROM t LIMIT 3",
-    "SELECT a FROM t LIMIT 0, 3",
-    "SELECT a FROM t LIMIT 3, 2",
-    "SELECT a FROM t LIMIT 100, 2",
-    "SELECT a FROM t LIMIT 2 OFFSET 0",
-    "SELECT a FROM t LIMIT 2 OFFSET 3",
-    "SELECT a FROM t LIMIT 0 OFFSET 3",
-    "SELECT a FROM t LIMIT 0",
-    "SELECT a FROM t WHERE a > 100",
-    "SELECT 1 UNION SELECT 2 LIMIT 1",
-    "SELECT 1 UNION SELECT 2 LIMIT 1, 1",
-    "(SELECT a FROM t LIMIT 1, 2) UNION ALL (SELECT a FROM t)",
-    "(SELECT a FROM t) UNION SELECT 99 LIMIT 2",
-    "SELECT a FROM t EXCEPT SELECT 3 LIMIT 2",
-    "SELECT id % 2, COUNT(*) FROM t GROUP BY id % 2 WITH ROLLUP LIMIT 2",
-    "SELECT DISTINCT id % 2 FROM t",
-    "SELECT a FROM t ORDER BY a FETCH FIRST 3 ROWS WITH TIES",
-    "SELECT a FROM t PROCEDURE ANALYSE()",
-    "VALUES ROW(1), ROW(2)",
-    "VALUES (1), (2)",
-    "TABLE t LIMIT 2",
-    "WITH x AS (SELECT a FROM t LIMIT 3) SELECT * FROM x LIMIT 2",
-    "SELECT * FROM (SELECT a FROM t UNION SELECT 99) d LIMIT 2",
-    "SELECT a INTO @x FROM t LIMIT 1",
-    "SELECT a FROM t WHERE a = 100 INTO @x",
-    "SELECT a INTO @x FROM t",
-    "SELECT (SELECT a FROM t)",
-    "SELECT nosuch",
-    "SELECT a FROM nosuch",
-    "SELECT f(), a FROM t LIMIT 2",
-    "SELECT a FROM v LIMIT 3",
-    "SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 3",
-    "SELECT a FROM t LIMIT 2 FOR UPDATE",
-    "SET STATEMENT max_statement_time = 10 FOR SELECT a FROM t LIMIT 2",
-    "SET STATEMENT sql_select_limit = 1 FOR SELECT 1 UNION SELECT 2",
-    "SELECT a FROM t; DO 1",
-    "DO 1; SELECT a FROM t LIMIT 2, 2",
-    "SELECT a FROM t LIMIT 2; SHOW TABLES",
-];
-
-const SHOWS: &[&str] = &[
-    "SHOW TABLES",
-    "SHOW FULL TABLES",
-    "SHOW TABLES LIKE 'zz'",
-    "SHOW DATABASES",
-    "SHOW GRANTS",
-    "SHOW VARIABLES LIKE 'auto%'",
-    "SHOW SESSION VARIABLES LIKE 'auto%'",
-    "SHOW GLOBAL STATUS LIKE 'Com_se%'",
-    "SHOW COLUMNS FROM t",
-    "SHOW INDEX FROM t",
-    "SHOW CREATE TABLE t",
-    "SHOW CREATE VIEW v",
-    "SHOW CREATE PROCEDURE lists",
-    "SHOW TABLE STATUS",
-    "SHOW ENGINES",
-    "SHOW STORAGE ENGINES",
-    "SHOW PLUGINS",
-    "SHOW WARNINGS",
-    "SHOW ERRORS",
-    "SHOW COUNT(*) WARNINGS",
-    "SHOW CHARACTER SET LIKE 'utf8%'",
-    "SHOW COLLATION LIKE 'utf8mb3%'",
-    "SHOW PROCEDURE STATUS LIKE 'lists'",
-    "SHOW FUNCTION STATUS LIKE 'f'",
-    "SHOW TRIGGERS",
-    "SHOW EVENTS",
-    "SHOW OPEN TABLES LIKE 't'",
-    "SHOW PRIVILEGES",
-    "SHOW PROFILES",
-    "SHOW AUTHORS",
-    "SHOW CREATE USER CURRENT_USER",
-    "SHOW TABLES FROM nosuch",
-    "DESCRIBE t",
-    "EXPLAIN SELECT a FROM t",
-    "EXPLAIN ANALYZE SELECT a FROM t",
-    "ANALYZE SELECT a FROM t",
-    "HELP 'select'",
-    "CHECKSUM TABLE t",
-    "CHECK TABLE t",
-];
-
-const CHANGES: &[&str] = &[
-    "INSERT INTO w VALUES (1), (2)",
-    "INSERT INTO w SELECT a FROM t LIMIT 2",
-    "INSERT INTO w SELECT a FROM t WHERE a > 100",
-    "INSERT INTO w VALUES ((SELECT MAX(a) FROM t))",
-    "INSERT INTO w TABLE w",
-    "INSERT INTO w VALUES (f())",
-    "INSERT INTO w VALUES (1), (2) RETURNING a",
-    "INSERT INTO t VALUES (1, 1)",
-    "INSERT IGNORE INTO t VALUES (1, 1)",
-    "INSERT INTO t VALUES (1, 1) ON DUPLICATE KEY UPDATE a = a + 1",
-    "REPLACE INTO t VALUES (1, 1)",
-    "REPLACE INTO w SELECT a FROM t LIMIT 3",
-    "UPDATE w SET a = a + 1",
-    "UPDATE w SET a = a + 1 WHERE a = -5",
-    "UPDATE w, t SET w.a = 1 WHERE t.a = 3",
-    "UPDATE k SET b = b WHERE id < 4",
-    "UPDATE k SET b = 5 WHERE NULL",
-    "UPDATE k SET b = 5 LIMIT 0",
-    "UPDATE LOW_PRIORITY IGNORE k AS x SET x.a = 5 WHERE x.a > 4 ORDER BY x.b DESC, x.id LIMIT 2",
-    "UPDATE k SET id = id + 100 WHERE id > 6",
-    "UPDATE k SET id = 1 WHERE id = 2",
-    "UPDATE k SET a = (SELECT MAX(a) FROM t) WHERE id = 3",
-    "UPDATE k JOIN t ON t.id = k.id SET k.b = t.a + 1",
-    "UPDATE k SET b = 5 WHERE id IN (SELECT id FROM t)",
-    "UPDATE both_of SET b = 9 WHERE a > 5",
-    "UPDATE some_of SET b = 7",
-    "WITH x AS (SELECT 1 AS id) UPDATE k JOIN x ON x.id = k.id SET k.b = 3",
-    "SET STATEMENT max_statement_time = 10 FOR UPDATE k SET b = 4 WHERE id < 3",
-    "DELETE FROM some_of WHERE id = 3",
-    "DELETE FROM k ORDER BY b, a LIMIT 1",
-    "DELETE FROM k WHERE id = 4 RETURNING id",
-    "DELETE LOW_PRIORITY QUICK IGNORE FROM k WHERE id = 5",
-    "DELETE k FROM k WHERE id = 8",
-    "DELETE FROM k USING k JOIN t ON t.id = k.id WHERE t.a = 1",
-    "DELETE FROM w WHERE a = -5",
-    "DELETE FROM w LIMIT 1",
-    "DELETE w FROM w JOIN t ON w.a = t.a WHERE t.a = 2",
-    "DELETE FROM w WHERE a IN (SELECT a FROM t WHERE a = 1)",
-    "TRUNCATE TABLE w",
-    "CREATE TABLE made AS SELECT a FROM t LIMIT 4",
-    "DROP TABLE made",
-    "CREATE TABLE made (a INT)",
-    "ALTER TABLE made ADD COLUMN b INT",
-    "DROP TABLE made",
-    "DROP TABLE IF EXISTS nosuch",
-    "CREATE VIEW w2 AS SELECT a FROM t",
-    "DROP VIEW w2",
-    "SET @x = 1",
-    "SET @x = (SELECT COUNT(*) FROM t)",
-    "SET @x = f()",
-    "SET lock_wait_timeout = 10",
-    "DO 1",
-    "DO (SELECT COUNT(*) FROM t)",
-    "DO f(), 2",
-    "BEGIN",
-    "SAVEPOINT s",
-    "COMMIT",
-    "ROLLBACK",
-    "USE {db}",
-    "LOCK TABLES t READ",
-    "UNLOCK TABLES",
-    "CALL writes()",
-    "CALL lists()",
-    "CALL finds()",
-    "PREPARE s FROM 'SELECT a FROM t LIMIT 2'",
-    "EXECUTE s",
-    "DEALLOCATE PREPARE s",
-    "EXECUTE IMMEDIATE 'SELECT a FROM t LIMIT 2'",
-    "HANDLER t OPEN",
-    "HANDLER t READ FIRST",
-    "HANDLER t CLOSE",
-    "SIGNAL SQLSTATE '01000'",
-    "SIGNAL SQLSTATE '45000'",
-    "KILL QUERY 99999999",
-    "BEGIN NOT ATOMIC SELECT a FROM t LIMIT 2; END",
-];
-
-/// These fail half-way: whether they have counted nobody may know.
-const FAILS: [&str; 3] = ["SELECT a INTO @x FROM t", "SELECT (SELECT a FROM t)", "UPDATE k SET id = 1 WHERE id = 2"];
-
-/// What these have counted MySQL shows only behind the next change of rows.
-const LAGS: [&str; 6] = [
-    "SET @x = (SELECT COUNT(*) FROM t)",
-    "SET @x = f()",
-    "CREATE TABLE made AS SELECT a FROM t LIMIT 4",
-    "SELECT a FROM t; DO 1",
-    "DO 1; SELECT a FROM t LIMIT 2, 2",
-    "SELECT a FROM t LIMIT 2; SHOW TABLES",
-];
 
 /// A proxy with one connection, and another address of it where nobody waits long for that.
 fn set_up(server: &Server) -> (Stage, Proxy, SocketAddr) {
@@ -443,6 +251,45 @@ fn behind_an_update_of_nothing() {
                 twin.all(&["BEGIN", "SELECT 1 UNION SELECT 2", sql, "SELECT FOUND_ROWS()", "COMMIT", CLEAR]);
             }
         }
+    });
+}
+
+/// What looks as if it counted, and does not, or not yet: what was there before is another session's, or an older one.
+#[test]
+fn what_counts_less_than_it_seems() {
+    each_server(|server| {
+        let (stage, proxy, address) = set_up(server);
+        let mut other = stranger(&stage, address);
+        let mut twin = stage.twin(&proxy, server, "one");
+        for steps in [
+            &["INSERT INTO w VALUES ((SELECT 1))"][..],
+            &["INSERT INTO w VALUES (COALESCE(1, (SELECT MAX(a) FROM t)))"],
+            &["INSERT INTO w SET a = (SELECT 1)"],
+            &["REPLACE INTO w VALUES (IF(0, (SELECT MAX(a) FROM t), 2))"],
+            &["INSERT INTO k VALUES (50, 1, 1) ON DUPLICATE KEY UPDATE b = (SELECT MAX(a) FROM t)"],
+            &["INSERT INTO w (SELECT a FROM t WHERE id < 3)"],
+            &["SET sql_select_limit = 100", "SELECT 1 UNION SELECT 2", "UPDATE k SET b = b WHERE id < 4"],
+            &["SET sql_select_limit = DEFAULT", "SET @x = (SELECT COUNT(*) FROM t)", "UPDATE k SET b = 1 WHERE 1 = 0"],
+            &["SELECT 1 UNION SELECT 2", "SET @x = (SELECT COUNT(*) FROM t)", "CALL writes()"],
+            &["SELECT 1 UNION SELECT 2", "SELECT (SELECT a FROM t)", "UPDATE k SET b = 1 WHERE id = 999"],
+            &["BEGIN", "SELECT a INTO @x FROM t", "UPDATE k SET b = 1 WHERE 1 = 0", "COMMIT"],
+        ] {
+            twin.same("SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5");
+            for step in steps {
+                disturb(&mut other);
+                twin.same(step);
+            }
+            disturb(&mut other);
+            match ask(&mut twin, Way::Text, "FOUND_ROWS()") {
+                Outcome::Same => {}
+                Outcome::Refused => assert!(steps.len() > 1, "{steps:?}: refused"),
+                Outcome::Other(how) => panic!("on {}: {steps:?}: {how}", server.flavor()),
+            }
+            twin.all(&["ROLLBACK", "DELETE FROM k WHERE id = 50", CLEAR]);
+        }
+        // Who only speaks of it loses no warnings.
+        twin.same("SELECT (SELECT a FROM t)");
+        twin.all(&["SHOW WARNINGS /* FOUND_ROWS() */", "SHOW COUNT(*) ERRORS", CLEAR]);
     });
 }
 

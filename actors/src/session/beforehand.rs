@@ -7,6 +7,7 @@ use greenroom_protocol::command::Command;
 use greenroom_protocol::sql::{Facts, PinReason};
 use greenroom_protocol::track::ClientTrackers;
 
+use super::command::Incoming;
 use super::conversation::Conversation;
 use super::own::number;
 use super::prepared::executes;
@@ -27,6 +28,9 @@ const HAND_OVER_GTIDS: &[u8] = b"SET @@SESSION.session_track_gtids=DEFAULT";
 /// Empties the list of warnings. On MariaDB only a statement with a table does (measured).
 const CLEAR: &[u8] = b"SELECT 0 FROM (SELECT 0) nothing";
 
+/// Of a text that asks how many rows were found, and for warnings.
+pub(super) const ASKS_FOUND: Facts = Facts::READS_FOUND_ROWS.union(Facts::READS_DIAGNOSTICS);
+
 const FOUND: &[u8] = b"SELECT CAST(FOUND_ROWS() AS BINARY) LIMIT 1";
 
 /// So many rows are sent. More are only counted, of which MySQL warns: that is deprecated.
@@ -38,6 +42,13 @@ impl Conversation {
     pub(super) async fn clear_diagnostics(&mut self) -> Result<(), Fault> {
         self.previous.lose_sight(None);
         self.ask_beforehand(CLEAR).await
+    }
+
+    /// Whether a text is about to ask that, and not for warnings, which asking might take away.
+    pub(super) fn asks_found_rows(&self, command: Command, incoming: &Incoming) -> bool {
+        let text = self.split_text(command, self.argument(incoming)).map(|(_, text)| text);
+        let facts = text.filter(|_| command == Command::Query).map(|text| self.read(text).verdict.facts);
+        facts.is_some_and(|facts| facts.intersection(ASKS_FOUND) == Facts::READS_FOUND_ROWS)
     }
 
     /// Asks what nobody knows of the rows that were found last, where the client is about to ask that.
@@ -67,8 +78,8 @@ impl Conversation {
 
     /// The connection is there: what it knows of the rows that others have found.
     pub(super) fn take_sight(&mut self) {
-        let card = self.grant.as_ref().and_then(|grant| grant.card());
-        self.previous.lose_sight(card.and_then(|card| card.found_rows));
+        let wire = self.grant.as_mut().and_then(|grant| grant.wire());
+        self.previous.lose_sight(wire.and_then(|wire| wire.card.found_rows.take()));
     }
 
     /// The connection goes back: the same to whoever is next.
@@ -92,7 +103,7 @@ impl Conversation {
         if !self.shares() || !counts || !runs || reads || self.hold.pins.contains(PinReason::OneShotIsolation) {
             return None;
         }
-        self.previous.count_out_found(true).filter(|counts| *counts != CountOut::default())
+        self.previous.count_out_unasked()
     }
 
     /// Has the server give `FOUND_ROWS()` and `ROW_COUNT()` as the session's last statement left them elsewhere.

@@ -197,7 +197,8 @@ impl Conversation {
 
     /// What a statement may do that nobody has read: anything.
     pub(super) fn unread_effects() -> Verdict {
-        let facts = Facts::SETS_ROLE | Facts::MAY_RUN_ROUTINE;
+        let counts = Facts::COUNTS_ROWS | Facts::COUNTS_UNTOLD | Facts::MAY_COUNT;
+        let facts = Facts::SETS_ROLE | Facts::MAY_RUN_ROUTINE | counts;
         Verdict { facts, pins: PinSet::of(&[PinReason::UntrackedState]), ..Verdict::default() }
     }
 

@@ -325,7 +325,6 @@ impl Conversation {
 
     /// Gives the connection back.
     pub(super) fn release(&mut self, condition: Condition) {
-        self.leave_sight();
         if let Some(grant) = self.grant.take() {
             self.control.set_leased(None);
             if !self.hold.pins.is_empty() {
@@ -432,6 +431,7 @@ pub(super) async fn carry_out(plan: Restore, question: Option<(Vec<u8>, Duration
     let mut batch = Batch::new(wire.card.capabilities);
     let asks = question.is_some();
     if let Some((question, patience)) = question {
+        wire.card.found_rows = None;
         batch.add(Command::Query, &question);
         batch = batch.patient(patience);
     }

@@ -84,6 +84,7 @@ impl Conversation {
         }
         if !self.hold.holds() {
             let condition = self.condition();
+            self.leave_sight();
             self.release(condition);
         }
         Ok(())

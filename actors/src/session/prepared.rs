@@ -13,6 +13,7 @@ use greenroom_protocol::sql::{Facts, Kind, PinReason};
 use greenroom_protocol::statement::Source;
 use greenroom_protocol::statement::bindings::Bindings;
 
+use super::beforehand::ASKS_FOUND;
 use super::belongings::Belongings;
 use super::command::Incoming;
 use super::conversation::Conversation;
@@ -101,7 +102,7 @@ impl Conversation {
             }
             _ => {}
         }
-        if self.previous.is_in_doubt() && effects.facts.contains(Facts::READS_FOUND_ROWS) {
+        if self.previous.is_in_doubt() && effects.facts.intersection(ASKS_FOUND) == Facts::READS_FOUND_ROWS {
             Box::pin(self.resolve_found_rows()).await;
         }
         let (stand_in, count_out) =

@@ -20,6 +20,9 @@ const MANY: Facts = Facts::MULTI.union(Facts::COMPOUND);
 /// The most rows that a server is made to count: it takes a moment for each.
 const MOST_COUNTED: u64 = 999_999;
 
+/// The most rows that it is made to count where nobody has asked yet.
+const UNASKED: u64 = 1_000;
+
 /// How a server comes to give what the session's previous statement left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CountOut {
@@ -117,6 +120,12 @@ impl Previous {
 
     fn countable(&self) -> Option<u64> {
         self.found_rows.filter(|rows| *rows <= MOST_COUNTED)
+    }
+
+    /// How it comes to know `FOUND_ROWS()` before a statement that may leave that as it was: not at any cost.
+    pub(super) fn count_out_unasked(&self) -> Option<CountOut> {
+        let known = self.found_rows.filter(|rows| *rows <= UNASKED && self.there != Some(*rows) && !self.lags);
+        self.count_out_found(true).filter(|counts| known.is_some() && *counts != CountOut::default())
     }
 
     /// `ROW_COUNT()`, whoever knows it.
@@ -225,16 +234,20 @@ impl Previous {
             Kind::Do => Some(1),
             _ => summary.had_result_set.then_some(summary.rows),
         };
-        let clear = !effects.facts.contains(Facts::COUNTS_UNTOLD) && !failed && !several && !pieces && !limited();
+        // Neither limits what an UPDATE matches.
+        let whole = matches || !pieces && !limited();
+        let clear = !effects.facts.contains(Facts::COUNTS_UNTOLD) && !failed && !several && whole;
         let doubt = match told.filter(|_| clear) {
             Some(_) => Doubt::None,
             None if self.found_rows_here => Doubt::None,
             None if failed || may_leave(effects) => Doubt::Any,
+            None if matches && self.doubt == Doubt::Any => Doubt::Any,
             None if matches => Doubt::Zero,
             None => Doubt::None,
         };
+        let lagged = std::mem::take(&mut self.lags);
         if doubt != Doubt::None && self.doubt == Doubt::None {
-            self.before = self.found_rows;
+            self.before = self.found_rows.filter(|_| !lagged);
         }
         self.found_rows = told.filter(|_| clear);
         self.owed = self.found_rows.is_none();
@@ -244,9 +257,7 @@ impl Previous {
     }
 }
 
-/// Whether a statement, by its kind, may leave `FOUND_ROWS()` as it was even if it succeeds.
+/// Whether a statement may leave `FOUND_ROWS()` as it was even if it succeeds.
 pub(super) fn may_leave(effects: Verdict) -> bool {
-    let several = effects.facts.intersects(MANY);
-    let counts = matches!(effects.kind, Kind::Select | Kind::Insert | Kind::Replace);
-    several || effects.facts.contains(Facts::COUNTS_UNTOLD) && !counts
+    effects.facts.intersects(MANY.union(Facts::MAY_COUNT))
 }

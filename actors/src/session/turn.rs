@@ -88,7 +88,7 @@ impl Conversation {
             return self.send_error(incoming.seq(), &error).await;
         }
         self.name_charset();
-        if command == Command::Query && self.previous.is_in_doubt() && asks_found_rows(self.argument(&incoming)) {
+        if self.previous.is_in_doubt() && self.asks_found_rows(command, &incoming) {
             Box::pin(self.resolve_found_rows()).await;
         }
         if self.must_be_sure(command, &incoming) && !self.is_ready_to_read(&mut incoming).await? {
@@ -416,11 +416,6 @@ impl Turn {
         let read_only = read_only || runs && self.effects.begins_reading();
         self.incoming.scanned.complete && (read_only || matches!(self.command, Command::InitDb | Command::StmtPrepare))
     }
-}
-
-/// Whether a text may call `FOUND_ROWS()`.
-fn asks_found_rows(text: &[u8]) -> bool {
-    text.windows(10).any(|word| word.eq_ignore_ascii_case(b"found_rows"))
 }
 
 /// Whether servers take it for a statement.

@@ -90,6 +90,8 @@ facts! {
     BEGINS_READ_ONLY = 33;
     /// `FOUND_ROWS()` after it is the rows that it matched, if it matched any.
     COUNTS_MATCHED = 34;
+    /// Even if it succeeds it may leave `FOUND_ROWS()` as it was.
+    MAY_COUNT = 35;
 }
 
 impl Facts {

@@ -260,7 +260,7 @@ impl Watch {
         let Seen { leaky, opaque, asking, bound, view, stored, uncertain } = self.seen;
         let through_view = view || hidden.unknown || uncertain && !hidden.views.is_empty();
         if through_view && changes_rows(verdict) {
-            verdict.facts |= Facts::COUNTS_ROWS | Facts::COUNTS_UNTOLD;
+            verdict.facts |= Facts::COUNTS_ROWS | Facts::COUNTS_UNTOLD | Facts::MAY_COUNT;
         }
         if bound || uncertain && !hidden.bound.is_empty() {
             verdict.facts |= Facts::READS_SERVER;

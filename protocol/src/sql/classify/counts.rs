@@ -38,6 +38,8 @@ const COUNTED: [&[u8]; 21] = [
 pub(super) struct Counts {
     /// SELECT came, or TABLE in place of it.
     pub(super) queries: bool,
+    /// The statement's own, not one in parentheses, which may be folded away or never run.
+    outer: bool,
     limits: bool,
     /// UNION and its like, or ROLLUP.
     combines: bool,
@@ -74,6 +76,7 @@ enum Shown {
 impl Counts {
     pub(super) const NEW: Self = Self {
         queries: false,
+        outer: false,
         limits: false,
         combines: false,
         untold: false,
@@ -81,6 +84,11 @@ impl Counts {
         place: Place::Elsewhere,
         shown: Shown::Open,
     };
+
+    /// SELECT came, or TABLE in place of it, so deep in parentheses.
+    pub(super) fn query(&mut self, depth: u32) {
+        (self.queries, self.outer) = (true, self.outer || depth == 0);
+    }
 
     /// Whether the next token counts, whatever it is.
     pub(super) const fn waits(self) -> bool {
@@ -178,7 +186,7 @@ impl Counts {
 impl Statement {
     /// What is known of the count after it, if it succeeds.
     pub(super) fn row_counts(&self, mode: Mode) -> Facts {
-        let Counts { queries, limits, combines, untold, joins, shown, .. } = self.counts;
+        let Counts { queries, outer, limits, combines, untold, joins, shown, .. } = self.counts;
         let unsaid = Facts::COUNTS_ROWS | Facts::COUNTS_UNTOLD;
         match self.kind {
             // MariaDB counts what a limit leaves out of a UNION and the like, and a ROLLUP's sums.
@@ -191,7 +199,7 @@ impl Statement {
             Kind::Show | Kind::ShowWarnings if shown == Shown::Counted => Facts::COUNTS_ROWS,
             Kind::Show | Kind::ShowWarnings => Facts::NONE,
             // DESCRIBE of a table shows its columns.
-            Kind::Explain if untold => unsaid,
+            Kind::Explain if untold => unsaid | Facts::MAY_COUNT,
             Kind::Explain if shown == Shown::Open => Facts::COUNTS_ROWS,
             Kind::Explain => Facts::NONE,
             Kind::Insert | Kind::Replace | Kind::Load | Kind::Set | Kind::Ddl | Kind::Other if !queries => Facts::NONE,
@@ -202,11 +210,12 @@ impl Statement {
             // MySQL counts one row, whatever is done.
             Kind::Do if !mode.is_mariadb() => Facts::COUNTS_ROWS,
             Kind::Do if !queries => Facts::NONE,
+            Kind::Insert | Kind::Replace if outer => unsaid,
             Kind::Empty | Kind::Begin | Kind::Commit | Kind::Rollback | Kind::Savepoint | Kind::Use => Facts::NONE,
             Kind::Prepare | Kind::Deallocate | Kind::GetDiagnostics | Kind::Kill { .. } | Kind::Lock => Facts::NONE,
             Kind::Unlock | Kind::Handler | Kind::Xa | Kind::Flush | Kind::Signal => Facts::NONE,
             Kind::ShowProcesslist { .. } => Facts::NONE,
-            _ => unsaid,
+            _ => unsaid | Facts::MAY_COUNT,
         }
     }
 }

@@ -114,7 +114,10 @@ impl Scan {
     fn keyword_anywhere(&mut self, kw: Kw) {
         let statement = &mut self.statement;
         match (statement.last_kw, kw) {
-            (_, Kw::Select) => (statement.selects, statement.counts.queries) = (true, true),
+            (_, Kw::Select) => {
+                statement.selects = true;
+                statement.counts.query(statement.depth);
+            }
             (_, Kw::Values) => statement.selects = true,
             (_, Kw::Lock) | (Kw::For, Kw::Update | Kw::Share) => statement.writes = true,
             (_, Kw::Into) => {
@@ -130,7 +133,9 @@ impl Scan {
                 statement.counts.clause(kw);
             }
             (_, Kw::Procedure) => statement.counts.clause(kw),
-            (_, Kw::Table) if matches!(statement.kind, Kind::Insert | Kind::Replace) => statement.counts.queries = true,
+            (_, Kw::Table) if matches!(statement.kind, Kind::Insert | Kind::Replace) => {
+                statement.counts.query(statement.depth);
+            }
             (Kw::Is, Kw::Null) => statement.fact(Facts::READS_AUTO_IS_NULL),
             (Kw::Next, Kw::Value) if self.mode.is_mariadb() => self.uses_sequence(),
             (_, Kw::Returning) if matches!(statement.kind, Kind::Insert | Kind::Replace) => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use greenroom_protocol::answer::Answer;
 use greenroom_protocol::command::Command;
+use greenroom_protocol::flavor::Flavor;
 use greenroom_protocol::sql::{Facts, PinReason};
 use greenroom_protocol::track::ClientTrackers;
 
@@ -103,7 +104,22 @@ impl Conversation {
         if !self.shares() || !counts || !runs || reads || self.hold.pins.contains(PinReason::OneShotIsolation) {
             return None;
         }
-        self.previous.count_out_unasked()
+        self.previous.count_out_unasked().filter(|_| self.may_tell())
+    }
+
+    /// How the server comes to give what the session's last statement left; `None` where it cannot.
+    pub(super) fn count_out(&self, held: bool) -> Option<CountOut> {
+        self.previous.count_out(held).filter(|counts| *counts == CountOut::default() || self.may_tell())
+    }
+
+    /// The same of `FOUND_ROWS()` alone.
+    pub(super) fn count_out_found(&self, held: bool) -> Option<CountOut> {
+        self.previous.count_out_found(held).filter(|counts| *counts == CountOut::default() || self.may_tell())
+    }
+
+    /// Whether a SELECT takes no warnings away that the next statement might leave: on MariaDB one without tables does.
+    fn may_tell(&self) -> bool {
+        self.flavor == Flavor::MySql || !self.hold.pins.contains(PinReason::Diagnostics)
     }
 
     /// Has the server give `FOUND_ROWS()` and `ROW_COUNT()` as the session's last statement left them elsewhere.

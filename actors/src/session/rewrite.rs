@@ -47,8 +47,8 @@ impl Conversation {
         let row_count = Some(self.previous.row_count());
         let mut ways = [
             (Some(CountOut::default()), known),
-            (self.previous.count_out(held), served),
-            (self.previous.count_out_found(held), sql::Known { row_count, ..served }),
+            (self.count_out(held), served),
+            (self.count_out_found(held), sql::Known { row_count, ..served }),
         ];
         if found_rows != FoundRows::Server && effects.facts.contains(Facts::READS_FOUND_ROWS) && may_count_itself(text)
         {

@@ -39,7 +39,7 @@ impl Conversation {
         }
         let known = sql::Known { row_count, found_rows, connection_id: None };
         let text = || self.text_instead(own, known).map(|text| (Some(text), CountOut::default()));
-        let counted = || self.previous.count_out(held).map(|counts| (None, counts));
+        let counted = || self.count_out(held).map(|counts| (None, counts));
         let source = self.statements.get(own).and_then(|statement| statement.source.as_ref());
         let itself = asks(Facts::READS_FOUND_ROWS) && source.is_some_and(|source| may_count_itself(source.text()));
         let found = if itself { counted().or_else(text) } else { text().or_else(counted) };

@@ -168,7 +168,7 @@ impl Conversation {
                 continue;
             }
             if turn.elsewhere && self.may_ask(turn) {
-                let Some(count_out) = self.previous.count_out(!bare) else {
+                let Some(count_out) = self.count_out(!bare) else {
                     return Box::pin(self.leave_unanswered(turn)).await;
                 };
                 turn.count_out = count_out;

@@ -138,7 +138,7 @@ impl Previous {
         self.owed && (self.found_rows_here || self.doubt != Doubt::None)
     }
 
-    /// The same while the session keeps the connection: there, too, it cannot be asked by the client itself.
+    /// Whether the connection at hand may give another session's count, so that its answer must not reach the client unseen.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.doubt != Doubt::None
     }

@@ -360,6 +360,32 @@ fn who_does_not_log_in_in_time_is_closed_whatever_he_trickles() {
 }
 
 #[test]
+fn who_waits_for_a_connection_at_his_login_is_told_what_is_full() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "waits");
+        let setup = Setup::new(server.address())
+            .first_node(server.address(), &["max_connections = 1"])
+            .endpoint("pool = \"session\"\nlease_timeout = \"1200ms\"");
+        let setup = setup.user(&tenant.name, &tenant.password).server("login_timeout = \"400ms\"");
+        let proxy = setup.start();
+        let mut one = tenant.connect(proxy.address());
+        let Err(WireError::Refused(error)) = Wire::connect(proxy.address(), &tenant.login()) else {
+            panic!("there is no other connection");
+        };
+        assert_eq!(error.code, 1040, "{error}");
+        let other = std::thread::scope(|scope| {
+            let other = scope.spawn(|| tenant.connect(proxy.address()));
+            proxy.wait_for_waiters(1);
+            std::thread::sleep(Duration::from_millis(600));
+            one.ok_ping();
+            one.quit().unwrap();
+            other.join().unwrap()
+        });
+        assert_eq!({ other }.scalar("SELECT 1").as_deref(), Some("1"), "who gets one after that time has logged in");
+    });
+}
+
+#[test]
 fn garbage_instead_of_a_login_is_answered_as_a_server_answers_it() {
     each_server(|server| {
         let tenant = Tenant::new(server, "garbage");

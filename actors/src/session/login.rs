@@ -1,6 +1,8 @@
 //! Greeting a client and finding out who it is.
 
 use std::net::IpAddr;
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -72,11 +74,15 @@ impl Wish {
 }
 
 impl Conversation {
-    /// The whole login, within the endpoint's time for it.
+    /// The whole login: what the client does of it, within its time.
     pub(super) async fn login(&mut self) -> Result<(), SessionEnd> {
         let limit = self.stage.login_timeout();
-        match timeout(limit, self.greet()).await {
+        let control = Rc::clone(&self.control);
+        let mut login = pin!(self.greet());
+        match timeout(limit, &mut login).await {
             Ok(done) => done,
+            // What is left is a connection's wait, which has a limit of its own, and tells what was full.
+            Err(_) if control.account().is_some() => login.await,
             Err(_) => Err(SessionEnd::LoginTimeout),
         }
     }
@@ -169,6 +175,7 @@ impl Conversation {
         self.adrift = None;
         self.begin_anew();
         self.last_insert_id = 0;
+        self.previous.reset();
         self.status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;
         self.begin_tracking();
         let wish = Wish {

@@ -10,6 +10,8 @@
     reason = "a test's helper fails by panicking; clippy knows only the test functions themselves"
 )]
 
+#[path = "counts/anew.rs"]
+mod anew;
 #[path = "counts/statements.rs"]
 mod statements;
 mod support;

@@ -99,9 +99,19 @@ impl Conversation {
         let effects = turn.effects;
         let counts = effects.facts.contains(Facts::COUNTS_ROWS) && may_leave(effects);
         let runs = turn.command == Command::Query || executes(turn.command);
+        if !runs {
+            return None;
+        }
+        if !self.shares() {
+            // A reset keeps whoever had the connection before, but MariaDB does that itself, from one login to the next (measured).
+            let asks = effects.facts.intersects(Facts::READS_FOUND_ROWS | Facts::READS_ROW_COUNT | Facts::MAY_ASK);
+            let untold = (asks || counts) && self.flavor == Flavor::MySql && turn.rewritten.is_none();
+            let told = || self.previous.count_out(true).or_else(|| self.previous.count_out_found(true));
+            return untold.then(told).flatten().filter(|counts| *counts != CountOut::default());
+        }
         // A SELECT of Greenroom's own would take away what is read.
         let reads = effects.facts.intersects(Facts::READS_DIAGNOSTICS | Facts::READS_ROW_COUNT);
-        if !self.shares() || !counts || !runs || reads || self.hold.pins.contains(PinReason::OneShotIsolation) {
+        if !counts || reads || self.hold.pins.contains(PinReason::OneShotIsolation) {
             return None;
         }
         self.previous.count_out_unasked().filter(|_| self.may_tell())

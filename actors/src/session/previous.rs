@@ -181,9 +181,10 @@ impl Previous {
         (self.row_count, self.row_count_here) = (row_count, false);
     }
 
-    /// After a `COM_RESET_CONNECTION`, which keeps `FOUND_ROWS()` (measured on both).
+    /// After a `COM_RESET_CONNECTION` or a `COM_CHANGE_USER`, which keep `FOUND_ROWS()`, the one that MySQL gives late, too
+    /// (measured on both).
     pub(super) fn reset(&mut self) {
-        *self = Self { found_rows: self.found_rows, ..Self::default() };
+        *self = Self { found_rows: self.found_rows, lags: self.lags, ..Self::default() };
     }
 
     /// The reply that is on its way is a list of processes that counts for `FOUND_ROWS()`.
@@ -191,13 +192,15 @@ impl Previous {
         self.lists = true;
     }
 
-    /// Takes note of a command that the server has answered. `limited`: whether the session has limited its SELECTs.
+    /// Takes note of a command that the server has answered. `alone`: whether the session's connection is its own, so that
+    /// nobody else has counted on it since. `limited`: whether the session has limited its SELECTs.
     pub(super) fn note(
         &mut self,
         command: Command,
         summary: &Summary,
         effects: Verdict,
         flavor: Flavor,
+        alone: bool,
         limited: impl FnOnce() -> bool,
     ) {
         let failed = summary.error.is_some();
@@ -239,7 +242,7 @@ impl Previous {
         let clear = !effects.facts.contains(Facts::COUNTS_UNTOLD) && !failed && !several && whole;
         let doubt = match told.filter(|_| clear) {
             Some(_) => Doubt::None,
-            None if self.found_rows_here => Doubt::None,
+            None if alone || self.found_rows_here => Doubt::None,
             None if failed || may_leave(effects) => Doubt::Any,
             None if matches && self.doubt == Doubt::Any => Doubt::Any,
             None if matches => Doubt::Zero,

@@ -55,6 +55,9 @@ impl Conversation {
     /// Ends what the session holds on its server: locks and transactions must be gone when the client is told so, and
     /// the connection is cleaned, or closed, only after that.
     pub(super) async fn let_go(&mut self) {
+        if self.previous.owes() {
+            self.resolve_found_rows().await;
+        }
         let Some(wire) = self.grant.as_mut().and_then(|grant| grant.wire()) else { return };
         let mut batch = Batch::new(wire.card.capabilities);
         batch.add(Command::ResetConnection, &[]);

@@ -39,8 +39,7 @@ impl Conversation {
         // On the connection that ran the previous statement the server knows best.
         let (told, held) = (command == Command::Query, self.grant.is_some());
         let (row_count, found_rows) = self.previous.known(held);
-        // A connection that is the session's own lacks only what Greenroom has answered itself.
-        let found_rows = if told && self.shares() { found_rows } else { FoundRows::Server };
+        let found_rows = if told { found_rows } else { FoundRows::Server };
         let known =
             sql::Known { row_count: row_count.filter(|_| told), found_rows, connection_id: Some(u64::from(self.id)) };
         let served = sql::Known { row_count: None, found_rows: FoundRows::Server, ..known };

@@ -269,7 +269,7 @@ impl Conversation {
         }
         effects = self.keep(&turn.assigns, effects);
         let limited = || self.state.variable(b"sql_select_limit").is_some();
-        self.previous.note(turn.command, &self.summary, effects, self.flavor, limited);
+        self.previous.note(turn.command, &self.summary, effects, self.flavor, !self.shares(), limited);
         // MySQL warns of a field list without telling so in its reply (measured).
         let untold = turn.command == Command::FieldList && self.flavor == Flavor::MySql;
         let warned = untold || self.hold.pins.contains(PinReason::Diagnostics);

@@ -1,0 +1,147 @@
+//! What a session finds that begins, is reset or becomes another user's, on connections that others have counted on.
+
+use greenroom::demo::server::{Flavor, Options, Server};
+
+use super::statements::SCHEMA;
+use crate::support::{
+    proxy::{Proxy, Setup},
+    servers::each_private_server,
+    twin::{Stage, Twin},
+    wire::{Reply, Wire},
+};
+
+const MODES: [&str; 3] = ["none", "session", "transaction"];
+
+/// What tells of rows: a SELECT, a change, a failure, what only the server knows, and what MySQL shows late.
+const BEFORE: [&str; 7] = [
+    "SELECT 1 UNION SELECT 2",
+    "INSERT INTO w VALUES (1), (2)",
+    "SELECT nosuch",
+    "DO 1",
+    "CALL two()",
+    "SET @a = (SELECT COUNT(*) FROM t)",
+    "SELECT id FROM t LIMIT 1, 2",
+];
+
+/// How a session goes on without what it was.
+type Anew = fn(&mut Twin, &Stage);
+
+const WAYS: [(&str, Anew); 3] = [
+    ("nothing", |_, _| {}),
+    ("a reset", |twin, _| twin.reset()),
+    ("a change of user", |twin, stage| {
+        for (wire, tenant) in [(&mut twin.proxied, &stage.proxied), (&mut twin.direct, &stage.direct)] {
+            wire.change_user(&tenant.login()).unwrap();
+        }
+    }),
+];
+
+fn set_up(server: &Server, mode: &str) -> (Stage, Proxy) {
+    let stage = Stage::new(server, "anew", SCHEMA);
+    for tenant in [&stage.proxied, &stage.direct] {
+        tenant.connect(server.address()).ok("CREATE PROCEDURE two() BEGIN DO 1; SELECT id FROM t LIMIT 2; END");
+    }
+    let setup = Setup::new(server.address())
+        .first_node(server.address(), &["max_connections = 1"])
+        .endpoint(&format!("pool = \"{mode}\""))
+        .user(&stage.proxied.name, &stage.proxied.password);
+    (stage, setup.start())
+}
+
+/// MariaDB gives a new session what the session before it on the same thread has left, where it keeps threads (measured).
+fn each_server_without_a_cache(test: impl Fn(&Server)) {
+    let options = Options { extra_args: vec!["--thread-cache-size=0".into()], ..Options::default() };
+    each_private_server(&options, |server| test(&server));
+}
+
+/// Somebody finds five rows and adds one on the only connection.
+fn disturb(stage: &Stage, proxy: &Proxy) {
+    let mut other: Wire = stage.proxied.connect(proxy.address());
+    for sql in ["SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5", "INSERT INTO w VALUES (3)"] {
+        other.query(sql).unwrap();
+    }
+    other.quit().unwrap();
+}
+
+/// The ways to ask first.
+const ASKS: [&str; 4] = [
+    "SELECT FOUND_ROWS()",
+    "SELECT ROW_COUNT()",
+    "SELECT FOUND_ROWS(), ROW_COUNT()",
+    "INSERT INTO w VALUES (FOUND_ROWS())",
+];
+
+#[test]
+fn a_session_begins_with_what_a_server_begins_with() {
+    each_server_without_a_cache(|server| {
+        for mode in MODES {
+            let (stage, proxy) = set_up(server, mode);
+            let ways: &[bool] = if server.flavor() == Flavor::MySql { &[false, true] } else { &[false] };
+            for prepared in ways {
+                for sql in ASKS {
+                    disturb(&stage, &proxy);
+                    let mut twin = stage.twin(&proxy, server, &format!("{mode}, prepared: {prepared}"));
+                    if *prepared {
+                        twin.prepared(sql);
+                    } else {
+                        twin.same(sql);
+                    }
+                    twin.proxied.quit().unwrap();
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_session_that_begins_anew_has_what_a_server_leaves_it() {
+    each_server_without_a_cache(|server| {
+        for mode in MODES {
+            let (stage, proxy) = set_up(server, mode);
+            for (way, anew) in WAYS {
+                for before in BEFORE {
+                    // On MariaDB it leaves what others have left.
+                    if server.flavor() == Flavor::MariaDb && before == "DO 1" {
+                        continue;
+                    }
+                    for sql in &ASKS[..2] {
+                        disturb(&stage, &proxy);
+                        let mut twin = stage.twin(&proxy, server, &format!("{mode}, {way}, {before}"));
+                        for wire in [&mut twin.proxied, &mut twin.direct] {
+                            wire.query(before).unwrap();
+                        }
+                        anew(&mut twin, &stage);
+                        // Who has an error to show keeps his connection.
+                        if mode == "transaction" && (way != "nothing" || before != "SELECT nosuch") {
+                            disturb(&stage, &proxy);
+                        }
+                        twin.same(sql);
+                        twin.proxied.quit().unwrap();
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_a_server_gives_late_is_late_afterwards_too() {
+    each_server_without_a_cache(|server| {
+        for mode in MODES {
+            let (stage, proxy) = set_up(server, mode);
+            for (way, anew) in WAYS {
+                let mut twin = stage.twin(&proxy, server, mode);
+                twin.all(&["SELECT 1 UNION SELECT 2", "SET @a = (SELECT COUNT(*) FROM t)"]);
+                anew(&mut twin, &stage);
+                twin.same("INSERT INTO w VALUES (1)");
+                let [proxied, direct] =
+                    [&mut twin.proxied, &mut twin.direct].map(|wire| wire.query("SELECT FOUND_ROWS()").unwrap());
+                let refused = matches!(proxied.as_slice(), [Reply::Err(error)] if error.code == 1235);
+                // Where the connection may be another.
+                let may_be_refused = mode == "transaction" || way == "a change of user";
+                assert!(proxied == direct || refused && may_be_refused, "{mode}: {proxied:?}, not {direct:?}");
+                twin.proxied.quit().unwrap();
+            }
+        }
+    });
+}

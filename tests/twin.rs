@@ -130,10 +130,13 @@ fn play(stage: &Stage<'_>, seeds: &[u64]) -> Vec<String> {
         stop.store(true, Ordering::Relaxed);
         ended.into_iter().for_each(|end| end.unwrap());
     });
-    let metrics = stage.proxy.metrics();
-    let adapted = metrics.sum("greenroom_adapts_total", &[]);
-    assert!(adapted > 10.0, "connections went from hand to hand {adapted} times only");
     reports.into_inner().unwrap()
+}
+
+/// Whether connections went from hand to hand.
+fn assert_shared(stage: &Stage<'_>) {
+    let adapted = stage.proxy.metrics().sum("greenroom_adapts_total", &[]);
+    assert!(adapted > 10.0, "connections went from hand to hand {adapted} times only");
 }
 
 fn player(stage: &Stage<'_>, number: usize, waiting: &Mutex<Vec<u64>>, reports: &Mutex<Vec<String>>) {
@@ -161,7 +164,9 @@ fn every_session_is_answered_as_if_it_were_alone() {
     let options = Options { extra_args: vec!["--lock-wait-timeout=100".into()], ..Options::default() };
     each_private_server(&options, |server| {
         let begun = std::time::Instant::now();
-        reports.borrow_mut().extend(play(&Stage::new(&server), &seeds));
+        let stage = Stage::new(&server);
+        reports.borrow_mut().extend(play(&stage, &seeds));
+        assert_shared(&stage);
         println!("{} took {:?}", server.flavor(), begun.elapsed());
     });
     let reports = reports.into_inner();
@@ -185,10 +190,27 @@ fn on_an_endpoint_that_splits_too() {
         let replica = Server::start(server.flavor(), &options()).unwrap();
         let stage = Stage::splitting(&server, &replica);
         reports.borrow_mut().extend(play(&stage, &seeds));
+        assert_shared(&stage);
         let read = stage.proxy.metrics().sum("greenroom_routed_statements_total", &["side=\"replica\""]);
         println!("{}, split, {read} statements on the replica, took {:?}", server.flavor(), begun.elapsed());
         assert!(read > 20.0, "{read} statements went to the replica");
     });
+    let reports = reports.into_inner();
+    assert!(reports.is_empty(), "\n{}", reports.join("\n"));
+}
+
+#[test]
+fn in_the_other_modes_too() {
+    let seeds = seeds();
+    // Much less of Greenroom is between the two there.
+    let seeds = &seeds[..seeds.len().div_ceil(3)];
+    let reports = RefCell::new(Vec::new());
+    let options = Options { extra_args: vec!["--lock-wait-timeout=100".into()], ..Options::default() };
+    for mode in ["none", "session"] {
+        each_private_server(&options, |server| {
+            reports.borrow_mut().extend(play(&Stage::of_mode(&server, mode), seeds));
+        });
+    }
     let reports = reports.into_inner();
     assert!(reports.is_empty(), "\n{}", reports.join("\n"));
 }

@@ -86,24 +86,32 @@ pub(crate) struct Place {
 
 impl<'a> Stage<'a> {
     pub(crate) fn new(server: &'a Server) -> Self {
-        Self::with(server, None)
+        Self::with(server, None, "transaction")
+    }
+
+    /// The same in another mode, with a connection for everybody.
+    pub(crate) fn of_mode(server: &'a Server, mode: &str) -> Self {
+        Self::with(server, None, mode)
     }
 
     /// The same with a replica, before which the proxy splits.
     pub(crate) fn splitting(server: &'a Server, replica: &'a Server) -> Self {
         follow(server, replica);
-        Self::with(server, Some(replica))
+        Self::with(server, Some(replica), "transaction")
     }
 
-    fn with(server: &'a Server, replica: Option<&'a Server>) -> Self {
+    fn with(server: &'a Server, replica: Option<&'a Server>, mode: &str) -> Self {
         let mut root = root(server);
         COMMON.iter().for_each(|sql| {
             root.ok(sql);
         });
-        let limit = format!("max_connections = {CONNECTIONS}");
+        let limit = match mode {
+            "transaction" => format!("max_connections = {CONNECTIONS}"),
+            _ => "max_connections = 100".to_owned(),
+        };
         let setup = Setup::new(server.address())
             .first_node(server.address(), &[&limit])
-            .endpoint("lease_timeout = \"2m\"")
+            .endpoint(&format!("lease_timeout = \"2m\"\npool = \"{mode}\""))
             .user(USER, PASSWORD);
         let proxy = match replica {
             None => setup.start(),

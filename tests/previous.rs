@@ -126,6 +126,20 @@ fn the_last_insert_id_survives_routines_and_transactions() {
 }
 
 #[test]
+fn the_row_inserted_last_is_found_by_null_whoever_came_between() {
+    each_server(|server| {
+        let (stage, proxy) = set_up(server, 2);
+        let mut twin = stage.twin(&proxy, server, "one");
+        twin.all(&["SET sql_auto_is_null = 1", "INSERT INTO t (tag) VALUES ('first'), ('second')"]);
+        // Takes the connection where it may, so that the next statement gets one that has inserted nothing.
+        let mut other = stage.twin(&proxy, server, "other");
+        other.same("BEGIN");
+        twin.same("SELECT tag FROM t WHERE id IS NULL");
+        other.same("COMMIT");
+    });
+}
+
+#[test]
 fn a_reader_of_the_last_insert_id_changes_nothing_for_others() {
     each_server(|server| {
         let (stage, proxy) = set_up(server, 1);

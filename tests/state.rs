@@ -111,7 +111,7 @@ fn every_session_keeps_its_own_variables() {
             &["SET sql_select_limit = 18446744073709551614", "SET sql_select_limit = DEFAULT"],
             &["SET default_storage_engine = MyISAM", "SET SESSION lock_wait_timeout = 5, innodb_lock_wait_timeout = 6"],
             &["SET group_concat_max_len = 8, nosuch = 1", "SET nosuch = 1", "SET lc_messages = 'fr_FR'"],
-            &["SET sql_auto_is_null = 1, sql_big_selects = 0, sql_buffer_result = 1", "SET sql_buffer_result = 0"],
+            &["SET sql_big_selects = 0, sql_buffer_result = 1", "SET sql_buffer_result = 0"],
             &[
                 "SET wait_timeout = 1111, net_read_timeout = 33",
                 "SET max_heap_table_size = 16384, tmp_table_size = 1024",
@@ -149,7 +149,7 @@ fn every_session_keeps_its_own_variables() {
             recipes.extend([
                 &["SELECT /*+ SET_VAR(max_sort_length = 99) */ 1", "SET group_concat_max_len = 6"][..],
                 &["SET SESSION transaction_isolation = 'READ-COMMITTED'", "SET max_execution_time = 12345"],
-                &["SET SESSION cte_max_recursion_depth = 5", "SET block_encryption_mode = 'aes-256-cbc'"],
+                &["SET SESSION sql_auto_is_null = 1", "SET block_encryption_mode = 'aes-256-cbc'"],
                 &["SET default_collation_for_utf8mb4 = 'utf8mb4_general_ci'", "SET windowing_use_high_precision = 0"],
             ]);
         }

@@ -54,6 +54,9 @@ pub(super) fn begun(effects: &Effects, error: Option<u16>, large_row: bool, stri
     (if strict { pins } else { pins.difference(HARMLESS) }, done)
 }
 
+/// With it `id IS NULL` finds the row inserted last.
+const AUTO_IS_NULL: &[u8] = b"sql_auto_is_null";
+
 impl Conversation {
     /// Takes in what the reply to a command said, all of it relayed by now.
     pub(super) fn digest(&mut self, effects: Effects, named: Option<&Named>) {
@@ -107,7 +110,10 @@ impl Conversation {
         self.debts.server_collation |= absorbed.server_collation;
         self.debts.join_limits |= absorbed.join_limits;
         self.hold.set(PinReason::InsertId, self.hold.pins.contains(PinReason::InsertId) || absorbed.insert_id);
-        let mut untracked = absorbed.unrestorable || mixed;
+        // There it goes by what the connection itself has inserted, which no statement gives to another (measured).
+        let by_itself =
+            self.flavor == Flavor::MariaDb && state.variable(AUTO_IS_NULL).is_some_and(|value| value != b"OFF");
+        let mut untracked = absorbed.unrestorable || mixed || by_itself;
         if absorbed.changed {
             self.state = Arc::new(state);
             self.local.share(&mut self.state);

@@ -7,6 +7,7 @@ use greenroom_protocol::error::SqlError;
 use greenroom_protocol::login::client::{Identity, NodeLogin};
 use greenroom_protocol::login::greeting::Greeting;
 use metrics::counter;
+use rustls::InvalidMessage;
 
 use super::connect::{Failure, failed};
 use super::introduction::explain;
@@ -60,6 +61,11 @@ pub(super) async fn encrypt(
             count(settings, Some(stream));
             Ok((2, None))
         }
+        // The same that came a moment later.
+        Err(error) if settings.tls.mode() == NodeTlsMode::Preferred && is_no_tls(&error) => {
+            let reason = format!("the TLS handshake with {} failed: {error}", settings.address);
+            Err(explain(failed(reason), settings))
+        }
         // What one side does not like of the other's, it will not like the next time.
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             Err(odd(settings, &format!("no TLS with it: {error}")))
@@ -69,6 +75,12 @@ pub(super) async fn encrypt(
             Err(explain(failed(reason), settings))
         }
     }
+}
+
+/// Whether what came is not even a record of TLS.
+fn is_no_tls(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)))
 }
 
 /// What came is no TLS: where a PROXY header went ahead, because of that.

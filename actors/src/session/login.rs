@@ -372,7 +372,7 @@ impl Conversation {
         let user = String::from_utf8_lossy(user).into_owned();
         let client = self.host();
         slog::info!(self.stage.log, "login refused";
-            "session" => self.id, "user" => user, "client" => client, "code" => error.code);
+            "session" => self.id, "user" => user, "client" => client, "code" => error.code, "reason" => &error.message);
         self.send_error(seq, error).await
     }
 

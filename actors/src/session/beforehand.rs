@@ -103,11 +103,7 @@ impl Conversation {
             return None;
         }
         if !self.shares() {
-            // A reset keeps whoever had the connection before, but MariaDB does that itself, from one login to the next (measured).
-            let asks = effects.facts.intersects(Facts::READS_FOUND_ROWS | Facts::READS_ROW_COUNT | Facts::MAY_ASK);
-            let untold = (asks || counts) && self.flavor == Flavor::MySql && turn.rewritten.is_none();
-            let told = || self.previous.count_out(true).or_else(|| self.previous.count_out_found(true));
-            return untold.then(told).flatten().filter(|counts| *counts != CountOut::default());
+            return self.counts_to_begin_with(turn, counts);
         }
         // A SELECT of Greenroom's own would take away what is read.
         let reads = effects.facts.intersects(Facts::READS_DIAGNOSTICS | Facts::READS_ROW_COUNT);
@@ -115,6 +111,27 @@ impl Conversation {
             return None;
         }
         self.previous.count_out_unasked().filter(|_| self.may_tell())
+    }
+
+    /// The same where the connection is the session's own, until it has counted there: a reset and Greenroom's own login leave
+    /// what others have counted.
+    fn counts_to_begin_with(&self, turn: &Turn, counts: bool) -> Option<CountOut> {
+        let facts = turn.effects.facts;
+        let reads = Facts::READS_FOUND_ROWS | Facts::READS_ROW_COUNT | Facts::MAY_ASK;
+        // On MariaDB, which leaves it from one login to the next itself, not where that might take warnings away (measured).
+        let safe = self.flavor == Flavor::MySql || !self.previous.has_warned();
+        if !safe
+            || !(counts || facts.intersects(reads))
+            || facts.contains(Facts::READS_DIAGNOSTICS)
+            || turn.rewritten.is_some()
+        {
+            return None;
+        }
+        let found_alone = || {
+            let asks = facts.intersection(reads) == Facts::READS_FOUND_ROWS && !counts;
+            self.previous.count_out_found(true).filter(|_| asks)
+        };
+        self.previous.count_out(true).or_else(found_alone).filter(|counts| *counts != CountOut::default())
     }
 
     /// How the server comes to give what the session's last statement left; `None` where it cannot.

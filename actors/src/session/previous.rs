@@ -59,12 +59,16 @@ pub(super) struct Previous {
     before: Option<u64>,
     /// MySQL has counted what `FOUND_ROWS()` gives only after the next change of rows (measured).
     lags: bool,
+    /// The connection at hand has, without a doubt, and nobody else on it since.
+    lags_here: bool,
     /// What the connection at hand gave when it came, where that is known.
     there: Option<u64>,
     /// The connection at hand has run what the first is about, and nothing since that changes it.
     row_count_here: bool,
     /// The same of the second.
     found_rows_here: bool,
+    /// A statement of the session has failed or left warnings.
+    warned: bool,
     /// A list is on its way that counts, maybe with rows that the server knows nothing of.
     lists: bool,
 }
@@ -78,9 +82,11 @@ impl Default for Previous {
             doubt: Doubt::None,
             before: None,
             lags: false,
+            lags_here: false,
             there: None,
             row_count_here: false,
             found_rows_here: false,
+            warned: false,
             lists: false,
         }
     }
@@ -128,6 +134,11 @@ impl Previous {
         self.count_out_found(true).filter(|counts| known.is_some() && *counts != CountOut::default())
     }
 
+    /// Whether a statement since the session began may have left warnings.
+    pub(super) fn has_warned(&self) -> bool {
+        self.warned
+    }
+
     /// `ROW_COUNT()`, whoever knows it.
     pub(super) fn row_count(&self) -> i64 {
         self.row_count
@@ -158,6 +169,7 @@ impl Previous {
     /// The connection is another, which gives that, where it is known, or Greenroom itself has asked something on it.
     pub(super) fn lose_sight(&mut self, there: Option<u64>) {
         (self.row_count_here, self.found_rows_here, self.there) = (false, false, there);
+        self.lags_here = false;
     }
 
     /// Greenroom asks something on the connection; what that gave before is needed until it has [told](Self::told).
@@ -173,7 +185,7 @@ impl Previous {
 
     /// The server was told.
     pub(super) fn counted_out(&mut self) {
-        (self.row_count_here, self.found_rows_here) = (false, true);
+        (self.row_count_here, self.found_rows_here, self.lags_here) = (false, true, false);
     }
 
     /// Greenroom answered in the server's place: with an OK, which counts no rows, or with an error, which is -1.
@@ -208,6 +220,7 @@ impl Previous {
         if command == Command::StmtPrepare && !failed {
             return;
         }
+        self.warned |= failed || summary.warnings > 0;
         self.row_count = match failed || summary.had_result_set || WITHOUT_ROWS.contains(&command) {
             true => -1,
             false => i64::try_from(summary.affected_rows).unwrap_or(i64::MAX),
@@ -221,7 +234,8 @@ impl Previous {
         }
         if !effects.facts.contains(Facts::COUNTS_ROWS) {
             if effects.facts.contains(Facts::IS_DML) && std::mem::take(&mut self.lags) {
-                (self.found_rows, self.owed, self.doubt) = (None, self.found_rows_here, Doubt::None);
+                (self.found_rows, self.owed, self.doubt) = (None, self.lags_here, Doubt::None);
+                self.found_rows_here = self.lags_here;
             }
             return;
         }
@@ -256,6 +270,7 @@ impl Previous {
         self.owed = self.found_rows.is_none();
         let hides = failed || matches!(effects.kind, Kind::Set | Kind::Ddl) || effects.facts.intersects(MANY);
         self.lags = hides && flavor == Flavor::MySql;
+        self.lags_here = self.lags && doubt == Doubt::None;
         (self.doubt, self.found_rows_here) = (doubt, doubt == Doubt::None);
     }
 }

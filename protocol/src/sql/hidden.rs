@@ -45,7 +45,7 @@ pub struct Hidden {
     leaky: BTreeSet<Box<[u8]>>,
     /// Views that may be such: their definitions can not be seen.
     opaque: BTreeSet<Box<[u8]>>,
-    /// Views that ask about the statement before.
+    /// Views that ask about the statement before, and routines that begin with that.
     asking: BTreeSet<Box<[u8]>>,
     /// Views of what only the server at hand knows.
     bound: BTreeSet<Box<[u8]>>,
@@ -114,20 +114,23 @@ impl Catalog {
             opaque.extend(views().map(|(_, name, _)| name.clone()).filter(|name| !tables.contains(name)));
         }
         let harmless = harmless(objects, &bad);
-        let asking = views_that(objects, |body, names| body.may_ask(|word| names.contains(word)));
-        let bound = views_that(objects, |body, names| body.may_ask_server(|word| names.contains(word)));
+        let routines = objects.iter().filter(|(stored, ..)| matches!(stored, Stored::Function | Stored::Procedure));
+        let asking = routines.filter(|(.., body)| body.asks_caller()).map(|(_, name, _)| name.clone()).collect();
+        let asking = views_that(objects, asking, |body, names| body.may_ask(|word| names.contains(word)));
+        let bound =
+            views_that(objects, BTreeSet::new(), |body, names| body.may_ask_server(|word| names.contains(word)));
         let views = views().map(|(_, name, _)| name.clone()).collect();
         let triggers_hidden = self.triggers_hidden;
         Hidden { leaky: tables, opaque, asking, bound, views, triggers_hidden, unknown: false, harmless }
     }
 }
 
-/// The names of views of which something is so, be it through another one that is in the set already.
+/// To those names come the views of which something is so, be it through something that is in the set already.
 fn views_that(
     objects: &[(Stored, Box<[u8]>, Body)],
+    mut names: BTreeSet<Box<[u8]>>,
     is_so: impl Fn(&Body, &BTreeSet<Box<[u8]>>) -> bool,
 ) -> BTreeSet<Box<[u8]>> {
-    let mut names: BTreeSet<Box<[u8]>> = BTreeSet::new();
     loop {
         let views = objects.iter().filter(|(stored, name, _)| *stored == Stored::View && !names.contains(name));
         let found: Vec<_> = views.filter(|(.., body)| is_so(body, &names)).map(|(_, name, _)| name.clone()).collect();

@@ -14,7 +14,8 @@ const LEAKS: [&[u8]; 7] = [b"get_lock", b"temporary", b"call", b"prepare", b"exe
 /// Words of what only procedures may do, and of names that many columns have.
 const RISKS: [&[u8]; 8] = [b"flush", b"backup", b"instance", b"role", b"resource", b"password", b"xa", b"binlog"];
 
-/// Functions about the statement before. In a routine they ask about one of its own.
+/// Functions about the statement before. In a routine they ask about the caller's until it has run one of its own (measured
+/// on both).
 const ASKS: [&[u8]; 2] = [b"found_rows", b"row_count"];
 
 /// Functions about the session and its connection.
@@ -23,6 +24,39 @@ const SESSION: [&[u8]; 2] = [b"connection_id", b"last_insert_id"];
 /// Words before a name and a parenthesis that is no call.
 const NAMING: [&[u8]; 9] =
     [b"into", b"table", b"insert", b"replace", b"ignore", b"as", b"with", b"recursive", b"references"];
+
+/// Words of a routine's statements that change what these give.
+const SETS: [&[u8]; 15] = [
+    b"insert",
+    b"update",
+    b"delete",
+    b"replace",
+    b"load",
+    b"select",
+    b"call",
+    b"execute",
+    b"truncate",
+    b"commit",
+    b"rollback",
+    b"create",
+    b"drop",
+    b"alter",
+    b"do",
+];
+
+/// How far a routine has come.
+#[derive(Debug, Default)]
+struct Course {
+    /// A statement before this one is of those.
+    settled: bool,
+    /// This one is.
+    sets: bool,
+    declares: bool,
+    /// It declares a handler, which runs later if at all.
+    handler: bool,
+    /// Of several statements.
+    block: bool,
+}
 
 /// A body's words.
 #[derive(Debug, Default)]
@@ -33,6 +67,8 @@ pub(super) struct Body {
     risky: bool,
     /// It may ask about the statement before.
     asks: bool,
+    /// The same before it has run a statement of its own.
+    asks_first: bool,
     /// What it gives hangs on the server that is asked.
     asks_server: bool,
     words: BTreeSet<Box<[u8]>>,
@@ -45,7 +81,7 @@ impl Body {
         let (mut before, mut last): (&[u8], &[u8]) = (b"", b"");
         // Whether only blanks and closing quotes stand between the last word and here.
         let (mut adjacent, mut quoted, mut qualified) = (false, false, false);
-        let mut rest = text;
+        let (mut rest, mut course) = (text, Course::default());
         while let Some((&byte, after)) = rest.split_first() {
             if is_name(byte) {
                 let len = rest.iter().position(|byte| !is_name(*byte)).unwrap_or(rest.len());
@@ -56,12 +92,13 @@ impl Body {
                     before = last;
                 }
                 (last, rest, adjacent, quoted, qualified) = (word, behind, true, false, false);
-                body.word(word);
+                body.word(word, &mut course);
                 continue;
             }
             body.asks_server |= byte == b'(' && adjacent && asks(last);
             match byte {
                 b'@' => body.leaks = true,
+                b';' => course.end(last),
                 b'(' if adjacent && (quoted || !is_builtin(last, mode)) && !names_a_thing(before) => {
                     body.calls.insert(key(last));
                 }
@@ -77,8 +114,10 @@ impl Body {
         body
     }
 
-    fn word(&mut self, word: &[u8]) {
+    fn word(&mut self, word: &[u8], course: &mut Course) {
         let word = key(word);
+        self.asks_first |= !course.settled && ASKS.contains(&&*word);
+        course.word(&word);
         self.leaks |= LEAKS.contains(&&*word) || word.starts_with(b"service_");
         self.risky |= RISKS.contains(&&*word) || word.starts_with(b"session_track_");
         self.asks |= ASKS.contains(&&*word);
@@ -89,6 +128,11 @@ impl Body {
     /// Whether it may ask about the statement before. `asking`: another view does.
     pub(super) fn may_ask(&self, asking: impl Fn(&[u8]) -> bool) -> bool {
         self.asks || self.words.iter().any(|word| asking(word))
+    }
+
+    /// The same of a routine.
+    pub(super) fn asks_caller(&self) -> bool {
+        self.asks_first
     }
 
     /// Whether it may ask what only the server at hand knows. `bound`: another view does.
@@ -107,6 +151,25 @@ impl Body {
     /// Whether it may do what nobody reports. `fine`: the function of this name does not; `leaky`: a table's triggers may.
     pub(super) fn may_leak(&self, fine: impl Fn(&[u8]) -> bool, leaky: impl Fn(&[u8]) -> bool) -> bool {
         self.leaks || self.calls.iter().any(|name| !fine(name)) || self.words.iter().any(|word| leaky(word))
+    }
+}
+
+impl Course {
+    fn word(&mut self, word: &[u8]) {
+        match word {
+            b"declare" => self.declares = true,
+            b"handler" => self.handler = true,
+            b"begin" => self.block |= self.handler,
+            _ => self.sets |= !self.declares && SETS.contains(&word),
+        }
+    }
+
+    /// A statement has ended, with that word.
+    fn end(&mut self, last: &[u8]) {
+        if self.block && !last.eq_ignore_ascii_case(b"end") {
+            return;
+        }
+        *self = Self { settled: self.settled || self.sets, ..Self::default() };
     }
 }
 

@@ -219,3 +219,32 @@ fn a_change_through_any_view_may_count_rows() {
     }
     assert!(has(&Hidden::unknown(), "UPDATE t SET a = 1", untold));
 }
+
+#[test]
+fn a_routine_that_begins_with_a_question_about_its_callers_statement() {
+    let asks = [
+        "SELECT ROW_COUNT()",
+        "BEGIN DECLARE n INT DEFAULT FOUND_ROWS(); UPDATE t SET a = n; END",
+        "BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; DELETE FROM t; END; SET n = row_count(); END",
+        "BEGIN DECLARE c CURSOR FOR SELECT a FROM t; IF ROW_COUNT() = 2 THEN SELECT 2; END IF; END",
+        "RETURN ROW_COUNT()",
+    ];
+    let own = [
+        "BEGIN UPDATE t SET a = 1; SELECT ROW_COUNT(); END",
+        "BEGIN DECLARE CONTINUE HANDLER FOR NOT FOUND SET done = 1; DELETE FROM t; SET n = ROW_COUNT(); END",
+        "INSERT INTO t VALUES (1)",
+    ];
+    for (bodies, expected) in [(&asks[..], true), (&own, false)] {
+        for body in bodies {
+            let hidden = judge(&[
+                (Stored::Procedure, "p", body),
+                (Stored::View, "v", "select p() AS `n`"),
+                (Stored::View, "other", "select 1 AS `n`"),
+            ]);
+            for sql in ["CALL p(1)", "SELECT * FROM v"] {
+                assert_eq!(has(&hidden, sql, Facts::MAY_ASK), expected, "{sql}: {body}");
+            }
+            assert!(!has(&hidden, "SELECT * FROM other", Facts::MAY_ASK), "{body}");
+        }
+    }
+}

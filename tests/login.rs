@@ -365,7 +365,7 @@ fn who_waits_for_a_connection_at_his_login_is_told_what_is_full() {
         let tenant = Tenant::new(server, "waits");
         let setup = Setup::new(server.address())
             .first_node(server.address(), &["max_connections = 1"])
-            .endpoint("pool = \"session\"\nlease_timeout = \"1200ms\"");
+            .endpoint("pool = \"session\"\nlease_timeout = \"3s\"");
         let setup = setup.user(&tenant.name, &tenant.password).server("login_timeout = \"400ms\"");
         let proxy = setup.start();
         let mut one = tenant.connect(proxy.address());

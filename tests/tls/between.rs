@@ -15,6 +15,8 @@ pub(crate) enum Trick {
     Cut,
     /// Answers it with something else.
     Garble,
+    /// Does so every other time.
+    GarbleSome,
     /// Adds to the greeting what is to be taken for said in TLS.
     Slip,
 }
@@ -27,7 +29,8 @@ pub(crate) fn between(server: SocketAddr, trick: Trick) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        for client in listener.incoming().flatten() {
+        for (number, client) in listener.incoming().flatten().enumerate() {
+            let trick = if trick == Trick::GarbleSome && number % 2 == 1 { Trick::Garble } else { trick };
             thread::spawn(move || {
                 let _ = stand(client, server, trick);
             });

@@ -143,6 +143,9 @@ fn whoever_stands_between_is_not_logged_in_to() {
         };
         let stripped = before(Trick::Strip, &["tls = \"preferred\""]);
         assert_eq!(encrypted(server, &tenant, &stripped), Ok(false), "nothing else is wanted");
+        let garbled = before(Trick::GarbleSome, &["tls = \"preferred\""]);
+        let mut open: Vec<Wire> = (0..6).map(|_| tenant.connect(garbled.address())).collect();
+        open.iter_mut().for_each(|wire| drop(wire.ok("BEGIN")));
         for mode in ["required", "verify-ca", "verify-identity"] {
             let mode = format!("tls = \"{mode}\"");
             refused_because(server, &tenant, &before(Trick::Strip, &[&mode, &ours]), "does not offer TLS");

@@ -7,7 +7,6 @@ use greenroom_protocol::error::SqlError;
 use greenroom_protocol::login::client::{Identity, NodeLogin};
 use greenroom_protocol::login::greeting::Greeting;
 use metrics::counter;
-use rustls::InvalidMessage;
 
 use super::connect::{Failure, failed};
 use super::introduction::explain;
@@ -77,10 +76,11 @@ pub(super) async fn encrypt(
     }
 }
 
-/// Whether what came is not even a record of TLS.
+/// Whether what came is no message of a handshake: a packet in clear text, or what belongs into another's TLS.
 fn is_no_tls(error: &io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)))
+    use rustls::Error::{InappropriateHandshakeMessage, InappropriateMessage, InvalidMessage};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(InvalidMessage(_) | InappropriateMessage { .. } | InappropriateHandshakeMessage { .. }))
 }
 
 /// What came is no TLS: where a PROXY header went ahead, because of that.

@@ -21,6 +21,7 @@ pub(super) struct Control {
     endpoint: Arc<Endpoint>,
     killed: Cell<bool>,
     draining: Cell<bool>,
+    known: Cell<bool>,
     account: RefCell<Option<Arc<Account>>>,
     /// As it was when the session last became idle.
     state: RefCell<Option<Arc<SessionState>>>,
@@ -86,6 +87,7 @@ impl Control {
             endpoint,
             killed: Cell::default(),
             draining: Cell::default(),
+            known: Cell::default(),
             account: RefCell::default(),
             state: RefCell::default(),
             waiting: Cell::default(),
@@ -129,6 +131,16 @@ impl Control {
 
     pub(super) fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// Its client has shown who it is; what is left of the login is Greenroom's and the servers'.
+    pub(super) fn set_known(&self) {
+        self.known.set(true);
+    }
+
+    /// Whether it has.
+    pub(super) fn is_known(&self) -> bool {
+        self.known.get()
     }
 
     /// Whose session it is.

@@ -82,7 +82,7 @@ impl Conversation {
         match timeout(limit, &mut login).await {
             Ok(done) => done,
             // What is left is a connection's wait, which has a limit of its own, and tells what was full.
-            Err(_) if control.account().is_some() => login.await,
+            Err(_) if control.is_known() => login.await,
             Err(_) => Err(SessionEnd::LoginTimeout),
         }
     }
@@ -368,17 +368,25 @@ impl Conversation {
     }
 
     async fn deny(&mut self, seq: u8, user: &[u8], error: &SqlError) -> Result<(), SessionEnd> {
+        self.deny_because(seq, user, error, &error.message).await
+    }
+
+    /// The same where the client must not hear the whole reason.
+    async fn deny_because(&mut self, seq: u8, user: &[u8], error: &SqlError, reason: &str) -> Result<(), SessionEnd> {
         self.tally.login(LoginResult::Denied);
         let user = String::from_utf8_lossy(user).into_owned();
         let client = self.host();
         slog::info!(self.stage.log, "login refused";
-            "session" => self.id, "user" => user, "client" => client, "code" => error.code, "reason" => &error.message);
+            "session" => self.id, "user" => user, "client" => client, "code" => error.code, "reason" => reason);
         self.send_error(seq, error).await
     }
 
     /// Has the server confirm what only it knows: a learned password, a database, a long collation id. In the modes in
     /// which the session has a connection of its own anyway, this is the one.
     async fn prove(&mut self, wish: &Wish, unproven: bool, main: &Main, seq: u8) -> Result<(), SessionEnd> {
+        if !unproven {
+            self.control.set_known();
+        }
         let own = self.mode() != PoolMode::Transaction;
         let account = self.account.as_ref().map_or(0, |account| account.id);
         let database = wish.database.as_deref();
@@ -400,8 +408,8 @@ impl Conversation {
                 }
                 // MySQL asks a user who does not exist for one plugin or another, among them those that nobody speaks
                 // here: a stranger must not learn from us what the server hides. The log has the reason.
-                let error = if unproven && error.code == UNABLE { self.denial(wish, true) } else { error };
-                self.deny(seq, &wish.user, &error).await?;
+                let masked = if unproven && error.code == UNABLE { self.denial(wish, true) } else { error.clone() };
+                self.deny_because(seq, &wish.user, &masked, &error.message).await?;
                 return Err(SessionEnd::Refused);
             }
         }

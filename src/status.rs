@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greenroom_actors::{EndpointStatus, NodeStatus, PinStatus, Sample, ShadowStatus, Status, pin_remedy};
+use greenroom_actors::{EndpointStatus, NodeStatus, PinStatus, Sample, ShadowStatus, Status, WaitStatus, pin_remedy};
 use serde_json::{Map, Value, json};
 
 /// The document at `/api/v1/status`.
@@ -19,6 +19,7 @@ pub fn document(status: &Status, samples: &[Sample], uptime: Duration) -> Value 
         "pins": status.pins.iter().map(pin).collect::<Vec<_>>(),
         "pins_total": pins_total(samples),
         "leases": leases(samples),
+        "slowest_waits": status.waits.iter().map(wait).collect::<Vec<_>>(),
         "shadows": status.shadows.iter().map(shadow).collect::<Vec<_>>(),
         "actor_restarts_total": whole(sum("greenroom_actor_restarts_total")),
         "panics_total": whole(sum("greenroom_panics_total")),
@@ -67,6 +68,16 @@ fn pin(it: &PinStatus) -> Value {
         "sessions": it.sessions,
         "longest_seconds": it.longest.as_secs_f64(),
         "remedy": it.remedy,
+    })
+}
+
+fn wait(it: &WaitStatus) -> Value {
+    json!({
+        "endpoint": it.endpoint,
+        "user": it.user,
+        "seconds": it.waited.as_secs_f64(),
+        "ended_seconds_ago": it.ago.as_secs_f64(),
+        "end": it.end,
     })
 }
 

@@ -58,9 +58,10 @@ mod surveys;
 mod tally;
 mod throttle;
 pub mod tls;
+mod waits;
 mod wire;
 
 pub use console::{
-    EndpointStatus, Key, NodeStatus, Office, PinStatus, Reloaded, Sample, ShadowStatus, Status, pin_remedy,
+    EndpointStatus, Key, NodeStatus, Office, PinStatus, Reloaded, Sample, ShadowStatus, Status, WaitStatus, pin_remedy,
 };
 pub use supervisor::{Running, StartError, start};

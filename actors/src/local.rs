@@ -14,6 +14,7 @@ use crate::observed::Observed;
 use crate::queries::Table;
 use crate::session::Sessions;
 use crate::tally::Tally;
+use crate::waits::Waits;
 use crate::wire::Birth;
 
 /// An account's id, and a database's name.
@@ -29,6 +30,8 @@ pub(crate) struct Local {
     pub(crate) sessions: Sessions,
     /// Its statements, by their shapes.
     pub(crate) queries: RefCell<Table>,
+    /// What its sessions waited for longest.
+    pub(crate) waits: RefCell<Waits>,
     /// Where a shape is written before it is looked up.
     pub(crate) shape_room: Cell<Vec<u8>>,
     /// Statements without a trace of their own since one of them began one.
@@ -58,6 +61,16 @@ impl Local {
     /// This worker's.
     pub(crate) fn here() -> Rc<Self> {
         HERE.with(Rc::clone)
+    }
+
+    /// A session's time in a line is over. `served`: it got what it waited for. `who`: the endpoint's name and the user's.
+    pub(crate) fn waited(&self, time: Duration, served: bool, who: impl FnOnce() -> (String, String)) {
+        if served {
+            self.tally.waited(time);
+        } else {
+            self.tally.timed_out(time);
+        }
+        self.waits.borrow_mut().note(time, served, who);
     }
 
     /// Remembers what a login with a collation id led to, for all workers.

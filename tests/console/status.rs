@@ -56,19 +56,28 @@ fn the_document_is_as_it_is_described() {
         let shadowed = format!(
             "[[endpoints]]\nname = \"own\"\nlisten = \"127.0.0.1:{port}\"\npool = \"none\"\nshadow = \"transaction\"\n"
         );
-        let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password).extra(&shadowed);
-        let proxy = setup.start();
+        let proxy = Setup::new(server.address())
+            .first_node(server.address(), &["max_connections = 2"])
+            .endpoint("lease_timeout = \"150ms\"")
+            .user(&tenant.name, &tenant.password)
+            .extra(&shadowed)
+            .start();
         let mut session = tenant.connect(proxy.address());
         session.ok("DO GET_LOCK('x', 1)");
         let mut own = tenant.connect(([127, 0, 0, 1], port).into());
         own.ok("DO GET_LOCK('y', 1)");
+        let mut late = tenant.connect(proxy.address());
+        assert_eq!(late.err("SELECT 1").code, 1040);
+        late.quit().unwrap();
         let document = || -> Value {
             let (status, body) = proxy.get("/api/v1/status");
             assert_eq!(status, 200, "{body}");
             serde_json::from_str(&body).unwrap()
         };
         until("the counts are handed over", || {
-            document()["leases"]["opened"] != 0 && !document()["pins_total"]["user_lock"].is_null()
+            document()["leases"]["opened"] != 0
+                && document()["endpoints"][0]["clients"] == 1
+                && !document()["pins_total"]["user_lock"].is_null()
         });
         let document = document();
         let (described, mut fields) = (described(), Vec::new());
@@ -86,6 +95,9 @@ fn the_document_is_as_it_is_described() {
         assert_eq!((&shadow["endpoint"], &shadow["leases"], &shadow["size"]), (&"own".into(), &1.into(), &1.into()));
         let pin = &shadow["pins"][0];
         assert_eq!((&pin["reason"], &pin["statement"]), (&"user_lock".into(), &"DO GET_LOCK(?, ?)".into()));
+        let wait = &document["slowest_waits"][0];
+        assert_eq!((&wait["endpoint"], &wait["user"]), (&"app".into(), &tenant.name.as_str().into()));
+        assert!(wait["end"] == "gave_up" && wait["seconds"].as_f64().unwrap() >= 0.15, "{wait}");
         let endpoint = &document["endpoints"][0];
         assert_eq!(
             (&endpoint["clients"], &endpoint["backends"], &endpoint["pinned"]),

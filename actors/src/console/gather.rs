@@ -59,6 +59,7 @@ pub(crate) async fn headcount(stage: &Stage) -> (Headcount, usize) {
     let mut all = Headcount::default();
     for count in counts {
         all.endpoints.extend(count.endpoints);
+        all.waits.add(count.waits);
         for (reason, pins, since) in count.pins {
             all.pin(reason, pins, since);
         }

@@ -24,7 +24,7 @@ pub(crate) use self::gather::ask;
 pub(crate) use self::listener::{ConsoleListener, Rewrite, bind};
 pub use self::office::{Key, Office, Reloaded, Sample};
 pub(crate) use self::status::gather;
-pub use self::status::{EndpointStatus, NodeStatus, PinStatus, ShadowStatus, Status, pin_remedy};
+pub use self::status::{EndpointStatus, NodeStatus, PinStatus, ShadowStatus, Status, WaitStatus, pin_remedy};
 
 /// The console's only database.
 const DATABASE: &str = "greenroom";

@@ -15,6 +15,7 @@ use crate::pool::PoolView;
 use crate::session::{Counts, Headcount};
 use crate::settings::{Access, EndpointSettings, PoolMode, Role};
 use crate::stage::Stage;
+use crate::waits::Wait;
 
 /// How things stand.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,8 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
     /// By reason, the most frequent first.
     pub pins: Vec<PinStatus>,
+    /// The slowest waits for a server connection that ended in the last quarter of an hour, the slowest first.
+    pub waits: Vec<WaitStatus>,
     /// Transaction pools that are tried in the shadow of other modes, by endpoint.
     pub shadows: Vec<ShadowStatus>,
     /// Workers that did not answer within two seconds: what they have is not counted.
@@ -102,6 +105,21 @@ pub struct PinStatus {
     pub remedy: &'static str,
 }
 
+/// A session's stay in a line for a server connection.
+#[derive(Debug, Clone)]
+pub struct WaitStatus {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// Whose session it was, as the server knows him.
+    pub user: String,
+    /// How long it stood there.
+    pub waited: Duration,
+    /// How long ago that ended.
+    pub ago: Duration,
+    /// `served`, or `gave_up`: its time was over, or its client had gone.
+    pub end: &'static str,
+}
+
 /// What a transaction pool would have done at an endpoint of another mode, since the process started.
 #[derive(Debug, Clone)]
 pub struct ShadowStatus {
@@ -134,6 +152,7 @@ pub(crate) async fn gather(stage: &Stage) -> Status {
         endpoints: stage.endpoints().iter().map(|endpoint| endpoint_status(endpoint, &heads)).collect(),
         nodes: stage.nodes().iter().map(|node| node_status(node, &pools)).collect(),
         pins: pins(&heads),
+        waits: heads.waits.list().iter().map(wait_status).collect(),
         shadows: seen(stage).await.iter().filter_map(shadow_status).collect(),
         silent_workers: silent.max(others),
         stopping: stage.is_draining(),
@@ -211,6 +230,16 @@ fn pins(heads: &Headcount) -> Vec<PinStatus> {
     let mut all: Vec<_> = heads.pins.iter().map(pin).collect();
     all.sort_by(|one, other| (other.sessions, one.reason).cmp(&(one.sessions, other.reason)));
     all
+}
+
+fn wait_status(wait: &Wait) -> WaitStatus {
+    WaitStatus {
+        endpoint: wait.endpoint.clone(),
+        user: wait.user.clone(),
+        waited: wait.waited,
+        ago: wait.ended.elapsed(),
+        end: if wait.served { "served" } else { "gave_up" },
+    }
 }
 
 /// An endpoint's access and mode, as the configuration writes them.

@@ -52,6 +52,13 @@ pub(crate) struct Ticket {
     pub(crate) route: Option<Route>,
 }
 
+impl Ticket {
+    /// The endpoint's name and the user's, for people to read.
+    pub(crate) fn who(&self) -> (String, String) {
+        (self.endpoint.settings.name.clone(), self.account.name().into_owned())
+    }
+}
+
 /// A session asks for a connection. The answer is the lease itself, sent by the connection.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

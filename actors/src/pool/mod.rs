@@ -233,7 +233,7 @@ impl PoolShard {
             if lease.reply.is_closed() {
                 continue;
             }
-            self.local.tally.waited(now.saturating_duration_since(waiter.since));
+            self.local.waited(now.saturating_duration_since(waiter.since), true, || lease.ticket.who());
             let found = match lease.ticket.state.print() == rest.print {
                 _ if opened.is_some() => Found::Opened,
                 true => Found::Equal,

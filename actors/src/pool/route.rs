@@ -175,7 +175,7 @@ impl PoolShard {
         let late = |waiter: &mut Waiter<Lease>| waiter.deadline <= now || waiter.request.reply.is_closed();
         for waiter in self.held.extract_if(.., late).collect::<Vec<_>>() {
             let waited = now.saturating_duration_since(waiter.since);
-            self.local.tally.timed_out(waited);
+            self.local.waited(waited, false, || waiter.request.ticket.who());
             let what = waiter.request.ticket.endpoint.settings.name.clone();
             refuse(waiter.request, Refusal::Paused { what, waited });
         }
@@ -186,7 +186,7 @@ impl PoolShard {
         let late = |waiter: &mut Waiter<Lease>| waiter.deadline <= now || waiter.request.reply.is_closed();
         for waiter in self.homeless.extract_if(.., late).collect::<Vec<_>>() {
             let waited = now.saturating_duration_since(waiter.since);
-            self.local.tally.timed_out(waited);
+            self.local.waited(waited, false, || waiter.request.ticket.who());
             let endpoint = waiter.request.ticket.endpoint.settings.name.clone();
             refuse(waiter.request, Refusal::NoPrimary { endpoint, waited });
         }

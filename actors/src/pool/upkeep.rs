@@ -118,7 +118,7 @@ impl PoolShard {
             for waiter in gone {
                 self.keys.leave(waiter.key);
                 let waited = now.saturating_duration_since(waiter.since);
-                self.local.tally.timed_out(waited);
+                self.local.waited(waited, false, || waiter.request.ticket.who());
                 let refusal = self.desk(&node).late(&waiter, waited);
                 refuse(waiter.request, refusal);
             }

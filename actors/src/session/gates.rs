@@ -90,10 +90,9 @@ impl Conversation {
             })
         })
         .await;
-        match &passed {
-            Ok(_) => self.local.tally.waited(since.elapsed()),
-            Err(NoLease::Refused(_)) => self.local.tally.timed_out(since.elapsed()),
-            Err(NoLease::Ended(_)) => {}
+        if !matches!(passed, Err(NoLease::Ended(_))) {
+            let user = || self.account.as_ref().map(|account| account.name().into_owned()).unwrap_or_default();
+            self.local.waited(since.elapsed(), passed.is_ok(), || (self.endpoint.settings.name.clone(), user()));
         }
         passed
     }

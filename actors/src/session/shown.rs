@@ -15,6 +15,7 @@ use crate::endpoint::Endpoint;
 use crate::local::Local;
 use crate::pool::PoolShard;
 use crate::sluice::Sluice;
+use crate::waits::Waits;
 
 /// Asks a worker for all its sessions.
 #[derive(Debug, Clone, Copy, Message)]
@@ -51,6 +52,8 @@ pub(crate) struct Headcount {
     pub(crate) endpoints: Vec<(Arc<Endpoint>, Counts)>,
     /// By reason: how many, and since when the first of them.
     pub(crate) pins: Vec<(PinReason, usize, Instant)>,
+    /// The slowest of lately.
+    pub(crate) waits: Waits,
 }
 
 /// Sessions of one endpoint.
@@ -174,7 +177,9 @@ impl Handler<CountClients> for PoolShard {
 
     fn handle(&mut self, _: CountClients, _: &mut Context<Self>) -> Self::Result {
         let mut all = Headcount::default();
-        Local::here().sessions.visit(|_, entry| all.note(entry));
+        let local = Local::here();
+        local.sessions.visit(|_, entry| all.note(entry));
+        all.waits = local.waits.borrow_mut().lately();
         MessageResult(all)
     }
 }

@@ -28,6 +28,7 @@ fn the_service_is_hardened_and_fits_the_program() {
     let wanted = [
         ("Type", "notify-reload"),
         ("NotifyAccess", "all"),
+        ("DynamicUser", "yes"),
         ("User", "greenroom"),
         ("NoNewPrivileges", "yes"),
         ("CapabilityBoundingSet", ""),

@@ -145,15 +145,18 @@ async fn play(
 ) -> anyhow::Result<bool> {
     writeln!(out, "{} clients, at work for {} s:", options.clients, options.seconds)?;
     let load = Load::start(address, options.clients).await?;
-    let mut progress = Progress::default();
+    let (mut progress, bar) = (Progress::default(), report::bar(options.seconds));
     let mut interrupted = false;
     for second in 1..=options.seconds {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
             () = end.asked_for() => { interrupted = true; break }
         }
-        progress.line(out, second, &load.tally(), monitor.look().await?)?;
+        let (tally, backends) = (load.tally(), monitor.look().await?);
+        bar.suspend(|| progress.line(out, second, &tally, backends))?;
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     // Looked at before the clients leave, and their connections with them.
     let backends = monitor.look().await?;
     let tally = load.finish().await;

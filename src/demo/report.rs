@@ -2,6 +2,8 @@
 
 use std::{io::Write, time::Duration};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
 use super::{
     ProxyPlan,
     load::Tally,
@@ -24,6 +26,15 @@ pub(super) fn invitation(out: &mut dyn Write, plan: &ProxyPlan, server: &Server)
         server.version(),
         server.address(),
     )
+}
+
+/// How much of the time is over, on standard error where that is a terminal.
+pub(super) fn bar(seconds: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(seconds), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos} of {len} s") {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// One line a second.

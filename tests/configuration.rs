@@ -4,6 +4,8 @@
 
 #[path = "configuration/case.rs"]
 mod case;
+#[path = "configuration/colours.rs"]
+mod colours;
 #[path = "configuration/mistakes.rs"]
 mod mistakes;
 

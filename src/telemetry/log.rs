@@ -124,13 +124,18 @@ impl fmt::Debug for Log {
 #[must_use]
 pub fn start(settings: LogSettings) -> Log {
     match settings.format {
-        Format::Human if io::stderr().is_terminal() => {
+        Format::Human if io::stderr().is_terminal() && !is_plain_wanted() => {
             root(settings.level, human(TermDecorator::new().stderr().build()))
         }
         // Each line at once: while one process takes over from another, two write to the same file.
         Format::Human => root(settings.level, human(PlainDecorator::new(BufWriter::new(io::stderr())))),
         Format::Json => root(settings.level, json(io::stderr())),
     }
+}
+
+/// Whether the person at the terminal wants no colours anywhere: `NO_COLOR` is set, and not empty.
+fn is_plain_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// From now on a panic is one line in the log and one more in [`PANICS`].

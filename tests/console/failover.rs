@@ -16,8 +16,8 @@ use crate::{
         observe::until,
         pair::{each_pair, login, monitor},
         proxy::{Proxy, Setup},
-        servers::{Tenant, each_private_server},
-        wire::{Reply, Wire},
+        servers::{Tenant, each_private_server, each_server},
+        wire::{Reply, Wire, WireError},
     },
 };
 
@@ -166,6 +166,38 @@ fn a_pause_holds_sessions_for_its_limit_and_their_timeout() {
             admin.ok(&format!("KILL {id}"));
             assert!(waiting.join().unwrap().is_err());
         });
+    });
+}
+
+#[test]
+fn a_drained_endpoint_sends_its_clients_away_and_takes_no_others() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "drained");
+        let port = free_port().unwrap();
+        let beside = format!("[[endpoints]]\nname = \"beside\"\nlisten = \"127.0.0.1:{port}\"\n");
+        let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password).extra(&beside);
+        let proxy = setup.start();
+        let mut admin = console(&proxy);
+        let [mut idle, mut busy] = [(); 2].map(|()| tenant.connect(proxy.address()));
+        let mut other = tenant.connect(([127, 0, 0, 1], port).into());
+        busy.ok("BEGIN");
+        assert!(admin.ok("DRAIN app").info.contains("takes no new clients"));
+        until("who is idle is gone", || idle.query("SELECT 1").is_err());
+        assert_eq!(busy.scalar("SELECT 2").as_deref(), Some("2"), "a transaction goes on");
+        busy.ok("COMMIT");
+        until("it is over", || busy.query("SELECT 1").is_err());
+        assert_eq!(other.scalar("SELECT 3").as_deref(), Some("3"), "the other endpoint is not concerned");
+        let refused = || match Wire::connect(proxy.address(), &tenant.login()) {
+            Err(WireError::Refused(error)) => (error.code, error.message.contains("'app' is drained")),
+            _ => panic!("it is drained"),
+        };
+        assert_eq!(refused(), (1053, true));
+        admin.ok("RELOAD");
+        assert_eq!(refused(), (1053, true), "over a reload it stays so");
+        assert_eq!(cell(&admin.result("SHOW ENDPOINTS WHERE name = 'app'"), "traffic").as_deref(), Some("drained"));
+        admin.ok("ENABLE app");
+        assert_eq!(tenant.connect(proxy.address()).scalar("SELECT 4").as_deref(), Some("4"));
+        assert_eq!(admin.err("DRAIN nosuch").code, 1146);
     });
 }
 

@@ -41,10 +41,10 @@ pub(super) enum Command {
         name: Option<String>,
     },
     Drain {
-        node: String,
+        name: String,
     },
     Enable {
-        node: String,
+        name: String,
     },
     Kill {
         what: What,
@@ -121,8 +121,8 @@ pub(super) fn parse(statement: &str, tables: &[&str], settings: &[&str]) -> Resu
         "SELECT" => reader.select(tables),
         "PAUSE" => reader.pause(),
         "RESUME" => Ok(Command::Resume { name: reader.target() }),
-        "DRAIN" => reader.required("a node").map(|node| Command::Drain { node }),
-        "ENABLE" => reader.required("a node").map(|node| Command::Enable { node }),
+        "DRAIN" => reader.required("a node or endpoint").map(|name| Command::Drain { name }),
+        "ENABLE" => reader.required("a node or endpoint").map(|name| Command::Enable { name }),
         "KILL" => reader.kill(),
         "RELOAD" => Ok(Command::Reload),
         "RESET" => reader.one_of("table that can be reset", &["queries"]).map(|_| Command::ResetQueries),

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use greenroom_protocol::error::SqlError;
 
 use super::command::nearest;
-use super::gather::ask;
+use super::gather::{ask, headcount, of_endpoint};
 use crate::monitor::Probe;
 use crate::node::Node;
 use crate::pool::Regate;
-use crate::session::{Attendee, Noise, Unrest};
+use crate::session::{Attendee, Noise, SendAway, Unrest};
 use crate::sluice::Sluice;
 use crate::stage::Stage;
 
@@ -154,13 +154,40 @@ async fn look_at_roles(stage: &Stage) {
     let _ = tokio::time::timeout(ROLES, look).await;
 }
 
-/// Says whether a node gets new leases. Gives a line about it.
+/// Says whether a node gets new leases, or an endpoint new clients. Gives a line about it.
 pub(super) async fn drain(stage: &Stage, name: &str, drained: bool) -> Result<String, SqlError> {
-    let nodes = stage.nodes();
-    let Some(node) = nodes.iter().find(|node| node.settings().name == name) else {
-        let known: Vec<_> = nodes.iter().map(|node| node.settings().name.clone()).collect();
-        return Err(no_such("node", name, &known));
-    };
+    let targets = targets(stage, Some(name))?;
+    let mut said = Vec::new();
+    if let Some(endpoint) = targets.iter().find(|target| target.unrest.endpoint.is_some()) {
+        said.push(drain_endpoint(stage, endpoint, drained).await);
+    }
+    if let Some(node) = stage.nodes().iter().find(|node| node.settings().name == name) {
+        said.push(drain_node(stage, node, drained).await);
+    }
+    Ok(said.join("; "))
+}
+
+async fn drain_endpoint(stage: &Stage, Target { name, sluice, .. }: &Target, drained: bool) -> String {
+    if sluice.drain(drained) {
+        let what =
+            if drained { "endpoint drained by an administrator" } else { "endpoint enabled by an administrator" };
+        slog::info!(stage.log, "{what}"; "endpoint" => name);
+    }
+    if !drained {
+        return format!("{name} takes clients again");
+    }
+    for shard in stage.shards() {
+        shard.do_send(SendAway { endpoint: Some(Arc::clone(sluice)) });
+    }
+    let (heads, _) = headcount(stage).await;
+    format!(
+        "{name} takes no new clients; {} are still there; not kept over a restart",
+        of_endpoint(&heads, name).clients
+    )
+}
+
+async fn drain_node(stage: &Stage, node: &Arc<Node>, drained: bool) -> String {
+    let name = &node.settings().name;
     if node.sluice.drain(drained) {
         let what = if drained { "node drained by an administrator" } else { "node enabled by an administrator" };
         slog::info!(stage.log, "{what}"; "node" => name);
@@ -169,12 +196,12 @@ pub(super) async fn drain(stage: &Stage, name: &str, drained: bool) -> Result<St
     }
     tell(stage);
     if !drained {
-        return Ok(format!("{name} takes new leases again"));
+        return format!("{name} takes new leases again");
     }
-    Ok(format!(
+    format!(
         "{name} takes no new leases; {} connections are still held; not kept over a restart",
         held(stage, node).await
-    ))
+    )
 }
 
 async fn held(stage: &Stage, node: &Arc<Node>) -> usize {

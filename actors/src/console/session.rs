@@ -202,8 +202,8 @@ impl Talk {
             Command::Help => return Ok(Reply::Table(talk::help())),
             Command::Pause { name, wait } => pause::pause(&stage, name.as_deref(), wait).await?,
             Command::Resume { name } => pause::resume(&stage, name.as_deref()).await?,
-            Command::Drain { node } => pause::drain(&stage, &node, true).await?,
-            Command::Enable { node } => pause::drain(&stage, &node, false).await?,
+            Command::Drain { name } => pause::drain(&stage, &name, true).await?,
+            Command::Enable { name } => pause::drain(&stage, &name, false).await?,
             Command::Kill { what, id } => return self.kill(what, id).await,
             Command::Reload => self.reload().await?,
             Command::ResetQueries => {

@@ -14,6 +14,7 @@ use super::{ClientSession, Drain};
 use crate::endpoint::Endpoint;
 use crate::local::Local;
 use crate::pool::PoolShard;
+use crate::sluice::Sluice;
 use crate::stage::Stage;
 
 /// A worker's sessions by their virtual ids.
@@ -44,10 +45,12 @@ pub(crate) struct Find {
     pub(crate) id: u32,
 }
 
-/// Every session is to end at the next opportunity.
-#[derive(Message)]
+/// Every session is to end at the next opportunity, or every one of an endpoint.
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub(crate) struct SendAway;
+pub(crate) struct SendAway {
+    pub(crate) endpoint: Option<Arc<Sluice>>,
+}
 
 /// Asks a worker for its sessions that are logged in and may use one of these nodes.
 #[derive(Debug, Clone, Message)]
@@ -166,9 +169,11 @@ impl Handler<Find> for PoolShard {
 impl Handler<SendAway> for PoolShard {
     type Result = ();
 
-    fn handle(&mut self, _: SendAway, _: &mut Context<Self>) {
+    fn handle(&mut self, sent: SendAway, _: &mut Context<Self>) {
         for entry in Local::here().sessions.entries.borrow().values() {
-            entry.addr.do_send(Drain);
+            if sent.endpoint.as_ref().is_none_or(|sluice| Arc::ptr_eq(sluice, &entry.endpoint.sluice)) {
+                entry.addr.do_send(Drain);
+            }
         }
     }
 }

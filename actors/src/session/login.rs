@@ -88,6 +88,10 @@ impl Conversation {
     }
 
     async fn greet(&mut self) -> Result<(), SessionEnd> {
+        if self.endpoint.sluice.is_drained() {
+            self.send_error(0, &SqlError::drained(&self.endpoint.settings.name)).await?;
+            return Err(SessionEnd::Refused);
+        }
         let facts = match self.facts().await {
             Ok(facts) => facts,
             Err(error) => {

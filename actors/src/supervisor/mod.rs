@@ -264,7 +264,7 @@ impl Handler<Drain> for Supervisor {
             house.listeners.iter().for_each(|listener| listener.do_send(listener::Drain));
         }
         for shard in self.stage.shards() {
-            shard.do_send(SendAway);
+            shard.do_send(SendAway { endpoint: None });
         }
         let (stage, until) = (Arc::clone(&self.stage), Instant::now() + self.settings.server.drain_timeout);
         let left = async move {

@@ -154,6 +154,15 @@ impl SqlError {
         Self::new(1049, *b"42000", format!("Unknown database '{}'", cut(&name, 192)))
     }
 
+    /// 1053: an administrator has taken the endpoint out of service.
+    #[must_use]
+    pub fn drained(endpoint: &str) -> Self {
+        let text = format!(
+            "Server shutdown in progress: endpoint '{endpoint}' is drained; use another, or ENABLE it at the console"
+        );
+        Self::new(1053, LINK, text)
+    }
+
     /// 1053: Greenroom drains and takes no new work.
     #[must_use]
     pub fn shutting_down() -> Self {

@@ -73,6 +73,21 @@ const ASKS: [&str; 4] = [
     "INSERT INTO w VALUES (FOUND_ROWS())",
 ];
 
+fn ask(twin: &mut Twin, sql: &str, prepared: bool) {
+    if prepared {
+        twin.prepared(sql);
+    } else {
+        twin.same(sql);
+    }
+}
+
+/// Asks both, who must say the same, but where Greenroom may say that it cannot tell.
+fn same_or_refused(twin: &mut Twin, sql: &str, may_be_refused: bool) {
+    let [proxied, direct] = [&mut twin.proxied, &mut twin.direct].map(|wire| wire.query(sql).unwrap());
+    let refused = matches!(proxied.as_slice(), [Reply::Err(error)] if error.code == 1235);
+    assert!(proxied == direct || refused && may_be_refused, "{}, {sql}: {proxied:?}, not {direct:?}", twin.label);
+}
+
 #[test]
 fn a_session_begins_with_what_a_server_begins_with() {
     each_server_without_a_cache(|server| {
@@ -82,11 +97,7 @@ fn a_session_begins_with_what_a_server_begins_with() {
                 for sql in ASKS {
                     disturb(&stage, &proxy);
                     let mut twin = stage.twin(&proxy, server, &format!("{mode}, prepared: {prepared}"));
-                    if prepared {
-                        twin.prepared(sql);
-                    } else {
-                        twin.same(sql);
-                    }
+                    ask(&mut twin, sql, prepared);
                     twin.proxied.quit().unwrap();
                 }
             }
@@ -116,11 +127,7 @@ fn a_session_that_begins_anew_has_what_a_server_leaves_it() {
                         if mode == "transaction" && (way != "nothing" || before != "SELECT nosuch") {
                             disturb(&stage, &proxy);
                         }
-                        if prepared {
-                            twin.prepared(sql);
-                        } else {
-                            twin.same(sql);
-                        }
+                        ask(&mut twin, sql, prepared);
                         twin.proxied.quit().unwrap();
                     }
                 }
@@ -139,10 +146,7 @@ fn what_is_known_of_the_first_statement_stays_known() {
                 let mut twin = stage.twin(&proxy, server, &format!("{mode}, {ask}"));
                 twin.same("PREPARE s FROM 'SELECT ROW_COUNT()'");
                 twin.same("INSERT INTO w VALUES (1), (2)");
-                let [proxied, direct] = [&mut twin.proxied, &mut twin.direct].map(|wire| wire.query(ask).unwrap());
-                let refused = matches!(proxied.as_slice(), [Reply::Err(error)] if error.code == 1235);
-                let may_be_refused = mode == "transaction" && !ask.starts_with("SELECT");
-                assert!(proxied == direct || refused && may_be_refused, "{mode}, {ask}: {proxied:?}, not {direct:?}");
+                same_or_refused(&mut twin, ask, mode == "transaction" && !ask.starts_with("SELECT"));
                 twin.same("INSERT INTO w VALUES (1), (2)");
                 twin.prepared("SELECT ROW_COUNT()");
                 twin.proxied.quit().unwrap();
@@ -165,12 +169,9 @@ fn what_a_server_gives_late_is_late_afterwards_too() {
                 twin.all(&["SELECT 1 UNION SELECT 2", "SET @a = (SELECT COUNT(*) FROM t)"]);
                 anew(&mut twin, &stage);
                 twin.same("INSERT INTO w VALUES (1)");
-                let [proxied, direct] =
-                    [&mut twin.proxied, &mut twin.direct].map(|wire| wire.query("SELECT FOUND_ROWS()").unwrap());
-                let refused = matches!(proxied.as_slice(), [Reply::Err(error)] if error.code == 1235);
                 // Where the connection may be another.
                 let may_be_refused = mode == "transaction" || way == "a change of user";
-                assert!(proxied == direct || refused && may_be_refused, "{mode}: {proxied:?}, not {direct:?}");
+                same_or_refused(&mut twin, "SELECT FOUND_ROWS()", may_be_refused);
                 twin.proxied.quit().unwrap();
             }
         }

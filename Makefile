@@ -1,7 +1,7 @@
 # Greenroom's commands. Each says what it installs; Rust itself comes from rust-toolchain.toml by rustup.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak frameworks bench instructions check audit fuzz capture mariadb mysql drivers etcd helm promtool
+.PHONY: help demo test soak frameworks bench instructions check audit fuzz capture mariadb mysql drivers etcd helm promtool chromium
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,7 +12,7 @@ demo: mariadb ## a private server, Greenroom in front of it, 200 clients on a fe
 
 # The cases are the same every time; soak and fuzz look for new ones. Tests of cut networks and full disks take root; without it
 # they are skipped by name, unless GREENROOM_REQUIRE_NAMESPACES=1.
-test: mariadb mysql drivers etcd helm promtool ## every test, on real MariaDB and real MySQL, with real drivers
+test: mariadb mysql drivers etcd helm promtool chromium ## every test, on real MariaDB and real MySQL, with real drivers
 	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-1} cargo test --workspace
 
 soak: mariadb mysql ## random faults under load in every pool mode, and new twins, for SOAK_SECONDS (1800)
@@ -58,6 +58,11 @@ etcd:
 
 helm:
 	@scripts/install-helm || [ "$$GREENROOM_REQUIRE_MYSQL" != 1 ]
+
+# Likewise without a browser, unless GREENROOM_REQUIRE_BROWSER=1.
+chromium:
+	@scripts/install-chromium || { [ "$$GREENROOM_REQUIRE_BROWSER" != 1 ] && echo && \
+		echo '*** There is no Chromium here: the status page is not looked at in a browser. ***' && echo; }
 
 # What promtool checks of alerts, dashboard and metrics is skipped where it is not to be had.
 promtool:

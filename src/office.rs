@@ -59,6 +59,7 @@ impl Office for Process {
         let build = if cfg!(debug_assertions) { "debug" } else { "release" };
         let facts = [
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("commit", env!("GREENROOM_BUILD_COMMIT").to_owned()),
             ("build", build.to_owned()),
             ("platform", format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)),
             ("pid", std::process::id().to_string()),

@@ -94,6 +94,19 @@ fn the_example_of_the_specification_loads_as_it_stands() {
 }
 
 #[test]
+fn the_console_is_on_this_machine_alone_once_it_has_a_password() {
+    let console = |case: &Case| case.loads().settings.admin.map(|it| (it.listen.to_string(), it.user));
+    assert_eq!(console(&Case::new()), None);
+    assert_eq!(console(&file("admin.password='x'")), Some(("127.0.0.1:6032".into(), "admin".into())));
+    assert_eq!(console(&file("admin.password='x'\nadmin.listen='off'")), None);
+    // Where there is none, its address is free for others.
+    let taken = "[[endpoints]]\nname='app'\nlisten='127.0.0.1:6032'";
+    assert_eq!(console(&file(taken)), None);
+    let clash = file(&format!("admin.password='x'\n{taken}")).errors();
+    assert!(clash.iter().any(|it| it.contains("is already listened on by")), "{clash:?}");
+}
+
+#[test]
 fn later_layers_win() {
     let max_clients = |case: &Case| case.loads().settings.server.max_clients;
     let case = Case::new();

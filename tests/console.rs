@@ -4,8 +4,14 @@
 
 #[path = "console/advice.rs"]
 mod advice;
+#[path = "console/browser.rs"]
+mod browser;
 #[path = "console/commands.rs"]
 mod commands;
+#[path = "console/contents.rs"]
+mod contents;
+#[path = "console/encrypted.rs"]
+mod encrypted;
 #[path = "console/failover.rs"]
 mod failover;
 #[path = "console/programs.rs"]

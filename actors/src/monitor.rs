@@ -94,6 +94,22 @@ struct Seen {
     refused: Option<String>,
 }
 
+/// Shows what a node is taken for; `None`: for nothing any more.
+fn show_as(name: &str, taken_for: Option<Role>) {
+    for (role, word) in [(Role::Primary, "primary"), (Role::Replica, "replica"), (Role::Auto, "unknown")] {
+        let is = if taken_for == Some(role) { 1.0 } else { 0.0 };
+        gauge!(NODE_ROLE, "node" => name.to_owned(), "role" => word).set(is);
+    }
+}
+
+/// The node of that name is configured no more: what was last seen of it is nobody's business.
+pub(crate) fn forget(name: &str) {
+    show_as(name, None);
+    // No series ends while the process runs. Of NaN nothing is true, so nobody is alerted by it.
+    gauge!(NODE_UP, "node" => name.to_owned()).set(f64::NAN);
+    gauge!(NODE_LAG_SECONDS, "node" => name.to_owned()).set(f64::NAN);
+}
+
 impl NodeMonitor {
     pub(crate) fn new(node: Arc<Node>, stage: Arc<Stage>) -> Self {
         let next = Instant::now();
@@ -220,13 +236,8 @@ impl NodeMonitor {
     }
 
     fn show_role(&self, node: &Node) {
-        if node.is_retired() {
-            return;
-        }
-        let name = node.settings().name.clone();
-        for (role, word) in [(Role::Primary, "primary"), (Role::Replica, "replica"), (Role::Auto, "unknown")] {
-            let is = if node.role() == role { 1.0 } else { 0.0 };
-            gauge!(NODE_ROLE, "node" => name.clone(), "role" => word).set(is);
+        if !node.is_retired() {
+            show_as(&node.settings().name, Some(node.role()));
         }
     }
 

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use super::reader::DEFAULTS_NAME;
+
 /// Where a value comes from and what it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -16,6 +18,11 @@ impl Place {
     /// A key in a source.
     pub(super) fn new(source: impl Into<String>, key: impl Into<String>) -> Self {
         Self { source: source.into(), key: key.into() }
+    }
+
+    /// Whether nobody has written it: it is from the built-in defaults.
+    pub(super) fn is_default(&self) -> bool {
+        self.source.starts_with(DEFAULTS_NAME)
     }
 
     /// The source and, where there is one, its line: what an editor sorts by.

@@ -35,6 +35,10 @@ impl fmt::Display for Summary<'_> {
             Some(listen) => writeln!(f, "http {listen}: /metrics /healthz /readyz")?,
             None => writeln!(f, "http off")?,
         }
+        match &settings.admin {
+            Some(it) => writeln!(f, "console {} for {:?}, tls {}", it.listen, it.user, endpoint_tls(it.tls.mode()))?,
+            None => writeln!(f, "console off")?,
+        }
         queries(f, &settings.queries)?;
         match &settings.tracing {
             Some(it) => tracing(f, it)?,

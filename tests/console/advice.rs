@@ -58,6 +58,22 @@ fn many_idle_sessions_that_share_want_a_transaction_pool_of_the_size_that_they_u
         sessions.into_iter().for_each(|session| {
             _ = session.quit().unwrap();
         });
+        // Every statement that pinned is named, with its own count and what to do instead.
+        let causes = format!("SHOW CAUSES WHERE user = '{}'", tenant.name);
+        let row = admin.result(&causes);
+        let of = |column| cell(&row, column).unwrap();
+        assert_eq!(["endpoint", "database", "reason"].map(of), ["app", &tenant.name, "temporary_table"]);
+        assert_eq!(of("count"), (MANY / 2).to_string());
+        assert_eq!(of("statement"), "CREATE TEMPORARY TABLE mine SELECT ? AS a");
+        assert!(of("remedy").starts_with("use a regular table"), "{}", of("remedy"));
+        let mut locking = tenant.connect(proxy.address());
+        locking.ok("DO GET_LOCK('hush', 1)");
+        until("there is another", || admin.rows(&causes).len() == 2);
+        let fewest = admin.result(&format!("{causes} ORDER BY count LIMIT 1"));
+        assert_eq!(cell(&fewest, "reason").as_deref(), Some("user_lock"));
+        assert_eq!(cell(&fewest, "statement").as_deref(), Some("DO GET_LOCK(?, ?)"));
+        locking.ok("DO RELEASE_LOCK('hush')");
+        locking.quit().unwrap();
         // The counts outlive them.
         until("nobody is there", || proxy.clients() == 0.0);
         let row = admin.result(&mine);
@@ -95,6 +111,9 @@ fn sessions_with_connections_of_their_own_are_judged_by_their_transactions() {
             let of = |column| cell(&row, column).unwrap();
             assert_eq!(["leases", "size", "size_max", "connections_at_once"].map(of), ["8", "2", "2", "6"]);
             assert_eq!((cell(&row, "pinned_sessions"), cell(&row, "pins")), (None, None));
+            // What would pin is not known there, so nothing is named.
+            sessions[0].ok("DO GET_LOCK('mine', 1)");
+            assert!(admin.rows("SHOW CAUSES").is_empty());
         }
     });
 }

@@ -40,6 +40,39 @@ fn a_reload_lets_new_users_in_and_old_ones_out() {
 }
 
 #[test]
+fn a_node_that_is_taken_out_alerts_nobody() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "removed");
+        // Nobody listens on a port that was free a moment ago.
+        let gone = ([127, 0, 0, 1], free_port().unwrap()).into();
+        let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password);
+        let proxy = setup.node("db2", gone, &["role = \"replica\"", "max_lag = \"1m\""]).start();
+        let shown = |metric: &str| proxy.metrics().get(&format!("greenroom_node_{metric}"));
+        until("it is down", || shown("up{node=\"db2\"}") == Some(0.0));
+        until("its role is known", || shown("role{node=\"db2\",role=\"replica\"}") == Some(1.0));
+        let mut with = String::new();
+        reload(&proxy, "configuration reloaded", |text| {
+            let (head, rest) = text.split_once("[[nodes]]\nname = \"db2\"").unwrap();
+            let without = format!("{head}{}", &rest[rest.find("[[endpoints]]").unwrap()..]).replace(", \"db2\"", "");
+            with = text;
+            without
+        });
+        // Also once the monitor has looked again.
+        for _ in 0..2 {
+            until("nothing is said of it", || {
+                ["up", "lag_seconds"].iter().all(|it| shown(&format!("{it}{{node=\"db2\"}}")).is_none_or(f64::is_nan))
+            });
+            assert_eq!(proxy.metrics().sum("greenroom_node_role", &["node=\"db2\""]), 0.0);
+            std::thread::sleep(std::time::Duration::from_millis(700));
+        }
+        assert_eq!(shown("up{node=\"db1\"}"), Some(1.0));
+        reload(&proxy, "configuration reloaded", |_| with);
+        until("it is there again, and down", || shown("up{node=\"db2\"}") == Some(0.0));
+        until("it has its role", || shown("role{node=\"db2\",role=\"replica\"}") == Some(1.0));
+    });
+}
+
+#[test]
 fn a_reload_changes_the_limit() {
     each_server(|server| {
         let tenant = Tenant::new(server, "limit");

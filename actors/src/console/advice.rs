@@ -1,6 +1,7 @@
-//! `SHOW ADVICE`: which pool mode suits each user and database, by what their sessions were seen to do.
+//! `SHOW ADVICE`: which pool mode suits each user and database, by what their sessions were seen to do; `SHOW CAUSES`: which
+//! statements speak against it.
 
-use greenroom_protocol::advice::{Advice, Suspects, decide};
+use greenroom_protocol::advice::{Advice, Suspect, Suspects, decide};
 use greenroom_protocol::answer::Row;
 use greenroom_protocol::table::Kind;
 
@@ -38,6 +39,17 @@ pub(super) const COLUMNS: &[(&str, Kind)] = &[
     ("saved_connections", Count),
     ("saved_logins", Count),
     ("observed_seconds", Real),
+];
+
+/// The columns of `SHOW CAUSES`.
+pub(super) const CAUSES: &[(&str, Kind)] = &[
+    ("endpoint", Text),
+    ("user", Text),
+    ("database", Text),
+    ("reason", Text),
+    ("count", Count),
+    ("statement", Text),
+    ("remedy", Text),
 ];
 
 /// What a recommendation goes by.
@@ -81,15 +93,43 @@ pub(super) async fn rows(stage: &Stage) -> Vec<Row> {
     seen(stage).await.iter().map(|it| advice(it, settings(&it.name.endpoint))).collect()
 }
 
+/// The statements that have pinned, or would have: by endpoint and whose they are, the most frequent first.
+pub(super) async fn causes(stage: &Stage) -> Vec<Row> {
+    let endpoints = stage.endpoints();
+    let knows =
+        |name: &str| endpoints.iter().any(|it| it.settings.name == name && Basis::of(&it.settings).knows_pins());
+    let all = seen(stage).await;
+    let known = all.iter().filter(|it| knows(&it.name.endpoint));
+    known.flat_map(|it| it.suspects.list().into_iter().map(|suspect| cause(it, suspect))).collect()
+}
+
+fn cause(seen: &Seen, suspect: Suspect) -> Row {
+    let (user, database) = whose(seen);
+    row([
+        of(&seen.name.endpoint),
+        bytes(user),
+        bytes(database),
+        of(suspect.reason.name()),
+        of(suspect.count),
+        of(suspect.shape),
+        of(suspect.reason.remedy()),
+    ])
+}
+
+/// User and database.
+fn whose(seen: &Seen) -> (&[u8], &[u8]) {
+    match &seen.name.whose {
+        Whose::One(user, database) => (user, database),
+        Whose::Rest => (b"(others)", b""),
+        Whose::All => (b"(all)", b""),
+    }
+}
+
 fn advice(seen: &Seen, settings: Option<&EndpointSettings>) -> Row {
     let (traffic, Advice { pool, why }) = (&seen.traffic, decide(&seen.traffic));
     let basis = settings.map(Basis::of);
     let knows = basis.is_some_and(Basis::knows_pins);
-    let (user, database): (&[u8], &[u8]) = match &seen.name.whose {
-        Whose::One(user, database) => (user, database),
-        Whose::Rest => (b"(others)", b""),
-        Whose::All => (b"(all)", b""),
-    };
+    let (user, database) = whose(seen);
     let saved = |of: u64| (basis == Some(Basis::Shadow)).then(|| of.saturating_sub(traffic.most));
     let why = if knows { why.to_string() } else { format!("{why} (what would pin is not known)") };
     row([

@@ -24,7 +24,7 @@ use Kind::{Count, Real, Text};
 type Definition = (&'static str, &'static [(&'static str, Kind)]);
 
 /// Every table. What the columns mean, and their units, is in docs/console.md.
-pub(super) const TABLES: [Definition; 13] = [
+pub(super) const TABLES: [Definition; 14] = [
     (
         "pools",
         &[
@@ -132,6 +132,7 @@ pub(super) const TABLES: [Definition; 13] = [
         ],
     ),
     ("advice", advice::COLUMNS),
+    ("causes", advice::CAUSES),
     (
         "queries",
         &[
@@ -182,6 +183,7 @@ pub(super) async fn fill(name: &str, stage: &Stage, office: &dyn Office) -> Tabl
         "endpoints" => endpoints(stage, &gather::headcount(stage).await.0),
         "users" => users(stage, &gather::clients(stage).await),
         "advice" => advice::rows(stage).await,
+        "causes" => advice::causes(stage).await,
         "pins" => pins(stage, &gather::clients(stage).await),
         "queries" => super::queries::rows(stage).await,
         _ => Vec::new(),

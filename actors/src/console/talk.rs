@@ -177,7 +177,7 @@ pub(super) fn names(column: &str, names: &[&str]) -> Table {
 }
 
 /// Every command and what it does.
-const HELP: [(&str, &str); 26] = [
+const HELP: [(&str, &str); 27] = [
     ("SHOW POOLS", "what sessions of one user share on a node"),
     ("SHOW CLIENTS", "client sessions, and what each is doing"),
     ("SHOW BACKENDS", "server connections"),
@@ -187,6 +187,7 @@ const HELP: [(&str, &str); 26] = [
     ("SHOW USERS", "who is known, and from where"),
     ("SHOW PINS", "what keeps sessions on their server connections, and what to do about it"),
     ("SHOW ADVICE", "which pool mode suits each user and database, and why"),
+    ("SHOW CAUSES", "which statements have pinned since the start, and what to do about each"),
     ("SHOW QUERIES", "statements by their shapes: how many, how long, and what they pinned"),
     ("SHOW STATS", "the metrics"),
     ("SHOW CONFIG", "the configuration in force, and where each value is from"),

@@ -355,7 +355,14 @@ impl Membership {
             self.nodes.insert(name, node);
         }
         let nodes = &self.nodes;
-        self.kept.held.retain(|name, _| nodes.contains_key(name));
+        self.kept.held.retain(|name, _| {
+            let stays = nodes.contains_key(name);
+            if !stays {
+                // Of a node that is configured no more there is no share, not one of 0.
+                gauge!(FLEET_SHARE, "node" => name.clone()).set(f64::NAN);
+            }
+            stays
+        });
     }
 
     /// What it holds, and of what.

@@ -358,7 +358,12 @@ impl Supervisor {
         let latest = |name: &str| self.nodes.iter().rev().find(|node| node.settings().name == name);
         let current: Vec<_> = settings.iter().filter_map(|node| latest(&node.name).cloned()).collect();
         for node in &self.nodes {
-            node.retire(!current.iter().any(|current| Arc::ptr_eq(current, node)));
+            let (was, is) = (node.is_retired(), !current.iter().any(|current| Arc::ptr_eq(current, node)));
+            node.retire(is);
+            let name = &node.settings().name;
+            if is && !was && !settings.iter().any(|it| it.name == *name) {
+                crate::monitor::forget(name);
+            }
         }
         self.stage.set_nodes(current);
     }

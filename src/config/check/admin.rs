@@ -1,5 +1,7 @@
 //! `[admin]`: the administrators' console.
 
+use std::net::SocketAddr;
+
 use greenroom_actors::settings::AdminSettings;
 use greenroom_actors::tls::EndpointTlsMode;
 
@@ -10,10 +12,18 @@ use crate::config::raw::RawAdmin;
 /// Every way to give the administrator's password.
 const PASSWORD_KEYS: &str = "exactly one of password, password_file, password_env, password_hash";
 
+/// Where the console is to listen: not by the default alone, without a password for it; `None` where that is no address.
+pub(super) fn listens(raw: &RawAdmin) -> Option<Option<SocketAddr>> {
+    let by_default = raw.listen.place.is_default();
+    let passwords =
+        [raw.password.given, raw.password_file.given, raw.password_env.given, raw.password_hash.given].contains(&true);
+    Some(raw.listen.value?.0.filter(|_| passwords || !by_default))
+}
+
 impl Checker<'_> {
     /// The console; `Some(None)` where there is to be none, `None` where something is wrong.
     pub(super) fn admin(&mut self, raw: &RawAdmin) -> Option<Option<AdminSettings>> {
-        let Some(listen) = raw.listen.value?.0 else { return Some(None) };
+        let Some(listen) = listens(raw)? else { return Some(None) };
         let user = self.user_name(&raw.user);
         let tls = self.admin_tls(raw);
         let keys = PasswordKeys {

@@ -6,16 +6,18 @@ use std::net::SocketAddr;
 use greenroom_actors::settings::Address;
 
 use super::Checker;
+use super::admin::listens;
 use crate::config::problem::Place;
 use crate::config::raw::Raw;
 use crate::config::reader::Field;
-use crate::config::value::OrOff;
 
 impl Checker<'_> {
     /// Notes every address that is listened on before. Port 0 is any free port, so it never repeats.
     pub(super) fn listeners(&mut self, raw: &Raw) {
         let endpoints = raw.endpoints.iter().filter_map(|endpoint| of_endpoint(&endpoint.listen));
-        let others = [&raw.http.listen, &raw.admin.listen].into_iter().filter_map(of_other);
+        let console = listens(&raw.admin).flatten().map(|listen| (listen, &raw.admin.listen.place));
+        let pages = raw.http.listen.value.and_then(|listen| Some((listen.0?, &raw.http.listen.place)));
+        let others = [pages, console].into_iter().flatten().filter_map(of_other);
         let mut seen: HashMap<String, &Place> = HashMap::new();
         for (address, place) in endpoints.chain(others) {
             if let Some(first) = seen.get(&address) {
@@ -34,7 +36,6 @@ fn of_endpoint(field: &Field<Address>) -> Option<(String, &Place)> {
     (!is_any).then(|| (listen.to_string(), &field.place))
 }
 
-fn of_other(field: &Field<OrOff<SocketAddr>>) -> Option<(String, &Place)> {
-    let listen = field.value?.0.filter(|address| address.port() != 0)?;
-    Some((listen.to_string(), &field.place))
+fn of_other((listen, place): (SocketAddr, &Place)) -> Option<(String, &Place)> {
+    (listen.port() != 0).then(|| (listen.to_string(), place))
 }

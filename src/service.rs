@@ -131,7 +131,7 @@ impl Service {
         greenroom_actors::metrics::describe();
         crate::telemetry::log::report_panics(&logger);
         actix_rt::spawn(prometheus::upkeep(metrics.clone()));
-        make_room(&settings, &logger);
+        make_room(&settings, &logger)?;
         let (upgrade_timeout, drain_timeout) = (settings.server.upgrade_timeout, settings.server.drain_timeout);
         // Before the endpoints: a second process of the same configuration must fail here, and not take clients first.
         let bound = match settings.http {
@@ -319,6 +319,12 @@ impl Service {
                 for warning in &loaded.warnings {
                     warn!(self.logger, "configuration: {warning}");
                 }
+                let (endpoints, nodes) = (loaded.settings.endpoints.len(), loaded.settings.nodes.len());
+                let server = &loaded.settings.server;
+                let (upgrade_timeout, drain_timeout) = (server.upgrade_timeout, server.drain_timeout);
+                if let Err(wrong) = self.running.reload(loaded.settings).await {
+                    return Err(self.refuse(wrong.iter().map(ToString::to_string).collect()));
+                }
                 for change in self.inventory.changes(&loaded.inventory) {
                     match change.effect {
                         Effect::Restart => warn!(self.logger, "reload: {change}"),
@@ -326,22 +332,23 @@ impl Service {
                     }
                 }
                 self.inventory = loaded.inventory.succeeding(&self.inventory);
-                self.upgrade_timeout = loaded.settings.server.upgrade_timeout;
-                self.drain_timeout = loaded.settings.server.drain_timeout;
+                (self.upgrade_timeout, self.drain_timeout) = (upgrade_timeout, drain_timeout);
                 self.process.note(loaded.log.level, loaded.effective);
-                self.running.reload(loaded.settings).await;
+                info!(self.logger, "configuration reloaded"; "endpoints" => endpoints, "nodes" => nodes);
                 self.manager.ready();
                 Ok(loaded.warnings.iter().map(ToString::to_string).collect())
             }
-            Err(errors) => {
-                let mistakes: Vec<_> = errors.problems().iter().map(ToString::to_string).collect();
-                for problem in &mistakes {
-                    warn!(self.logger, "the configuration was not reloaded: {problem}");
-                }
-                self.manager.refused();
-                Err(mistakes)
-            }
+            Err(errors) => Err(self.refuse(errors.problems().iter().map(ToString::to_string).collect())),
         }
+    }
+
+    /// Says why nothing was changed.
+    fn refuse(&mut self, mistakes: Vec<String>) -> Vec<String> {
+        for problem in &mistakes {
+            warn!(self.logger, "the configuration was not reloaded: {problem}");
+        }
+        self.manager.refused();
+        mistakes
     }
 }
 
@@ -360,19 +367,34 @@ fn bind(listen: SocketAddr, inherited: &mut Inherited) -> anyhow::Result<http::B
 /// Descriptors besides those of clients and servers: listeners, epoll, logs, scrapes.
 const SPARE_DESCRIPTORS: u64 = 64;
 
-/// Takes as many file descriptors as the system allows, and says so where they are fewer than the limits promise.
-fn make_room(settings: &Settings, logger: &Logger) {
+/// Each worker's own (measured), and for each endpoint its socket, twice: to listen on, and to hand it over.
+const WORKER_DESCRIPTORS: usize = 4;
+const ENDPOINT_DESCRIPTORS: usize = 2;
+
+/// Takes as many file descriptors as the system allows, and says so where they are fewer than the limits promise. Where even the
+/// workers themselves cannot do with them, it fails.
+fn make_room(settings: &Settings, logger: &Logger) -> anyhow::Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         warn!(logger, "the limit on open files could not be raised"; "reason" => %error);
     }
     let servers: usize = settings.nodes.iter().map(|node| node.max_connections).sum();
-    let wanted = (settings.server.max_clients + servers) as u64 + SPARE_DESCRIPTORS;
-    if let Some(granted) = getrlimit(Resource::Nofile).current.filter(|granted| *granted < wanted) {
+    let workers = settings.server.workers.max(1);
+    let own = workers.saturating_mul(WORKER_DESCRIPTORS + ENDPOINT_DESCRIPTORS * settings.endpoints.len());
+    let needed = own as u64 + SPARE_DESCRIPTORS;
+    let wanted = (settings.server.max_clients + servers) as u64 + needed;
+    let granted = getrlimit(Resource::Nofile).current;
+    if let Some(granted) = granted.filter(|granted| *granted < needed) {
+        anyhow::bail!(
+            "{granted} open files are too few for {workers} workers: allow {needed} (LimitNOFILE, ulimit -Hn), or have fewer workers"
+        );
+    }
+    if let Some(granted) = granted.filter(|granted| *granted < wanted) {
         warn!(logger, "max_clients and max_connections want more open files than the system allows (ulimit -n, LimitNOFILE)";
             "wanted" => wanted, "allowed" => granted);
     }
+    Ok(())
 }
 
 /// What the pages ask of the cast.

@@ -124,10 +124,27 @@ fn clear(path: &Path) -> io::Result<()> {
     }
 }
 
-fn open_tcp(address: &SockAddr) -> io::Result<Bound> {
+/// Whether an address of TCP can be had alone. Whoever shares his own could listen there as well.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn probe(address: &Address) -> io::Result<()> {
+    match address.socket() {
+        Some(address) => tcp_socket(&address.into())?.bind(&address.into()),
+        None => Ok(()),
+    }
+}
+
+/// One that connections which are over are not in the way of.
+fn tcp_socket(address: &SockAddr) -> io::Result<Socket> {
     let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+fn open_tcp(address: &SockAddr) -> io::Result<Bound> {
+    let socket = tcp_socket(address)?;
     socket.set_reuse_port(true)?;
     // What is accepted inherits it.
     socket.set_tcp_nodelay(true)?;
@@ -160,6 +177,16 @@ impl Inherited {
         let by_name = at.is_empty();
         let found = if by_name { self.given.extract_if(.., |(given, _)| given == name).collect() } else { at };
         (found.into_iter().map(|(_, socket)| socket).collect(), by_name)
+    }
+
+    /// Whether some are for that endpoint, or at the port of that address, whoever they are for.
+    pub(crate) fn is_near(&self, name: &str, address: &Address) -> bool {
+        let port = |socket: &Bound| match socket {
+            Bound::Tcp(listener) => listener.local_addr().ok().map(|at| at.port()),
+            Bound::Unix(_) => None,
+        };
+        let wanted = address.socket().map(|address| address.port());
+        self.given.iter().any(|(given, socket)| given == name || wanted.is_some() && port(socket) == wanted)
     }
 
     /// What nobody has claimed: names and places.

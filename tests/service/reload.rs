@@ -1,10 +1,16 @@
 //! SIGHUP: what changes, and for whom.
 
+use std::{
+    net::{TcpListener, TcpStream},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
 use greenroom::demo::server::{Server, free_port};
 
 use crate::support::{
     observe::{Root, until},
-    proxy::{Proxy, Setup},
+    proxy::{ADMIN_PASSWORD, ADMIN_USER, Proxy, Setup},
     servers::{Tenant, each_server},
     wire::{Login, Wire},
 };
@@ -124,6 +130,86 @@ fn a_reload_opens_and_closes_endpoints_and_changes_the_mode_of_new_sessions() {
         assert_ne!(shared, own);
         new.quit().unwrap();
         until("closed with its session", || !root.connections(&tenant.name).contains(&own));
+    });
+}
+
+#[test]
+fn a_reload_to_an_address_that_is_taken_changes_nothing() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "taken");
+        let proxy = proxy(server, &tenant);
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (old, new) = (proxy.address().to_string(), taken.local_addr().unwrap().to_string());
+        let console = proxy.admin().to_string();
+        let [mut moved, mut console_moved] = [String::new(), String::new()];
+        for (from, to, whose, moved) in
+            [(&old, &new, "endpoint 'app'", &mut moved), (&console, &new, "the console", &mut console_moved)]
+        {
+            let says =
+                format!("the configuration was not reloaded: {whose} cannot listen on {new}: Address already in use");
+            let mut before = String::new();
+            reload(&proxy, &says, |text| {
+                before.clone_from(&text);
+                // Neither is anything else of it in force.
+                moved.clone_from(&text.replace(from, to).replace(&tenant.password, "another"));
+                moved.clone()
+            });
+            assert_eq!(tenant.connect(proxy.address()).scalar("SELECT 1").as_deref(), Some("1"));
+            let mut admin =
+                Wire::connect(proxy.admin(), &Login::new(ADMIN_USER, ADMIN_PASSWORD).no_database()).unwrap();
+            let error = admin.err("RELOAD");
+            assert!(error.message.starts_with("nothing was changed") && error.message.contains(&new), "{error}");
+            assert_eq!(admin.scalar("SELECT listen FROM endpoints").as_deref(), Some(old.as_str()));
+            assert!(!proxy.log().contains("no longer listen"), "{}", proxy.log());
+            proxy.rewrite(|_| before);
+        }
+        // Once it is free it can be had.
+        drop(taken);
+        let password = moved.replace("another", &tenant.password);
+        reload(&proxy, "configuration reloaded", |_| password);
+        assert_eq!(tenant.connect(new.parse().unwrap()).scalar("SELECT 1").as_deref(), Some("1"));
+        until("nobody is at the old one", || TcpStream::connect(proxy.address()).is_err());
+    });
+}
+
+#[test]
+fn an_address_goes_to_another_endpoint_and_nobody_is_refused() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "renamed");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let more = format!("\n[[endpoints]]\nname = \"local\"\nlisten = \"unix:{}\"\n", path.display());
+        let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password).extra(&more);
+        let proxy = setup.start();
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let coming = scope.spawn(|| {
+                let mut clients = 0;
+                while !done.load(Ordering::Relaxed) {
+                    for mut wire in
+                        [tenant.connect(proxy.address()), Wire::connect_unix(&path, &tenant.login()).unwrap()]
+                    {
+                        assert_eq!(wire.scalar("SELECT 1").as_deref(), Some("1"));
+                    }
+                    clients += 2;
+                }
+                clients
+            });
+            for names in [[("app", "one"), ("local", "two")], [("one", "two"), ("two", "one")]] {
+                reload(&proxy, "configuration reloaded", |text| {
+                    let marked = names.iter().fold(text, |text, (old, new)| {
+                        text.replace(&format!("name = \"{old}\"\nlisten"), &format!("name = \"new {new}\"\nlisten"))
+                    });
+                    marked.replace("\"new ", "\"")
+                });
+            }
+            done.store(true, Ordering::Relaxed);
+            assert!(coming.join().unwrap() > 0);
+        });
+        let (_, status) = proxy.get("/api/v1/status");
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        let names = [0, 1].map(|at| status["endpoints"][at]["name"].clone());
+        assert_eq!(names, ["two", "one"]);
     });
 }
 

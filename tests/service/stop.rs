@@ -11,7 +11,7 @@ use mysql_common::constants::Command as Com;
 
 use crate::support::{
     observe::{Root, until},
-    proxy::Setup,
+    proxy::{Proxy, Setup},
     servers::{Tenant, each_server, mariadb},
     wire::{Reply, WireError},
 };
@@ -111,13 +111,13 @@ fn a_second_sigterm_ends_at_once() {
     });
 }
 
-#[test]
-fn a_second_start_in_the_same_place_fails_and_takes_no_clients() {
-    let tenant = Tenant::new(mariadb(), "second");
-    let proxy = Setup::new(mariadb().address()).user(&tenant.name, &tenant.password).start();
+/// A second process of a proxy's configuration, with these options, fails since its address is taken; who comes meanwhile meets
+/// the first one.
+fn fails_to_start(proxy: &Proxy, tenant: &Tenant, options: &[&str]) {
     let mut second = Command::new(env!("CARGO_BIN_EXE_greenroom"))
         .arg("--config")
         .arg(proxy.config())
+        .args(options)
         .env("GREENROOM_ADMIN_PASSWORD", "x")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -140,6 +140,18 @@ fn a_second_start_in_the_same_place_fails_and_takes_no_clients() {
     assert_eq!(output.status.code(), Some(1), "{log}");
     assert!(log.contains("cannot listen on"), "{log}");
     assert_eq!(log.matches("Address already in use").count(), 1, "{log}");
+}
+
+#[test]
+fn a_second_start_in_the_same_place_fails_and_takes_no_clients() {
+    let tenant = Tenant::new(mariadb(), "second");
+    let proxy = Setup::new(mariadb().address()).user(&tenant.name, &tenant.password).start();
+    fails_to_start(&proxy, &tenant, &[]);
+    // The kernel would share the endpoint's address out among processes of one user.
+    let endpoint_alone = ["--set", "http.listen=off", "--set", "admin.listen=off"];
+    fails_to_start(&proxy, &tenant, &endpoint_alone);
+    let everywhere = format!("endpoints.0.listen=0.0.0.0:{}", proxy.address().port());
+    fails_to_start(&proxy, &tenant, &[&endpoint_alone[..], &["--set", &everywhere]].concat());
 }
 
 /// The system's look-ups cannot be broken off.

@@ -1,4 +1,4 @@
-//! Who is started, where and in which order; and what a reload changes of it.
+//! Who is started, where and in which order.
 
 use std::io;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::endpoint::{self, Endpoint};
 use crate::fleet::{Fleet, FleetMember};
 use crate::gate::Gate;
 use crate::inherited::{Bound, Handed, Inherited};
-use crate::listener::{self, Listener, Peers, Rearm};
+use crate::listener::{Listener, Peers};
 use crate::local::Local;
-use crate::monitor::{NodeMonitor, Observed, Watch};
+use crate::monitor::NodeMonitor;
 use crate::node::Node;
 use crate::pool::{PoolShard, Snapshot};
 use crate::settings::{Address, EndpointSettings, NodeSettings, Settings};
@@ -64,9 +64,12 @@ pub struct Running {
 
 impl Running {
     /// New settings, for what is born from now on. Comes back when they are in force.
-    pub async fn reload(&self, settings: Settings) {
+    ///
+    /// # Errors
+    /// Addresses that cannot be listened on: nothing has changed then.
+    pub async fn reload(&self, settings: Settings) -> Result<(), Vec<StartError>> {
         // The supervisor lives as long as the process: there is an answer.
-        let _ = self.supervisor.send(Reload(Box::new(settings))).await;
+        self.supervisor.send(Reload(Box::new(settings))).await.unwrap_or(Ok(()))
     }
 
     /// Stops: comes back when the last client has left, or was cut off at `drain_timeout`; `patient`: is never cut off.
@@ -146,6 +149,9 @@ pub fn start(
     office: Option<Arc<dyn Office>>,
 ) -> Result<Running, StartError> {
     let workers = settings.server.workers.max(1);
+    for endpoint in &settings.endpoints {
+        Doors::are_free(endpoint, inherited)?;
+    }
     let mut doors = Vec::new();
     for endpoint in &settings.endpoints {
         doors.push(Doors::find(endpoint, inherited, workers)?);
@@ -211,7 +217,7 @@ pub fn start(
 }
 
 /// A node; in a fleet without a share of its connections, until it is given one.
-fn new_node(stage: &Stage, index: u16, settings: &Arc<NodeSettings>) -> Arc<Node> {
+pub(super) fn new_node(stage: &Stage, index: u16, settings: &Arc<NodeSettings>) -> Arc<Node> {
     let sluice = stage.sluice(Sluiced::Node, &settings.name);
     let node = Node::new(index, Arc::clone(settings), stage.workers(), sluice);
     if stage.fleet().is_some() {
@@ -279,7 +285,7 @@ impl Supervisor {
     }
 
     /// Starts an endpoint's listeners, one a worker.
-    fn open(&mut self, settings: &Arc<EndpointSettings>, doors: Doors) {
+    pub(super) fn open(&mut self, settings: &Arc<EndpointSettings>, doors: Doors) {
         let endpoint = self.endpoint(settings);
         let listeners: Vec<_> = self
             .workers
@@ -309,36 +315,6 @@ impl Supervisor {
         watch::start_in(arbiter, move || Listener::new(bound, endpoint, worker, stage), fallen)
     }
 
-    /// Takes new settings over. Sessions and connections that live keep what they were born with.
-    pub(super) fn apply(&mut self, settings: Settings) {
-        self.settings = settings.clone();
-        self.resettle();
-        self.stage.set_watch(Watch::new(&settings.monitor));
-        self.stage.limits.resettle(&settings.limits);
-        self.apply_console(settings.admin);
-        self.expiries.watch(&settings.endpoints, &settings.nodes);
-        if let Some(main) = self.stage.main() {
-            main.credentials.rewrite(settings.users);
-        }
-        for node in &settings.nodes {
-            self.apply_node(node);
-        }
-        self.call_roll(&settings.nodes);
-        let stays =
-            |house: &House| settings.endpoints.iter().any(|new| new.name == house.name && new.listen == house.listen);
-        let (kept, closed) = std::mem::take(&mut self.houses).into_iter().partition(stays);
-        self.houses = kept;
-        for house in closed {
-            slog::info!(self.stage.log, "no longer listening"; "endpoint" => &house.name, "address" => %house.listen);
-            house.listeners.iter().for_each(|listener| listener.do_send(listener::Drain));
-        }
-        for endpoint in &settings.endpoints {
-            self.apply_endpoint(endpoint);
-        }
-        self.show_endpoints();
-        slog::info!(self.stage.log, "configuration reloaded"; "endpoints" => settings.endpoints.len(), "nodes" => settings.nodes.len());
-    }
-
     /// The limits of the process itself.
     pub(super) fn resettle(&self) {
         self.stage.resettle(&self.settings.server);
@@ -351,52 +327,5 @@ impl Supervisor {
         let endpoints = self.settings.endpoints.clone();
         let endpoints = endpoints.iter().map(|endpoint| self.endpoint(endpoint)).collect();
         self.stage.set_endpoints(endpoints);
-    }
-
-    /// Notes which nodes are still configured.
-    fn call_roll(&self, settings: &[Arc<NodeSettings>]) {
-        let latest = |name: &str| self.nodes.iter().rev().find(|node| node.settings().name == name);
-        let current: Vec<_> = settings.iter().filter_map(|node| latest(&node.name).cloned()).collect();
-        for node in &self.nodes {
-            let (was, is) = (node.is_retired(), !current.iter().any(|current| Arc::ptr_eq(current, node)));
-            node.retire(is);
-            let name = &node.settings().name;
-            if is && !was && !settings.iter().any(|it| it.name == *name) {
-                crate::monitor::forget(name);
-            }
-        }
-        self.stage.set_nodes(current);
-    }
-
-    pub(super) fn apply_node(&mut self, settings: &Arc<NodeSettings>) {
-        let known = self.nodes.iter().rev().find(|node| node.settings().name == settings.name);
-        match known {
-            Some(node) if node.settings().address == settings.address => {
-                let before = node.role();
-                node.resettle(Arc::clone(settings));
-                if let Some(monitor) = node.monitor() {
-                    monitor.do_send(Observed { before });
-                }
-            }
-            // Another address is another server: its connections and counts have nothing to do with the old one's.
-            _ => {
-                let node = new_node(&self.stage, self.made_nodes, settings);
-                self.made_nodes = self.made_nodes.saturating_add(1);
-                self.attend(&node);
-                self.nodes.push(node);
-            }
-        }
-    }
-
-    pub(super) fn apply_endpoint(&mut self, settings: &Arc<EndpointSettings>) {
-        let endpoint = self.endpoint(settings);
-        if let Some(house) = self.houses.iter().find(|house| house.name == settings.name) {
-            house.listeners.iter().for_each(|listener| listener.do_send(Rearm(Arc::clone(&endpoint))));
-            return;
-        }
-        match Doors::find(settings, &mut Inherited::default(), self.stage.workers()) {
-            Ok(doors) => self.open(settings, doors),
-            Err(error) => slog::error!(self.stage.log, "reload: {error}"),
-        }
     }
 }

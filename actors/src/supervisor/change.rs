@@ -85,7 +85,7 @@ impl Supervisor {
             return Err(format!("there is no endpoint '{}'", target.unwrap_or_default()));
         }
         for endpoint in &changed {
-            self.apply_endpoint(endpoint);
+            self.rearm(endpoint);
         }
         self.show_endpoints();
         Ok(())

@@ -11,7 +11,7 @@ use super::{StartError, Supervisor, watch};
 use crate::console::{self, ConsoleListener, Office, Rewrite};
 use crate::inherited::{Bound, Handed, Inherited};
 use crate::listener;
-use crate::settings::{Address, AdminSettings};
+use crate::settings::{Address, AdminSettings, Settings};
 
 /// A console that is there.
 pub(super) struct Console {
@@ -103,18 +103,28 @@ impl Supervisor {
         }
     }
 
-    /// Takes new settings over. Whoever is logged in stays where his console does.
-    pub(super) fn apply_console(&mut self, settings: Option<AdminSettings>) {
+    /// The console that these settings have and that is not there yet.
+    pub(super) fn console_to_open<'s>(&self, settings: &'s Settings) -> Option<&'s AdminSettings> {
+        let stays = |listen| self.console.as_ref().is_some_and(|console| console.listen == listen);
+        settings.admin.as_ref().filter(|admin| self.office.is_some() && !stays(admin.listen))
+    }
+
+    /// The socket of a console that is not where these settings have it.
+    pub(super) fn console_to_close(&self, settings: &Settings) -> Option<&Handed> {
+        let stays = |console: &&Console| settings.admin.as_ref().is_some_and(|admin| admin.listen == console.listen);
+        self.console.as_ref().filter(|console| !stays(console)).map(|console| &console.socket)
+    }
+
+    /// Takes new settings over, with the socket where that is another one. Whoever is logged in stays where his console does.
+    pub(super) fn apply_console(&mut self, settings: Option<AdminSettings>, door: Option<Door>) {
         match (&self.console, settings) {
             (Some(console), Some(settings)) if console.listen == settings.listen => {
                 console.listener.do_send(Rewrite(Arc::new(settings)));
             }
             (_, settings) => {
                 self.close_console();
-                let Some(settings) = settings.filter(|_| self.office.is_some()) else { return };
-                match bind(&settings, &mut Inherited::default()) {
-                    Ok(door) => self.open_console(settings, door),
-                    Err(error) => slog::error!(self.stage.log, "reload: {error}"),
+                if let Some((settings, door)) = settings.zip(door) {
+                    self.open_console(settings, door);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use socket2::{Domain, SockRef};
 
 use super::StartError;
-use crate::inherited::{Bound, Handed, Inherited};
+use crate::inherited::{self, Bound, Handed, Inherited};
 use crate::listener;
 use crate::settings::EndpointSettings;
 
@@ -23,6 +23,16 @@ pub(super) struct Doors {
 }
 
 impl Doors {
+    /// Whether nobody else listens at an endpoint's address, unless sockets were handed over for it: a second process of one
+    /// user could, and clients would meet either.
+    pub(super) fn are_free(endpoint: &EndpointSettings, inherited: &Inherited) -> Result<(), StartError> {
+        if inherited.is_near(&endpoint.name, &endpoint.listen) {
+            return Ok(());
+        }
+        let (endpoint, address) = (endpoint.name.clone(), endpoint.listen.clone());
+        inherited::probe(&address).map_err(|cause| StartError::Listen { endpoint, address, cause })
+    }
+
     /// Those that were handed over for this endpoint, or new ones. All are kept, whether there are more or fewer than
     /// workers: to close one would turn away those who wait to be accepted there.
     pub(super) fn find(
@@ -56,6 +66,11 @@ impl Handed {
     /// Another handle of the same socket.
     pub(super) fn again(&self) -> io::Result<Self> {
         self.socket.try_clone().map(|socket: OwnedFd| Self { name: self.name.clone(), socket })
+    }
+
+    /// Where it listens, if that is TCP.
+    pub(super) fn port(&self) -> Option<u16> {
+        SockRef::from(&self.socket).local_addr().ok()?.as_socket().map(|address| address.port())
     }
 
     /// The same socket, to listen on it.

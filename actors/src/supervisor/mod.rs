@@ -11,6 +11,7 @@ mod doors;
 mod expiry;
 #[cfg(feature = "faults")]
 pub(crate) mod faults;
+mod reload;
 mod revive;
 pub(crate) mod watch;
 
@@ -114,7 +115,7 @@ pub(crate) struct ShardLost {
 
 /// The configuration was read again.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Result<(), Vec<StartError>>")]
 pub(crate) struct Reload(pub(crate) Box<Settings>);
 
 /// Asks for the listening sockets, to hand them to another process.
@@ -222,10 +223,10 @@ impl Handler<ShardLost> for Supervisor {
 }
 
 impl Handler<Reload> for Supervisor {
-    type Result = ();
+    type Result = Result<(), Vec<StartError>>;
 
-    fn handle(&mut self, reload: Reload, _: &mut Context<Self>) {
-        self.apply(*reload.0);
+    fn handle(&mut self, reload: Reload, _: &mut Context<Self>) -> Self::Result {
+        self.apply(*reload.0)
     }
 }
 

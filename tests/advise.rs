@@ -220,7 +220,7 @@ fn what_is_no_log_is_refused_with_its_line_and_takes_nothing_from_the_others() {
     assert_eq!(code, Some(1));
     assert!(err.contains(&format!("error: {}:3: this is no general query log", path("bad"))), "{err}");
     assert!(err.contains(&format!("warning: {}:1: 1 line before the first entry", path("good"))), "{err}");
-    assert!(err.contains(&format!("error: {}:1: No such file", path("none"))), "{err}");
+    assert!(err.contains(&format!("error: {}: No such file", path("none"))), "{err}");
     let advice: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(advice["all"]["statements"], 1);
     let (code, out, _) = advise(&[&path("empty")], b"");

@@ -19,6 +19,8 @@ mod programs;
 #[path = "console/status.rs"]
 mod status;
 mod support;
+#[path = "console/tools.rs"]
+mod tools;
 
 use support::{
     proxy::{ADMIN_PASSWORD, ADMIN_USER, Proxy},

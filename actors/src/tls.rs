@@ -51,6 +51,14 @@ pub enum TlsFault {
     Unable(String),
 }
 
+impl TlsFault {
+    /// Whether a file in PEM form would have been right.
+    #[must_use]
+    pub fn is_about_form(&self) -> bool {
+        matches!(self, Self::Unfit { what, .. } if what.contains("PEM"))
+    }
+}
+
 impl From<rustls::Error> for TlsFault {
     fn from(error: rustls::Error) -> Self {
         Self::Unable(error.to_string())

@@ -99,6 +99,20 @@ impl Table {
         out
     }
 
+    /// The answer to `COM_FIELD_LIST`: the columns' definitions, each with its default, which is NULL, and an EOF whatever the
+    /// client can do.
+    #[must_use]
+    pub fn encode_fields(&self, status: StatusFlags, seq: u8) -> Vec<u8> {
+        let (mut out, mut seq) = (Vec::new(), seq);
+        for column in &self.columns {
+            let mut definition = self.definition(column);
+            definition.push(NULL);
+            seq = packet::frame(&mut out, seq, &definition);
+        }
+        packet::frame(&mut out, seq, &eof(status));
+        out
+    }
+
     fn definition(&self, column: &Column) -> Vec<u8> {
         let mut payload = Vec::new();
         let (table, name) = (self.name.as_bytes(), column.name.as_bytes());

@@ -44,7 +44,7 @@ pub struct AdviseArgs {
 #[derive(Debug, Error)]
 pub enum AdviseError {
     /// A log cannot be read.
-    #[error("{log}:{line}: {cause}")]
+    #[error("{log}{}: {cause}", place(*line, cause))]
     Unreadable {
         /// Its name.
         log: String,
@@ -64,6 +64,12 @@ pub enum AdviseError {
         /// The first line that has anything.
         line: u64,
     },
+}
+
+/// Where in a log; nowhere, if it could not even be opened.
+fn place(line: u64, cause: &io::Error) -> String {
+    use io::ErrorKind::{IsADirectory, NotFound, PermissionDenied};
+    if matches!(cause.kind(), NotFound | PermissionDenied | IsADirectory) { String::new() } else { format!(":{line}") }
 }
 
 /// What a log holds that could not be used.

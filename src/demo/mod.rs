@@ -101,7 +101,7 @@ impl fmt::Debug for ProxyHandle {
 /// `start_proxy` returns when the proxy listens. Everything that was started is gone when this returns.
 ///
 /// # Errors
-/// When there is no server to be found or started, the proxy does not start, or no client can log in.
+/// When there is no server to be found or started, the proxy does not start, no client can log in, or a client's statement fails.
 pub fn run(
     options: DemoOptions,
     start_proxy: impl FnOnce(&ProxyPlan) -> anyhow::Result<ProxyHandle>,
@@ -127,22 +127,25 @@ fn narrate(
     let plan = plan(options, &server)?;
     let proxy = start_proxy(&plan).context("starting Greenroom for the demo")?;
     report::invitation(out, &plan, &server)?;
-    let interrupted = runtime.block_on(play(options, plan.listen, monitor, &mut end, out))?;
+    let (interrupted, failed) = runtime.block_on(play(options, plan.listen, monitor, &mut end, out))?;
     if options.serve && !interrupted {
         writeln!(out, "\nStill serving on {}. Ctrl-C ends the demo.", plan.listen)?;
         runtime.block_on(end.asked_for());
     }
-    proxy.stop()
+    proxy.stop()?;
+    // The summary has the first one's text.
+    anyhow::ensure!(failed == 0, "{failed} statements of the demo's clients failed");
+    Ok(())
 }
 
-/// Makes the load and reports it; whether the person ended it early.
+/// Makes the load and reports it; whether the person ended it early, and how many statements failed.
 async fn play(
     options: DemoOptions,
     address: SocketAddr,
     mut monitor: Monitor,
     end: &mut End,
     out: &mut dyn Write,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<(bool, u64)> {
     writeln!(out, "{} clients, at work for {} s:", options.clients, options.seconds)?;
     let load = Load::start(address, options.clients).await?;
     let (mut progress, bar) = (Progress::default(), report::bar(options.seconds));
@@ -161,7 +164,7 @@ async fn play(
     let backends = monitor.look().await?;
     let tally = load.finish().await;
     report::summary(out, options.clients, &tally, backends)?;
-    Ok(interrupted)
+    Ok((interrupted, tally.errors))
 }
 
 /// The server takes as many connections as a demo that bypassed the proxy would need.

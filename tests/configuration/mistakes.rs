@@ -285,7 +285,7 @@ fn wrong_names() -> Vec<(Case, &'static str)> {
         ),
         (
             file("admin.listen='127.0.0.1:9'"),
-            "a.toml:1: admin.listen: the user has no password; expected exactly one of password, password_file, password_env, password_hash",
+            "a.toml:1: admin.listen: the console has no password; expected exactly one of password, password_file, password_env, password_hash",
         ),
         (Case::new().set("server.max_clients"), "--set: there is no \"=\" in one of them; expected section.key=value"),
         (

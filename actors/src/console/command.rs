@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use greenroom_protocol::error::SqlError;
 
-use super::filter::{Condition, Filter, Test};
+use super::dictionary::NOTHING;
+use super::sql::{Query, narrows};
 use super::time::duration;
 use super::words::{Sort, Word, words};
 use crate::session::What;
@@ -15,23 +16,19 @@ pub(super) enum Command {
     /// One of the console's tables.
     Show {
         table: String,
-        columns: Vec<String>,
-        filter: Filter,
+        clauses: Option<Clauses>,
     },
     /// What clients ask of any server: `SHOW VARIABLES` and the like.
     Server {
         what: &'static str,
-        filter: Filter,
+        full: bool,
+        /// The table that it is about.
+        of: Option<String>,
+        clauses: Option<Clauses>,
     },
-    /// What clients select from nothing: each item, and the name that its column has.
-    Select {
-        items: Vec<(Item, String)>,
-        limit: Option<usize>,
-    },
-    /// `SELECT … FROM` something of a server's that is empty here.
-    Empty {
-        columns: Vec<String>,
-    },
+    /// What servers may have and the console has nothing of, and its columns.
+    Nothing(&'static [&'static str]),
+    Select(Query),
     /// An endpoint or a node, or everything; how long to wait for quiet.
     Pause {
         name: Option<String>,
@@ -58,25 +55,37 @@ pub(super) enum Command {
         name: String,
         value: String,
     },
-    /// What a client sets in its session, which means nothing here.
-    Ignored,
+    /// What a client sets in its session, which means nothing here; the name, where nobody knows it.
+    Ignored {
+        unknown: Option<String>,
+    },
     Use {
         database: String,
     },
     Shutdown {
         patient: bool,
     },
-    Help,
+    Help {
+        about: Option<String>,
+    },
 }
 
-/// Something that a client selects from nothing.
+/// Which rows of what `SHOW` shows are wanted, and in which order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Item {
-    Variable(String),
-    Function(String),
-    Literal(String),
-    Null,
+pub(super) struct Clauses {
+    statement: String,
+    words: Vec<Word>,
 }
+
+impl Clauses {
+    /// For a table whose first column is this one.
+    pub(super) fn query(&self, first: &str) -> Query {
+        Query::narrowing(&self.statement, &self.words, first)
+    }
+}
+
+/// A setting's name that is as near as this to one of ours (letters that differ) was meant to be it.
+const MISTYPED: usize = 2;
 
 /// Commands, for those who mistake one.
 pub(super) const COMMANDS: [&str; 16] = [
@@ -85,21 +94,24 @@ pub(super) const COMMANDS: [&str; 16] = [
 ];
 
 /// What clients ask of any server.
-pub(super) const SERVER: [&str; 14] = [
+pub(super) const SERVER: [&str; 17] = [
     "VARIABLES",
     "STATUS",
     "DATABASES",
     "SCHEMAS",
     "TABLES",
+    "TABLE STATUS",
     "COLUMNS",
     "FIELDS",
-    "WARNINGS",
-    "ERRORS",
     "ENGINES",
-    "PLUGINS",
     "COLLATION",
     "CHARSET",
+    "CHARACTER SET",
     "PROCESSLIST",
+    "CREATE TABLE",
+    "CREATE DATABASE",
+    "CREATE SCHEMA",
+    "GRANTS",
 ];
 
 /// Settings that a session of any server has, and that clients set without being asked.
@@ -115,10 +127,13 @@ pub(super) fn parse(statement: &str, tables: &[&str], settings: &[&str]) -> Resu
     let command = match verb.to_uppercase().as_str() {
         "SHOW" => reader.show(tables),
         "DESCRIBE" | "DESC" | "EXPLAIN" => {
-            let table = reader.one_of("table", tables)?;
-            Ok(Command::Server { what: "COLUMNS", filter: of_table(&table) })
+            let of = Some(reader.one_of("table", tables)?);
+            Ok(Command::Server { what: "COLUMNS", full: false, of, clauses: None })
         }
-        "SELECT" => reader.select(tables),
+        "SELECT" => {
+            reader.at = all.len();
+            Ok(Command::Select(Query::select(statement, &all)))
+        }
         "PAUSE" => reader.pause(),
         "RESUME" => Ok(Command::Resume { name: reader.target() }),
         "DRAIN" => reader.required("a node or endpoint").map(|name| Command::Drain { name }),
@@ -130,13 +145,15 @@ pub(super) fn parse(statement: &str, tables: &[&str], settings: &[&str]) -> Resu
         "USE" => reader.required("a database").map(|database| Command::Use { database }),
         "SHUTDOWN" => Ok(Command::Shutdown { patient: reader.keyword("WAIT") }),
         "HELP" => {
+            let about = reader.words.get(1..).unwrap_or_default().iter().map(|word| word.text.as_str());
+            let about = about.collect::<Vec<_>>().join(" ");
             reader.at = all.len();
-            Ok(Command::Help)
+            Ok(Command::Help { about: (!about.is_empty()).then_some(about) })
         }
         // Whoever has autocommit off says so around everything.
         "BEGIN" | "COMMIT" | "ROLLBACK" | "START" => {
             reader.at = all.len();
-            Ok(Command::Ignored)
+            Ok(Command::Ignored { unknown: None })
         }
         _ => Err(unknown("command", &verb, &COMMANDS)),
     }?;
@@ -145,7 +162,7 @@ pub(super) fn parse(statement: &str, tables: &[&str], settings: &[&str]) -> Resu
 }
 
 /// 1064, with what is wrong.
-fn wrong(what: &str) -> SqlError {
+pub(super) fn wrong(what: &str) -> SqlError {
     SqlError::new(1064, *b"42000", format!("{what}; HELP lists the commands"))
 }
 
@@ -170,11 +187,6 @@ pub(super) fn nearest(name: &str, known: &[&str]) -> String {
         Some(best) => format!(": did you mean {best}?"),
         None => format!(", only {}", known.join(", ")),
     }
-}
-
-fn of_table(table: &str) -> Filter {
-    let condition = Condition { column: Some("table".to_owned()), test: Test::Equal, value: table.to_owned() };
-    Filter { conditions: vec![condition], ..Filter::default() }
 }
 
 struct Reader<'w> {
@@ -247,102 +259,82 @@ impl Reader<'_> {
         found.map(|known| (*known).to_owned()).ok_or_else(|| unknown(kind, &name, known))
     }
 
+    /// Takes these words, if they are all next.
+    fn phrase(&mut self, phrase: &str) -> bool {
+        let before = self.at;
+        let is = phrase.split(' ').all(|keyword| self.keyword(keyword));
+        if !is {
+            self.at = before;
+        }
+        is
+    }
+
     fn show(&mut self, tables: &[&str]) -> Result<Command, SqlError> {
-        for prefix in ["GLOBAL", "SESSION", "FULL", "EXTENDED"] {
-            self.keyword(prefix);
+        let mut full = false;
+        for prefix in ["GLOBAL", "SESSION", "LOCAL", "STORAGE", "FULL", "EXTENDED", "FULL"] {
+            full |= self.keyword(prefix) && prefix == "FULL";
         }
-        if self.keyword("CHARACTER") {
-            self.keyword("SET");
-            return Ok(Command::Server { what: "CHARSET", filter: self.filter()? });
+        let start = self.at;
+        if let Some((_, columns)) = NOTHING.iter().find(|(phrase, _)| self.phrase(phrase)) {
+            self.at = self.words.len();
+            return Ok(Command::Nothing(columns));
         }
+        // The longest first: TABLE STATUS is not TABLE.
+        if let Some(what) = SERVER.into_iter().find(|what| self.phrase(what)) {
+            return self.as_server(what, full, tables);
+        }
+        self.at = start;
         let Some(name) = self.name() else { return Err(self.strange()) };
-        if let Some(table) = tables.iter().find(|table| table.eq_ignore_ascii_case(&name)) {
-            let filter = self.filter()?;
-            return Ok(Command::Show { table: (*table).to_owned(), columns: Vec::new(), filter });
-        }
-        let Some(what) = SERVER.into_iter().find(|what| what.eq_ignore_ascii_case(&name)) else {
+        let Some(table) = tables.iter().find(|table| table.eq_ignore_ascii_case(&name)) else {
             let all: Vec<_> = tables.iter().map(|table| table.to_uppercase()).collect();
             let all: Vec<_> = all.iter().map(String::as_str).chain(SERVER).collect();
             return Err(unknown("table", &name, &all));
         };
-        let mut filter = Filter::default();
+        Ok(Command::Show { table: (*table).to_owned(), clauses: self.clauses()? })
+    }
+
+    fn as_server(&mut self, what: &'static str, full: bool, tables: &[&str]) -> Result<Command, SqlError> {
+        if what == "GRANTS" {
+            // Whosever they are.
+            self.at = self.words.len();
+        }
+        let mut of = None;
+        if what.starts_with("CREATE") {
+            self.phrase("IF NOT EXISTS");
+            of = Some(self.required("a table")?);
+        }
+        let describes = matches!(what, "COLUMNS" | "FIELDS");
         while self.keyword("FROM") || self.keyword("IN") {
             let name = self.required("a table")?;
-            let table = name.rsplit('.').next().unwrap_or(&name);
-            if matches!(what, "COLUMNS" | "FIELDS") && !table.eq_ignore_ascii_case(super::DATABASE) {
-                filter = of_table(table);
+            if describes && of.is_none() {
+                of = Some(name);
+            } else if !name.eq_ignore_ascii_case(super::DATABASE) {
+                return Err(SqlError::unknown_database(name.as_bytes()));
             }
         }
-        let further = self.filter()?;
-        filter.conditions.extend(further.conditions);
-        Ok(Command::Server { what, filter: Filter { order: further.order, limit: further.limit, ..filter } })
+        if let Some(name) = &mut of {
+            let bare = name.rsplit('.').next().unwrap_or(name);
+            let known: &[&str] =
+                if matches!(what, "CREATE DATABASE" | "CREATE SCHEMA") { &[super::DATABASE] } else { tables };
+            match known.iter().find(|known| known.eq_ignore_ascii_case(bare)) {
+                Some(known) => *name = (*known).to_owned(),
+                None => return Err(unknown("table", name, tables)),
+            }
+        }
+        Ok(Command::Server { what, full, of, clauses: self.clauses()? })
     }
 
-    fn filter(&mut self) -> Result<Filter, SqlError> {
-        let mut filter = Filter::default();
-        if self.keyword("LIKE") {
-            let value = self.value()?;
-            filter.conditions.push(Condition { column: None, test: Test::Like, value });
-        }
-        if self.keyword("WHERE") {
-            loop {
-                filter.conditions.push(self.condition()?);
-                if !self.keyword("AND") && !self.sign("&&") {
-                    break;
-                }
+    /// What narrows a table that is shown.
+    fn clauses(&mut self) -> Result<Option<Clauses>, SqlError> {
+        match self.peek() {
+            None => Ok(None),
+            Some(word) if narrows(word) => {
+                let words = self.words.get(self.at..).unwrap_or_default().to_vec();
+                self.at = self.words.len();
+                Ok(Some(Clauses { statement: self.statement.to_owned(), words }))
             }
+            Some(_) => Err(self.strange()),
         }
-        if self.keyword("ORDER") {
-            if !self.keyword("BY") {
-                return Err(self.strange());
-            }
-            let Some(column) = self.name() else { return Err(self.strange()) };
-            let descending = self.keyword("DESC");
-            if !descending {
-                self.keyword("ASC");
-            }
-            filter.order = Some((column, descending));
-        }
-        if self.keyword("LIMIT") {
-            filter.limit = Some(self.number()?);
-        }
-        Ok(filter)
-    }
-
-    fn condition(&mut self) -> Result<Condition, SqlError> {
-        let Some(column) = self.name() else { return Err(self.strange()) };
-        let column = Some(column);
-        if self.keyword("IS") {
-            let test = if self.keyword("NOT") { Test::NotNull } else { Test::Null };
-            return if self.keyword("NULL") {
-                Ok(Condition { column, test, value: String::new() })
-            } else {
-                Err(self.strange())
-            };
-        }
-        const SIGNS: [(&str, Test); 7] = [
-            ("=", Test::Equal),
-            ("!=", Test::Unequal),
-            ("<>", Test::Unequal),
-            ("<=", Test::LessOrEqual),
-            (">=", Test::GreaterOrEqual),
-            ("<", Test::Less),
-            (">", Test::Greater),
-        ];
-        let test = if self.keyword("LIKE") {
-            Test::Like
-        } else if self.keyword("NOT") {
-            if !self.keyword("LIKE") {
-                return Err(self.strange());
-            }
-            Test::NotLike
-        } else {
-            let Some((_, test)) = SIGNS.into_iter().find(|(sign, _)| self.sign(sign)) else {
-                return Err(self.strange());
-            };
-            test
-        };
-        Ok(Condition { column, test, value: self.value()? })
     }
 
     fn value(&mut self) -> Result<String, SqlError> {
@@ -354,85 +346,6 @@ impl Reader<'_> {
         let number = number.ok_or_else(|| self.strange())?;
         self.at += 1;
         Ok(number)
-    }
-
-    fn select(&mut self, tables: &[&str]) -> Result<Command, SqlError> {
-        let (mut items, mut columns) = (Vec::new(), Vec::new());
-        if !self.sign("*") {
-            loop {
-                match self.item()? {
-                    Ok(item) => items.push(item),
-                    Err(column) => columns.push(column),
-                }
-                if !self.sign(",") {
-                    break;
-                }
-            }
-        }
-        if !self.keyword("FROM") {
-            if let Some(column) = columns.first() {
-                return Err(SqlError::new(1054, *b"42S22", format!("Unknown column '{column}' in 'field list'")));
-            }
-            let limit = if self.keyword("LIMIT") { Some(self.number()?) } else { None };
-            return if items.is_empty() { Err(self.strange()) } else { Ok(Command::Select { items, limit }) };
-        }
-        let is_other =
-            !self.is_keyword(super::DATABASE) && self.words.get(self.at + 1).is_some_and(|word| word.text == ".");
-        if is_other {
-            // The dictionaries of a server, which GUIs read: there is nothing in them.
-            self.at = self.words.len();
-            columns.extend(items.into_iter().map(|(_, name)| name));
-            return Ok(Command::Empty { columns });
-        }
-        if !items.is_empty() {
-            return Err(wrong("of the console's tables only columns, or *, can be selected"));
-        }
-        let table = self.one_of("table", tables)?;
-        Ok(Command::Show { table, columns, filter: self.filter()? })
-    }
-
-    /// An item of a select list with its column's name, or a column.
-    fn item(&mut self) -> Result<Result<(Item, String), String>, SqlError> {
-        let Some(word) = self.peek().cloned() else { return Err(self.strange()) };
-        self.at += 1;
-        let item = match word.sort {
-            Sort::Variable => Item::Variable(word.text.clone()),
-            Sort::Text | Sort::Number => Item::Literal(word.text.clone()),
-            Sort::Name if word.text.eq_ignore_ascii_case("NULL") => Item::Null,
-            Sort::Name if self.sign("(") => {
-                if !self.sign(")") {
-                    return Err(self.strange());
-                }
-                Item::Function(word.text.to_uppercase())
-            }
-            Sort::Name if word.text.eq_ignore_ascii_case("CURRENT_USER") => Item::Function("CURRENT_USER".to_owned()),
-            Sort::Name => {
-                if self.keyword("AS") {
-                    self.name();
-                }
-                return Ok(Err(word.text));
-            }
-            Sort::Sign => {
-                self.at -= 1;
-                return Err(self.strange());
-            }
-        };
-        let end = self.words.get(self.at - 1).map_or(word.end, |last| last.end);
-        let raw = self.statement.get(word.start..end).unwrap_or_default().to_owned();
-        let aliased =
-            self.keyword("AS") || self.peek().is_some_and(|next| next.sort != Sort::Sign) && !self.ends_list();
-        let name = if aliased {
-            self.value()?
-        } else if word.sort == Sort::Text {
-            word.text
-        } else {
-            raw
-        };
-        Ok(Ok((item, name)))
-    }
-
-    fn ends_list(&self) -> bool {
-        ["FROM", "LIMIT"].iter().any(|keyword| self.is_keyword(keyword))
     }
 
     fn pause(&mut self) -> Result<Command, SqlError> {
@@ -459,17 +372,18 @@ impl Reader<'_> {
         let scope = ["SESSION", "GLOBAL", "LOCAL"].iter().any(|scope| self.is_keyword(scope));
         if !plain || scope || SESSION.iter().any(|name| self.is_keyword(name)) {
             self.at = self.words.len();
-            return Ok(Command::Ignored);
+            return Ok(Command::Ignored { unknown: None });
         }
         let name = self.required("a setting")?;
         let bare = name.rsplit('.').next().unwrap_or(&name).to_lowercase();
         if !settings.contains(&bare.as_str()) {
-            // Any server's variable is set by clients; whoever mistypes one of ours is to hear of it.
-            if super::talk::variable(&bare).is_some() || super::talk::OTHER_VARIABLES.contains(&bare.as_str()) {
-                self.at = self.words.len();
-                return Ok(Command::Ignored);
+            // Any server's variable is set by clients; whoever mistypes one of ours, or names an endpoint, is to hear of it.
+            let is_near = |known: &&str| strsim::damerau_levenshtein(&bare, known) <= MISTYPED;
+            if name.contains('.') || settings.iter().any(is_near) {
+                return Err(unknown("setting", &name, settings));
             }
-            return Err(unknown("setting", &name, settings));
+            self.at = self.words.len();
+            return Ok(Command::Ignored { unknown: super::talk::variable(&bare).is_none().then_some(name) });
         }
         if !self.sign("=") && !self.sign(":=") && !self.keyword("TO") {
             return Err(self.strange());

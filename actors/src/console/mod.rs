@@ -5,15 +5,18 @@
 
 mod advice;
 mod command;
+mod dictionary;
 mod edit;
-mod filter;
+mod engine;
 mod gather;
 mod listener;
 mod login;
+mod look;
 mod office;
 mod pause;
 mod queries;
 mod session;
+mod sql;
 mod status;
 mod tables;
 mod talk;
@@ -30,7 +33,7 @@ pub use self::status::{EndpointStatus, NodeStatus, PinStatus, ShadowStatus, Stat
 const DATABASE: &str = "greenroom";
 
 /// What it says of itself.
-const COMMENT: &str = "Greenroom's console; HELP lists its commands";
+const COMMENT: &str = "Greenroom's console: HELP SHOW lists what it shows, HELP PAUSE tells about one command";
 
 /// The version that it greets with. Clients take the number before for the dialect to speak.
 fn version() -> String {

@@ -17,8 +17,8 @@ use greenroom_protocol::error::SqlError;
 use greenroom_protocol::packet;
 use greenroom_protocol::table::{Table, done, eof};
 
-use super::command::{Command, parse, unknown};
-use super::filter::{Filter, NoColumn, Test, column};
+use super::command::{Command, parse};
+use super::look::Looker;
 use super::office::Office;
 use super::talk::{self, Guest};
 use super::{DATABASE, edit, pause, tables};
@@ -159,7 +159,11 @@ impl Talk {
             Some(Byte::InitDb) => self.answer(use_database(&String::from_utf8_lossy(argument))).await,
             Some(Byte::SetOption) => self.send_end(1).await,
             // Clients that complete names ask for the columns of each table.
-            Some(Byte::FieldList) => self.send_end(1).await,
+            Some(Byte::FieldList) => {
+                let table = argument.split(|byte| *byte == 0).next().unwrap_or_default();
+                let table = tables::shape(&String::from_utf8_lossy(table));
+                Ok(self.stream.write_all(&table.encode_fields(STATUS, 1)).await?)
+            }
             Some(Byte::Statistics) => self.send(1, b"Greenroom's console").await,
             Some(Byte::ProcessKill) => {
                 let id = argument.first_chunk::<4>().map_or(0, |id| u32::from_le_bytes(*id));
@@ -187,19 +191,12 @@ impl Talk {
     async fn perform(&mut self, command: Command) -> Result<Reply, SqlError> {
         let (stage, office) = (Arc::clone(&self.stage), Arc::clone(&self.office));
         let line = match command {
-            Command::Show { table, columns, filter } => {
-                let table = tables::fill(&table, &stage, &*office).await;
-                return narrowed(table, &columns, &filter).map(Reply::Table);
+            Command::Show { .. } | Command::Server { .. } | Command::Nothing(_) | Command::Select(_) => {
+                let agreed = self.stream.agreed().map(|agreed| (agreed.version, agreed.cipher));
+                let looker = Looker { stage: &stage, office: &*office, guest: &self.guest, agreed };
+                return looker.look(command).await.map(Reply::Table);
             }
-            Command::Server { what, filter } => return self.as_server(what, &filter).await.map(Reply::Table),
-            Command::Select { items, limit } => return talk::select(&items, limit, &self.guest).map(Reply::Table),
-            Command::Empty { columns } => {
-                let columns = if columns.is_empty() { vec!["nothing".to_owned()] } else { columns };
-                let named: Vec<_> =
-                    columns.iter().map(|name| (name.as_str(), greenroom_protocol::table::Kind::Text)).collect();
-                return Ok(Reply::Table(Table::new("nothing", &named)));
-            }
-            Command::Help => return Ok(Reply::Table(talk::help())),
+            Command::Help { about } => return Ok(Reply::Table(talk::help(about.as_deref()))),
             Command::Pause { name, wait } => pause::pause(&stage, name.as_deref(), wait).await?,
             Command::Resume { name } => pause::resume(&stage, name.as_deref()).await?,
             Command::Drain { name } => pause::drain(&stage, &name, true).await?,
@@ -211,7 +208,12 @@ impl Talk {
                 "what statements came to is forgotten".to_owned()
             }
             Command::Set { name, value } => edit::set(&stage, &*office, &name, &value).await?,
-            Command::Ignored => String::new(),
+            Command::Ignored { unknown: None } => String::new(),
+            Command::Ignored { unknown: Some(name) } => {
+                format!(
+                    "'{name}' is no setting of Greenroom's, and means nothing here; SHOW VARIABLES has those that are"
+                )
+            }
             Command::Use { database } => return use_database(&database),
             Command::Shutdown { patient } => {
                 slog::info!(stage.log, "stopped by an administrator"; "console" => self.guest.id);
@@ -246,39 +248,6 @@ impl Talk {
                 Err(SqlError::new(1105, *b"HY000", text))
             }
         }
-    }
-
-    /// What a server answers to these.
-    async fn as_server(&self, what: &str, filter: &Filter) -> Result<Table, SqlError> {
-        let mut filter = filter.clone();
-        let table = match what {
-            "VARIABLES" => talk::variables(edit::current(&self.stage, &*self.office).await),
-            "DATABASES" | "SCHEMAS" => talk::names("Database", &[DATABASE]),
-            "TABLES" => talk::names(&format!("Tables_in_{DATABASE}"), &tables::names()),
-            "COLUMNS" | "FIELDS" => {
-                let place = filter.conditions.iter().position(|it| it.column.as_deref() == Some("table"));
-                let name = place.map(|place| filter.conditions.remove(place).value);
-                if let Some(name) = name.as_deref().filter(|name| !tables::names().contains(&&*name.to_lowercase())) {
-                    return Err(unknown("table", name, &tables::names()));
-                }
-                tables::columns(name.as_deref())
-            }
-            "COLLATION" | "CHARSET" => talk::charsets(what),
-            "STATUS" => {
-                let agreed = self.stream.agreed();
-                let (version, cipher) = agreed.map_or(("", ""), |agreed| (agreed.version, agreed.cipher));
-                let mut table = talk::nothing(what);
-                table.rows.extend([["Ssl_cipher", cipher], ["Ssl_version", version]].map(|row| talk::texts(&row)));
-                table
-            }
-            "PROCESSLIST" => tables::fill("clients", &self.stage, &*self.office).await,
-            _ => talk::nothing(what),
-        };
-        // The columns that servers have beside are not here.
-        filter.conditions.retain(|it| {
-            it.test != Test::Equal || it.column.as_deref().is_none_or(|name| column(&table, name).is_ok())
-        });
-        narrowed(table, &[], &filter)
     }
 
     async fn answer(&mut self, reply: Result<Reply, SqlError>) -> Result<(), Ended> {
@@ -317,20 +286,4 @@ fn use_database(name: &str) -> Result<Reply, SqlError> {
         true => Ok(Reply::Line(String::new())),
         false => Err(SqlError::unknown_database(name.as_bytes())),
     }
-}
-
-/// The rows and columns that are wanted.
-fn narrowed(mut table: Table, columns: &[String], filter: &Filter) -> Result<Table, SqlError> {
-    let names: Vec<_> = table.columns.iter().map(|column| column.name.clone()).collect();
-    let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let no_such = |NoColumn(name): NoColumn| unknown("column", &name, &names);
-    filter.apply(&mut table).map_err(no_such)?;
-    if columns.is_empty() {
-        return Ok(table);
-    }
-    let places = columns.iter().map(|name| column(&table, name)).collect::<Result<Vec<_>, _>>().map_err(no_such)?;
-    let chosen = |all: &[Option<Box<[u8]>>]| places.iter().map(|at| all.get(*at).cloned().flatten()).collect();
-    table.rows = table.rows.iter().map(|row| chosen(row)).collect();
-    table.columns = places.iter().filter_map(|at| table.columns.get(*at).cloned()).collect();
-    Ok(table)
 }

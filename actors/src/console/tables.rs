@@ -422,18 +422,43 @@ fn pins(stage: &Stage, all: &[Attendee]) -> Vec<Row> {
     rows
 }
 
-/// The columns of a table, or of all, as `SHOW COLUMNS` gives them.
-pub(super) fn columns(of: Option<&str>) -> Table {
-    let names = ["Field", "Type", "Null", "Key", "Default", "Extra"].map(|name| (name, Kind::Text));
-    let mut table = Table::new("columns", &names);
-    let wanted = TABLES.iter().filter(|(name, _)| of.is_none_or(|wanted| wanted.eq_ignore_ascii_case(name)));
-    for (name, kind) in wanted.flat_map(|(_, columns)| *columns) {
-        let kind = match kind {
-            Kind::Text => "varchar(65535)",
-            Kind::Count => "bigint unsigned",
-            Kind::Real => "double",
+/// A table's columns, without its rows; none for a name that no table has.
+pub(super) fn shape(name: &str) -> Table {
+    let found = TABLES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    Table::new(name, found.map_or(&[], |(_, columns)| columns))
+}
+
+/// `SHOW PROCESSLIST`: the sessions as servers list theirs.
+pub(super) async fn processes(stage: &Stage) -> Table {
+    let columns = [
+        ("Id", Count),
+        ("User", Text),
+        ("Host", Text),
+        ("db", Text),
+        ("Command", Text),
+        ("Time", Count),
+        ("State", Text),
+        ("Info", Text),
+    ];
+    let mut table = Table::new("processlist", &columns);
+    for client in gather::clients(stage).await {
+        let state = state(&client);
+        let command = match state {
+            "login" => "Connect",
+            "idle" | "in transaction" => "Sleep",
+            _ => "Query",
         };
-        table.rows.push(super::talk::texts(&[name, kind, "YES", "", "", ""]));
+        let time = client.since.map_or(0, |since| since.elapsed().as_secs());
+        table.rows.push(row([
+            of(client.id),
+            client.user().and_then(bytes),
+            of(client.host()),
+            client.database().and_then(bytes),
+            of(command),
+            of(time),
+            of(state),
+            None,
+        ]));
     }
     table
 }

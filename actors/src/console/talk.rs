@@ -1,14 +1,13 @@
 //! What clients and their users' tools ask of any server when they connect. Pure.
 
 use greenroom_protocol::answer::Row;
-use greenroom_protocol::error::SqlError;
 use greenroom_protocol::table::{Kind, Table};
 
-use super::command::Item;
-use super::{COMMENT, DATABASE, version};
+use super::office::Sample;
+use super::{COMMENT, version};
 
 /// What a server would have for these variables; drivers adapt themselves to them.
-const VARIABLES: [(&str, &str); 37] = [
+const VARIABLES: [(&str, &str); 42] = [
     ("auto_increment_increment", "1"),
     ("autocommit", "1"),
     ("character_set_client", "utf8mb4"),
@@ -20,23 +19,28 @@ const VARIABLES: [(&str, &str); 37] = [
     ("collation_connection", "utf8mb4_general_ci"),
     ("collation_database", "utf8mb4_general_ci"),
     ("collation_server", "utf8mb4_general_ci"),
-    ("default_storage_engine", ""),
+    ("default_storage_engine", "GREENROOM"),
     ("have_query_cache", "NO"),
+    ("have_profiling", "NO"),
     ("init_connect", ""),
     ("interactive_timeout", "28800"),
     ("license", "Apache-2.0"),
     ("lower_case_table_names", "0"),
     ("max_allowed_packet", "1048576"),
+    ("max_connections", "64"),
     ("net_buffer_length", "16384"),
     ("net_read_timeout", "30"),
     ("net_write_timeout", "60"),
     ("performance_schema", "0"),
+    ("protocol_version", "10"),
     ("query_cache_size", "0"),
     ("query_cache_type", "OFF"),
     ("read_only", "0"),
     ("session_track_schema", "0"),
+    ("skip_networking", "0"),
     ("sql_auto_is_null", "0"),
     ("sql_mode", ""),
+    ("sql_safe_updates", "0"),
     ("sql_select_limit", "18446744073709551615"),
     ("system_time_zone", "UTC"),
     ("time_zone", "+00:00"),
@@ -46,18 +50,6 @@ const VARIABLES: [(&str, &str); 37] = [
     ("tx_read_only", "0"),
     ("version_compile_os", "Linux"),
     ("wait_timeout", "28800"),
-];
-
-/// Further ones that clients set and nobody reads.
-pub(super) const OTHER_VARIABLES: [&str; 8] = [
-    "foreign_key_checks",
-    "group_concat_max_len",
-    "information_schema_stats_expiry",
-    "sql_big_selects",
-    "sql_notes",
-    "sql_quote_show_create",
-    "sql_safe_updates",
-    "unique_checks",
 ];
 
 /// Who asks.
@@ -91,76 +83,41 @@ pub(super) fn variables(settings: Vec<(String, String)>) -> Table {
     table
 }
 
-/// A `SELECT` from nothing.
-pub(super) fn select(items: &[(Item, String)], limit: Option<usize>, guest: &Guest) -> Result<Table, SqlError> {
-    let mut table = Table::new("", &[]);
-    let mut row = Row::new();
-    for (item, name) in items {
-        let (value, kind) = evaluate(item, guest)?;
-        table.columns.push(greenroom_protocol::table::Column { name: name.clone(), kind });
-        row.push(value.map(|value| value.into_bytes().into()));
-    }
-    table.rows.push(row);
-    table.rows.truncate(limit.unwrap_or(1));
-    Ok(table)
-}
-
-fn evaluate(item: &Item, guest: &Guest) -> Result<(Option<String>, Kind), SqlError> {
-    let of = |text: String| {
-        let kind =
-            if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) { Kind::Count } else { Kind::Text };
-        (Some(text), kind)
+/// `SHOW STATUS`: what tools count with; what the console has none of is 0.
+pub(super) fn status(samples: &[Sample], facts: &[(String, String)], agreed: Option<(&str, &str)>) -> Table {
+    let sum = |name: &str, label: &str| {
+        let all = samples.iter().filter(|it| it.name == name && it.labels.contains(label)).map(|it| it.value);
+        format!("{:.0}", all.sum::<f64>())
     };
-    Ok(match item {
-        Item::Null => (None, Kind::Text),
-        Item::Literal(text) => of(text.clone()),
-        Item::Variable(name) if name.eq_ignore_ascii_case("hostname") => (Some(DATABASE.to_owned()), Kind::Text),
-        Item::Variable(name) if name.eq_ignore_ascii_case("port") => of(guest.port.to_string()),
-        Item::Variable(name) => of(variable(name)
-            .ok_or_else(|| SqlError::new(1193, *b"HY000", format!("Unknown system variable '{name}'")))?),
-        Item::Function(name) => match name.as_str() {
-            "DATABASE" | "SCHEMA" => (Some(DATABASE.to_owned()), Kind::Text),
-            "USER" | "SESSION_USER" | "SYSTEM_USER" | "CURRENT_USER" => {
-                (Some(format!("{}@{}", guest.user, guest.host)), Kind::Text)
-            }
-            "VERSION" => (Some(version()), Kind::Text),
-            "CONNECTION_ID" => (Some(guest.id.to_string()), Kind::Count),
-            "LAST_INSERT_ID" | "ROW_COUNT" | "FOUND_ROWS" => (Some("0".to_owned()), Kind::Count),
-            _ => {
-                let known = ["DATABASE", "USER", "VERSION", "CONNECTION_ID"];
-                return Err(super::command::unknown("function", name, &known));
-            }
-        },
-    })
-}
-
-/// What servers have and the console has nothing of, in the shape that tools expect.
-pub(super) fn nothing(what: &str) -> Table {
-    let columns: &[&str] = match what {
-        "STATUS" => &["Variable_name", "Value"],
-        "WARNINGS" | "ERRORS" => &["Level", "Code", "Message"],
-        "ENGINES" => &["Engine", "Support", "Comment", "Transactions", "XA", "Savepoints"],
-        "PLUGINS" => &["Name", "Status", "Type", "Library", "License"],
-        _ => &["Name"],
-    };
-    let columns: Vec<_> = columns.iter().map(|name| (*name, Kind::Text)).collect();
-    Table::new(&what.to_lowercase(), &columns)
-}
-
-/// Collations and character sets, of which the console has one.
-pub(super) fn charsets(what: &str) -> Table {
-    let (columns, row): (&[&str], &[&str]) = if what == "COLLATION" {
-        let columns = &["Collation", "Charset", "Id", "Default", "Compiled", "Sortlen"];
-        (columns, &["utf8mb4_general_ci", "utf8mb4", "45", "Yes", "Yes", "1"])
-    } else {
-        (
-            &["Charset", "Description", "Default collation", "Maxlen"],
-            &["utf8mb4", "UTF-8 Unicode", "utf8mb4_general_ci", "4"],
-        )
-    };
-    let columns: Vec<_> = columns.iter().map(|name| (*name, Kind::Text)).collect();
-    let mut table = Table::new(&what.to_lowercase(), &columns);
-    table.rows.push(texts(row));
+    let queries = sum("greenroom_queries_total", "");
+    let uptime = facts.iter().find(|(name, _)| name == "uptime_seconds").map_or("0", |(_, value)| value);
+    let (version, cipher) = agreed.unwrap_or_default();
+    let known = [
+        ("Aborted_connects", sum("greenroom_logins_total", "result=\"denied\"")),
+        ("Bytes_received", sum("greenroom_bytes_total", "from_clients")),
+        ("Bytes_sent", sum("greenroom_bytes_total", "to_clients")),
+        ("Connections", sum("greenroom_logins_total", "")),
+        ("Queries", queries.clone()),
+        ("Questions", queries),
+        ("Slow_queries", sum("greenroom_slow_queries_total", "")),
+        ("Ssl_cipher", cipher.to_owned()),
+        ("Ssl_version", version.to_owned()),
+        ("Threads_connected", sum("greenroom_clients", "")),
+        ("Threads_running", sum("greenroom_clients", "active")),
+        ("Uptime", uptime.to_owned()),
+    ];
+    let none = [
+        "Aborted_clients",
+        "Flush_commands",
+        "Max_used_connections",
+        "Open_tables",
+        "Opened_tables",
+        "Threads_created",
+    ];
+    let mut table = Table::new("status", &[("Variable_name", Kind::Text), ("Value", Kind::Text)]);
+    table.rows.extend(known.iter().map(|(name, value)| texts(&[name, value])));
+    table.rows.extend(none.iter().map(|name| texts(&[name, "0"])));
+    table.rows.sort();
     table
 }
 
@@ -177,7 +134,7 @@ pub(super) fn names(column: &str, names: &[&str]) -> Table {
 }
 
 /// Every command and what it does.
-const HELP: [(&str, &str); 27] = [
+const HELP: [(&str, &str); 28] = [
     ("SHOW POOLS", "what sessions of one user share on a node"),
     ("SHOW CLIENTS", "client sessions, and what each is doing"),
     ("SHOW BACKENDS", "server connections"),
@@ -193,7 +150,8 @@ const HELP: [(&str, &str); 27] = [
     ("SHOW CONFIG", "the configuration in force, and where each value is from"),
     ("SHOW VERSION", "the version, and how it was built"),
     ("SHOW … LIKE 'x%'", "rows whose first column is like that"),
-    ("SHOW … WHERE column = value [AND …] [ORDER BY column] [LIMIT n]", "other rows; also <, >, <>, LIKE, IS NULL"),
+    ("SHOW … WHERE … [ORDER BY column] [LIMIT n]", "other rows, by any condition of SQL"),
+    ("SELECT … FROM table …", "the same tables, with joins and groups"),
     ("PAUSE [endpoint|node] [WAIT 10s]", "new statements wait; answers when all is quiet"),
     ("RESUME [endpoint|node]", "ends a pause"),
     ("DRAIN name", "no new leases to a node, no new clients to an endpoint"),
@@ -207,10 +165,23 @@ const HELP: [(&str, &str); 27] = [
     ("HELP", "this"),
 ];
 
-/// The commands.
-pub(super) fn help() -> Table {
-    let mut table = Table::new("help", &[("command", Kind::Text), ("meaning", Kind::Text)]);
-    table.rows.extend(HELP.iter().map(|(command, meaning)| texts(&[command, meaning])));
+/// The commands; those that a word is about as servers' `HELP` has them, for the client that knows that command itself.
+pub(super) fn help(about: Option<&str>) -> Table {
+    let Some(about) = about else {
+        let mut table = Table::new("help", &[("command", Kind::Text), ("meaning", Kind::Text)]);
+        table.rows.extend(HELP.iter().map(|(command, meaning)| texts(&[command, meaning])));
+        return table;
+    };
+    let about = about.to_uppercase();
+    let found: Vec<_> = HELP.iter().filter(|(command, _)| command.to_uppercase().contains(&about)).collect();
+    let columns: &[&str] =
+        if found.len() == 1 { &["name", "description", "example"] } else { &["name", "is_it_category"] };
+    let columns: Vec<_> = columns.iter().map(|name| (*name, Kind::Text)).collect();
+    let mut table = Table::new("help", &columns);
+    table.rows.extend(match found.as_slice() {
+        [(command, meaning)] => vec![texts(&[command, &format!("{meaning}\n"), ""])],
+        many => many.iter().map(|(command, _)| texts(&[command, "N"])).collect(),
+    });
     table
 }
 

@@ -134,7 +134,7 @@ impl Cutter<'_> {
 
     fn sign(&mut self) {
         let (start, rest) = (self.at, self.rest());
-        let pairs = ["<=", ">=", "!=", "<>", ":=", "&&"];
+        let pairs = ["<=", ">=", "!=", "<>", ":=", "&&", "||"];
         let sign = pairs.into_iter().find(|pair| rest.starts_with(pair)).map(str::to_owned);
         let sign = sign.unwrap_or_else(|| rest.chars().take(1).collect());
         self.at += sign.len();

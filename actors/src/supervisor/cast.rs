@@ -149,13 +149,7 @@ pub fn start(
     office: Option<Arc<dyn Office>>,
 ) -> Result<Running, StartError> {
     let workers = settings.server.workers.max(1);
-    for endpoint in &settings.endpoints {
-        Doors::are_free(endpoint, inherited)?;
-    }
-    let mut doors = Vec::new();
-    for endpoint in &settings.endpoints {
-        doors.push(Doors::find(endpoint, inherited, workers)?);
-    }
+    let doors = Doors::find_all(&settings.endpoints, inherited, workers)?;
     let admin = settings.admin.clone().filter(|_| office.is_some());
     let admin = admin.map(|admin| console::bind(&admin, inherited).map(|bound| (admin, bound))).transpose()?;
     let rsa = Arc::new(RsaKey::generate()?);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use socket2::{Domain, SockRef};
 
@@ -31,6 +32,17 @@ impl Doors {
         }
         let (endpoint, address) = (endpoint.name.clone(), endpoint.listen.clone());
         inherited::probe(&address).map_err(|cause| StartError::Listen { endpoint, address, cause })
+    }
+
+    /// Those of all endpoints, in their order.
+    pub(super) fn find_all(
+        endpoints: &[Arc<EndpointSettings>],
+        inherited: &mut Inherited,
+        workers: usize,
+    ) -> Result<Vec<Self>, StartError> {
+        // All before any: two endpoints may have one port, at different addresses.
+        endpoints.iter().try_for_each(|endpoint| Self::are_free(endpoint, inherited))?;
+        endpoints.iter().map(|endpoint| Self::find(endpoint, inherited, workers)).collect()
     }
 
     /// Those that were handed over for this endpoint, or new ones. All are kept, whether there are more or fewer than

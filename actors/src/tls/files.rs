@@ -88,6 +88,10 @@ impl Identity {
         let Chain { certificates, validity } = chain;
         let certified = CertifiedKey::from_der(certificates, private, &provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => unfit("is not the key of the certificate"),
+            // X.509 of version 1, which has no names that could be verified.
+            rustls::Error::InvalidCertificate(error) if format!("{error:?}").contains("UnsupportedCertVersion") => {
+                unfit("goes with a certificate of X.509's version 1; it takes one of version 3")
+            }
             error => unfit(&format!("cannot be used: {error}")),
         })?;
         Ok(Self { certified: Arc::new(certified), validity, made_here: false })

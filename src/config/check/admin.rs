@@ -14,10 +14,11 @@ const PASSWORD_KEYS: &str = "exactly one of password, password_file, password_en
 
 /// Where the console is to listen: not by the default alone, without a password for it; `None` where that is no address.
 pub(super) fn listens(raw: &RawAdmin) -> Option<Option<SocketAddr>> {
-    let by_default = raw.listen.place.is_default();
-    let passwords =
-        [raw.password.given, raw.password_file.given, raw.password_env.given, raw.password_hash.given].contains(&true);
-    Some(raw.listen.value?.0.filter(|_| passwords || !by_default))
+    Some(raw.listen.value?.0.filter(|_| has_password(raw) || !raw.listen.place.is_default()))
+}
+
+fn has_password(raw: &RawAdmin) -> bool {
+    raw.password.given || raw.password_file.given || raw.password_env.given || raw.password_hash.given
 }
 
 impl Checker<'_> {
@@ -32,6 +33,10 @@ impl Checker<'_> {
             variable: &raw.password_env,
             hash: Some(&raw.password_hash),
         };
+        if !has_password(raw) {
+            self.wrong(&raw.listen.place, "the console has no password", PASSWORD_KEYS);
+            return None;
+        }
         self.exactly_one(keys, &raw.listen.place, PASSWORD_KEYS)?;
         if let Some(name) = raw.password_env.value.as_deref().filter(|name| self.sources.variable(name).is_none()) {
             let what =

@@ -122,7 +122,7 @@ impl Checker<'_> {
     }
 
     fn usable<T>(&mut self, place: &Place, read: Result<T, TlsFault>) -> Option<T> {
-        read.map_err(|fault| self.wrong(place, fault.to_string(), PEM)).ok()
+        read.map_err(|fault| self.wrong(place, fault.to_string(), if fault.is_about_form() { PEM } else { "" })).ok()
     }
 
     pub(super) fn possible<T>(&mut self, place: &Place, made: Result<T, TlsFault>) -> Option<T> {

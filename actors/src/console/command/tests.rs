@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Command, Item, duration, parse};
+use super::{Command, duration, parse};
 use crate::console::edit::SETTINGS;
 use crate::console::tables;
 use crate::session::What;
@@ -39,7 +39,8 @@ fn commands_are_understood_however_they_are_written() {
         ("SET log_level TO 'debug'", Command::Set { name: "log_level".to_owned(), value: "debug".to_owned() }),
         ("SHUTDOWN", Command::Shutdown { patient: false }),
         ("SHUTDOWN WAIT", Command::Shutdown { patient: true }),
-        ("HELP SHOW", Command::Help),
+        ("HELP", Command::Help { about: None }),
+        ("HELP SHOW", Command::Help { about: named("SHOW") }),
     ] {
         assert_eq!(read(text), expected, "{text}");
     }
@@ -58,52 +59,43 @@ fn what_clients_send_by_themselves_is_no_mistake() {
         "START TRANSACTION",
         "COMMIT",
     ] {
-        assert_eq!(read(text), Command::Ignored, "{text}");
+        assert_eq!(read(text), Command::Ignored { unknown: None }, "{text}");
     }
-    let item = |item, name: &str| (item, name.to_owned());
-    let variable = |name: &str| Item::Variable(name.to_owned());
-    assert_eq!(
-        read("select @@version_comment limit 1"),
-        Command::Select { items: vec![item(variable("version_comment"), "@@version_comment")], limit: Some(1) }
-    );
-    assert_eq!(
-        read("/* connector */SELECT  @@session.wait_timeout AS wait_timeout, DATABASE( ), 1, 'a' b, NULL"),
-        Command::Select {
-            items: vec![
-                item(variable("session.wait_timeout"), "wait_timeout"),
-                item(Item::Function("DATABASE".to_owned()), "DATABASE( )"),
-                item(Item::Literal("1".to_owned()), "1"),
-                item(Item::Literal("a".to_owned()), "b"),
-                item(Item::Null, "NULL"),
-            ],
-            limit: None,
-        }
-    );
-    assert_eq!(
-        read("SELECT TABLE_NAME, 1 FROM information_schema.TABLES WHERE x = (SELECT 1)"),
-        Command::Empty { columns: vec!["TABLE_NAME".to_owned(), "1".to_owned()] }
-    );
-    for text in
-        ["SHOW FULL TABLES FROM greenroom", "SHOW GLOBAL VARIABLES LIKE 'a%'", "SHOW COLUMNS FROM pools", "DESC pins"]
-    {
+    // Sent by phpMyAdmin, a metrics exporter and a dump.
+    for name in ["lc_messages", "lock_wait_timeout", "optimizer_switch"] {
+        assert_eq!(read(&format!("SET {name} = 'x'")), Command::Ignored { unknown: Some(name.to_owned()) });
+    }
+    for text in [
+        "SHOW FULL TABLES FROM greenroom",
+        "SHOW GLOBAL VARIABLES LIKE 'a%'",
+        "SHOW COLUMNS FROM pools",
+        "DESC pins",
+        "SHOW TABLE STATUS FROM `greenroom` WHERE Name = 'pools'",
+        "SHOW CREATE TABLE greenroom.pools",
+        "SHOW GRANTS FOR CURRENT_USER()",
+        "SHOW CHARACTER SET",
+    ] {
         assert!(matches!(read(text), Command::Server { .. }), "{text}");
+    }
+    for text in
+        ["SHOW INDEX FROM `pools` FROM greenroom", "SHOW PROCEDURE STATUS WHERE Db = 'greenroom'", "SHOW FULL TRIGGERS"]
+    {
+        assert!(matches!(read(text), Command::Nothing(_)), "{text}");
     }
 }
 
 #[test]
-fn tables_are_shown_and_selected_from() {
-    let Command::Show { table, columns, filter } =
-        read("select id, user from greenroom.clients where seconds > 5 limit 2")
-    else {
+fn tables_are_shown_whole_or_narrowed() {
+    let Command::Show { table, clauses: None } = read("show Clients") else { panic!("it is something else") };
+    assert_eq!(table, "clients");
+    let Command::Show { clauses: Some(clauses), .. } = read("SHOW CLIENTS LIKE 'a%' ORDER BY seconds DESC") else {
         panic!("it is something else")
     };
-    assert_eq!((table.as_str(), columns, filter.limit), ("clients", vec!["id".to_owned(), "user".to_owned()], Some(2)));
-    let Command::Show { filter, .. } =
-        read("SHOW CLIENTS WHERE state IS NOT NULL && user NOT LIKE 'a%' ORDER BY seconds DESC")
-    else {
+    assert_eq!(clauses.query("id").sql, "SELECT * FROM shown WHERE \"id\" LIKE 'a%' ORDER BY seconds DESC ");
+    let Command::Server { what, full, of, .. } = read("SHOW FULL COLUMNS FROM `pools` FROM `greenroom`") else {
         panic!("it is something else")
     };
-    assert_eq!((filter.conditions.len(), filter.order), (2, Some(("seconds".to_owned(), true))));
+    assert_eq!((what, full, of.as_deref()), ("COLUMNS", true, Some("pools")));
 }
 
 #[test]
@@ -113,15 +105,16 @@ fn a_mistake_names_what_is_near() {
         ("SHOW CLIENT", "did you mean CLIENTS?"),
         ("SHOW qqq", "only POOLS, CLIENTS"),
         ("SET lease_timout = 1", "did you mean lease_timeout?"),
-        ("SHOW CLIENTS WHERE", "something is missing at the end"),
         ("KILL all", "'all' is not understood there"),
         ("RELOAD now", "'now' is not understood there"),
         ("PAUSE app WAIT soon", "'soon' is no time"),
         ("SHOW POOLS LIKE 'a", "not closed"),
         ("DRAIN", "it names no node or endpoint"),
         ("", "Query was empty"),
-        ("SELECT x", "Unknown column 'x'"),
-        ("SELECT * FROM nowhere", "there is no table 'nowhere'"),
+        ("SHOW CLIENTS FOR x", "'FOR' is not understood there"),
+        ("SHOW TABLES FROM elsewhere", "Unknown database 'elsewhere'"),
+        ("SHOW COLUMNS FROM nowhere", "there is no table 'nowhere'"),
+        ("SET app.speed = 1", "there is no setting 'app.speed'"),
     ] {
         assert!(wrong(text).contains(part), "{text}: {}", wrong(text));
     }

@@ -39,6 +39,8 @@ pub enum Kind {
     Text,
     /// A whole number, 0 or more.
     Count,
+    /// A whole number.
+    Number,
     /// A number with a fraction.
     Real,
 }
@@ -122,6 +124,7 @@ impl Table {
         let (collation, length, kind, flags, decimals) = match column.kind {
             Kind::Text => (u16::from(UTF8MB4), 65_535_u32, ColumnType::MYSQL_TYPE_VAR_STRING, 0, 0),
             Kind::Count => (BINARY, 20, ColumnType::MYSQL_TYPE_LONGLONG, NUMBER | UNSIGNED, 0),
+            Kind::Number => (BINARY, 20, ColumnType::MYSQL_TYPE_LONGLONG, NUMBER, 0),
             Kind::Real => (BINARY, 22, ColumnType::MYSQL_TYPE_DOUBLE, NUMBER, 31_u8),
         };
         payload.push(FIXED);

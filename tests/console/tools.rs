@@ -20,7 +20,7 @@ fn columns(rows: &Rows) -> Vec<&str> {
 /// Who, what, the columns of the answer (the first few where there are many), and how many rows it has.
 type Asked = (&'static str, &'static str, &'static [&'static str], usize);
 
-const ASKED: [Asked; 34] = [
+const ASKED: [Asked; 39] = [
     ("HeidiSQL", "SELECT NOW()", &["NOW()"], 1),
     ("HeidiSQL", "SHOW /*!50002 GLOBAL */ STATUS LIKE 'Uptime'", &["Variable_name", "Value"], 1),
     ("HeidiSQL", "SHOW TABLE STATUS FROM `greenroom`", &["Name", "Engine", "Version"], TABLES),
@@ -98,6 +98,31 @@ const ASKED: [Asked; 34] = [
         &["TABLE_CAT", "TABLE_SCHEM", "TABLE_NAME", "TABLE_TYPE", "REMARKS"],
         TABLES,
     ),
+    (
+        "Connector/J 8",
+        "SELECT TABLE_SCHEMA AS TABLE_CAT, NULL AS TABLE_SCHEM, TABLE_NAME, CASE WHEN TABLE_TYPE='BASE TABLE' THEN 'TABLE' ELSE TABLE_TYPE END AS TABLE_TYPE, TABLE_COMMENT AS REMARKS FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'greenroom' HAVING TABLE_TYPE IN ('TABLE',null,null) ORDER BY TABLE_TYPE, TABLE_SCHEMA, TABLE_NAME",
+        &["TABLE_CAT", "TABLE_SCHEM", "TABLE_NAME", "TABLE_TYPE", "REMARKS"],
+        TABLES,
+    ),
+    (
+        "Connector/J 8",
+        "SELECT COLUMN_NAME, LOCATE('unsigned', COLUMN_TYPE) != 0 AS U, UCASE(IF(LOCATE('(', COLUMN_TYPE) = 0, COLUMN_TYPE, SUBSTRING(COLUMN_TYPE, 1, LOCATE('(', COLUMN_TYPE) - 1))) AS T, CONVERT(ORDINAL_POSITION, UNSIGNED INTEGER) AS P FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_NAME = 'version'",
+        &["COLUMN_NAME", "U", "T", "P"],
+        2,
+    ),
+    (
+        "phpMyAdmin",
+        "SELECT *, CAST(BIN_NAME AS CHAR CHARACTER SET utf8) AS SCHEMA_NAME FROM (SELECT BINARY s.SCHEMA_NAME AS BIN_NAME, s.DEFAULT_COLLATION_NAME FROM `information_schema`.SCHEMATA s GROUP BY BINARY s.SCHEMA_NAME, s.DEFAULT_COLLATION_NAME ORDER BY BINARY `SCHEMA_NAME` ASC LIMIT 0, 100) a",
+        &["BIN_NAME", "DEFAULT_COLLATION_NAME", "SCHEMA_NAME"],
+        1,
+    ),
+    (
+        "HeidiSQL",
+        "SELECT `ID`, `USER`, `HOST`, `DB`, `COMMAND`, `TIME`, `STATE`, LEFT(`INFO`, 51200) AS `Info` FROM `information_schema`.`PROCESSLIST`",
+        &["Id", "User", "Host", "db", "Command", "Time", "State", "Info"],
+        0,
+    ),
+    ("anybody", "SELECT count(*) FROM mysql.user", &["count(*)"], 1),
     ("DBeaver", "SELECT x.* FROM greenroom.nodes x", &["name", "address"], 1),
     ("DBeaver", "SELECT * FROM information_schema.SCHEMATA", &["CATALOG_NAME", "SCHEMA_NAME"], 1),
     (
@@ -133,7 +158,8 @@ fn what_tools_ask_is_answered_as_they_read_it() {
         assert_eq!(rows.rows.len(), count, "{tool}: {statement}: {:?}", rows.rows);
     }
     // An exporter, a dump and phpMyAdmin set these first; nobody else's setting is near them.
-    for name in ["lock_wait_timeout", "optimizer_switch", "lc_messages"] {
+    admin.ok("SET lc_messages = 'en_US';");
+    for name in ["lock_wait_timeout", "optimizer_switch"] {
         assert!(admin.ok(&format!("SET {name} = 2")).info.contains("means nothing here"), "{name}");
     }
     assert!(admin.err("SET login_timeot = 2").message.contains("did you mean login_timeout?"));
@@ -163,5 +189,12 @@ fn tables_are_joined_and_counted() {
         admin.err("SELECT adress FROM nodes").message,
         "Unknown column 'adress' in 'field list': did you mean address?"
     );
-    assert!(admin.err("SELECT * FROM node").message.contains("did you mean nodes?"));
+    let missing = admin.err("SELECT * FROM node");
+    assert!(missing.code == 1146 && missing.message.contains("did you mean nodes?"), "{missing}");
+    // A mistake is one, in what is shown, too, and in quotes.
+    for statement in ["SHOW VARIABLES WHERE nope = 1", "SHOW NODES WHERE `nope` = 'nope'", "SELECT `nope` FROM nodes"] {
+        assert_eq!(admin.err(statement).code, 1054, "{statement}");
+    }
+    assert_eq!(admin.err("SELECT SLEEP(1)").code, 1305);
+    assert_eq!(admin.rows("SHOW NODES WHERE nodes.name IN (SELECT nodes FROM endpoints)").len(), 1);
 }

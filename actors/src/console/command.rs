@@ -78,9 +78,9 @@ pub(super) struct Clauses {
 }
 
 impl Clauses {
-    /// For a table whose first column is this one.
-    pub(super) fn query(&self, first: &str) -> Query {
-        Query::narrowing(&self.statement, &self.words, first)
+    /// For a table of that name, whose first column is this one.
+    pub(super) fn query(&self, table: &str, first: &str) -> Query {
+        Query::narrowing(&self.statement, &self.words, table, first)
     }
 }
 
@@ -121,16 +121,22 @@ const SESSION: [&str; 5] = ["NAMES", "CHARACTER", "CHARSET", "TRANSACTION", "PAS
 pub(super) fn parse(statement: &str, tables: &[&str], settings: &[&str]) -> Result<Command, SqlError> {
     let Some(all) = words(statement) else { return Err(wrong("a quote or a comment is not closed")) };
     let mut reader = Reader { statement, words: &all, at: 0 };
+    if reader.sign("(") {
+        return Ok(Command::Select(Query::select(statement, &all)));
+    }
     let Some(verb) = reader.name() else {
         return Err(if all.is_empty() { SqlError::new(1065, *b"42000", "Query was empty") } else { reader.strange() });
     };
     let command = match verb.to_uppercase().as_str() {
         "SHOW" => reader.show(tables),
         "DESCRIBE" | "DESC" | "EXPLAIN" => {
-            let of = Some(reader.one_of("table", tables)?);
+            let name = reader.required("a table")?;
+            let bare = name.rsplit('.').next().unwrap_or(&name);
+            let known = tables.iter().find(|known| known.eq_ignore_ascii_case(bare));
+            let of = Some((*known.ok_or_else(|| no_table(bare, tables))?).to_owned());
             Ok(Command::Server { what: "COLUMNS", full: false, of, clauses: None })
         }
-        "SELECT" => {
+        "SELECT" | "WITH" => {
             reader.at = all.len();
             Ok(Command::Select(Query::select(statement, &all)))
         }
@@ -151,7 +157,7 @@ pub(super) fn parse(statement: &str, tables: &[&str], settings: &[&str]) -> Resu
             Ok(Command::Help { about: (!about.is_empty()).then_some(about) })
         }
         // Whoever has autocommit off says so around everything.
-        "BEGIN" | "COMMIT" | "ROLLBACK" | "START" => {
+        "BEGIN" | "COMMIT" | "ROLLBACK" | "START" | "SAVEPOINT" | "RELEASE" | "LOCK" | "UNLOCK" => {
             reader.at = all.len();
             Ok(Command::Ignored { unknown: None })
         }
@@ -171,6 +177,12 @@ pub(super) fn unknown(kind: &str, name: &str, known: &[&str]) -> SqlError {
     wrong(&format!("there is no {kind} '{}'{}", shortened(name), nearest(name, known)))
 }
 
+/// A table that is not there, as servers word it.
+pub(super) fn no_table(name: &str, tables: &[&str]) -> SqlError {
+    let (database, name) = (super::DATABASE, shortened(name));
+    SqlError::new(1146, *b"42S02", format!("Table '{database}.{name}' doesn't exist{}", nearest(name, tables)))
+}
+
 fn shortened(name: &str) -> &str {
     name.get(..name.floor_char_boundary(64)).unwrap_or_default()
 }
@@ -180,7 +192,7 @@ const ALIKE: f64 = 0.75;
 
 /// ": did you mean …", if anything is near.
 pub(super) fn nearest(name: &str, known: &[&str]) -> String {
-    let name = name.to_lowercase();
+    let name = shortened(name).to_lowercase();
     let likeness = |known: &&str| strsim::jaro_winkler(&name, &known.to_lowercase());
     let best = known.iter().copied().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
     match best.filter(|best| likeness(best) >= ALIKE) {
@@ -318,7 +330,7 @@ impl Reader<'_> {
                 if matches!(what, "CREATE DATABASE" | "CREATE SCHEMA") { &[super::DATABASE] } else { tables };
             match known.iter().find(|known| known.eq_ignore_ascii_case(bare)) {
                 Some(known) => *name = (*known).to_owned(),
-                None => return Err(unknown("table", name, tables)),
+                None => return Err(no_table(bare, tables)),
             }
         }
         Ok(Command::Server { what, full, of, clauses: self.clauses()? })

@@ -114,6 +114,7 @@ const fn types(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Text => ("varchar", "varchar(65535)"),
         Kind::Count => ("bigint", "bigint unsigned"),
+        Kind::Number => ("bigint", "bigint"),
         Kind::Real => ("double", "double"),
     }
 }
@@ -169,7 +170,7 @@ fn information_columns() -> Table {
                     ("CHARACTER_SET_NAME", CHARSET),
                     ("COLLATION_NAME", COLLATION),
                 ]),
-                Kind::Count => known.extend([("NUMERIC_PRECISION", "20"), ("NUMERIC_SCALE", "0")]),
+                Kind::Count | Kind::Number => known.extend([("NUMERIC_PRECISION", "20"), ("NUMERIC_SCALE", "0")]),
                 Kind::Real => known.push(("NUMERIC_PRECISION", "22")),
             }
             push(&mut table, &known);

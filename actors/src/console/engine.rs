@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use greenroom_protocol::answer::Row;
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::table::{Column, Kind, Table};
-use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
@@ -22,10 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const STEPS: i32 = 10_000;
 
 /// Bytes of a result at most.
-const RESULT_LIMIT: usize = 64 << 20;
+const RESULT_LIMIT: usize = 32 << 20;
 
-/// Bytes of one value at most.
-const VALUE_LIMIT: i32 = 16 << 20;
+/// Bytes of one value at most: a function on one is not interrupted, and some take time by the square of it.
+const VALUE_LIMIT: i32 = 256 << 10;
 
 /// A database that servers have beside.
 pub(super) const DICTIONARY: &str = "information_schema";
@@ -33,6 +33,7 @@ pub(super) const DICTIONARY: &str = "information_schema";
 /// Why a statement came to nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
+    /// Its name, with its database if that was named.
     NoTable(String),
     NoColumn(String),
     NoFunction(String),
@@ -56,7 +57,7 @@ pub(super) fn run(query: &Query, tables: &[Loaded], values: &[String], guest: &G
     for (database, table) in tables {
         load(&mut engine, database, table).map_err(failed)?;
     }
-    functions(&engine, guest).map_err(failed)?;
+    functions::add(&engine, guest).map_err(failed)?;
     confine(&mut engine).map_err(failed)?;
     answer(&engine, query, values)
 }
@@ -64,6 +65,8 @@ pub(super) fn run(query: &Query, tables: &[Loaded], values: &[String], guest: &G
 /// From here on nothing is written or opened, and nothing takes long.
 fn confine(engine: &mut Connection) -> rusqlite::Result<()> {
     engine.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_LIMIT)?;
+    // A name that nothing has is a mistake, not a text.
+    engine.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     let begun = Instant::now();
     engine.progress_handler(STEPS, Some(move || begun.elapsed() > PATIENCE))?;
     engine.authorizer(Some(|context: AuthContext<'_>| match context.action {
@@ -83,8 +86,9 @@ fn load(engine: &mut Connection, database: &str, table: &Table) -> rusqlite::Res
     {
         let mut insert = together.prepare(&format!("INSERT INTO {name} VALUES ({places})"))?;
         for row in &table.rows {
-            // The column's type makes numbers of texts that are some.
-            let cells = row.iter().map(|cell| cell.as_deref().map(String::from_utf8_lossy));
+            // The column's type makes numbers of texts that are some. What is not known is not larger than everything.
+            let cells =
+                row.iter().map(|cell| cell.as_deref().map(String::from_utf8_lossy).filter(|cell| cell != "NaN"));
             insert.execute(params_from_iter(cells))?;
         }
     }
@@ -105,66 +109,10 @@ fn definition(table: &Table, at: usize, column: &Column) -> String {
     };
     let kind = match column.kind {
         Kind::Text => "TEXT COLLATE NOCASE".to_owned(),
-        Kind::Count => "INTEGER".to_owned(),
+        Kind::Count | Kind::Number => "INTEGER".to_owned(),
         Kind::Real => alike().map_or_else(|| "REAL".to_owned(), |digits| format!("REAL_{digits}")),
     };
     format!("{} {kind}", identifier(&column.name))
-}
-
-/// Functions that servers have and the engine has not.
-fn functions(engine: &Connection, guest: &Guest) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    let constant = |names: &[&str], value: rusqlite::types::Value| {
-        names.iter().try_for_each(|name| {
-            let value = value.clone();
-            engine.create_scalar_function(*name, 0, flags, move |_| Ok(value.clone()))
-        })
-    };
-    constant(&["DATABASE", "SCHEMA"], DATABASE.to_owned().into())?;
-    let whom = format!("{}@{}", guest.user, guest.host);
-    constant(&["USER", "SESSION_USER", "SYSTEM_USER", "CURRENT_USER"], whom.into())?;
-    constant(&["VERSION"], super::version().into())?;
-    constant(&["CONNECTION_ID"], i64::from(guest.id).into())?;
-    constant(&["LAST_INSERT_ID", "ROW_COUNT", "FOUND_ROWS"], 0_i64.into())?;
-    // There is one time zone.
-    engine.create_scalar_function("CONVERT_TZ", 3, flags, |it| text(it, 0))?;
-    engine.create_scalar_function("LEFT", 2, flags, |it| {
-        let (text, count) = (text(it, 0)?, it.get::<i64>(1)?);
-        Ok(text.map(|text| text.chars().take(usize::try_from(count).unwrap_or(0)).collect::<String>()))
-    })?;
-    engine.create_scalar_function("LOCATE", 2, flags, |it| {
-        let (part, text) = (text(it, 0)?, text(it, 1)?);
-        Ok(part.zip(text).map(|(part, text)| locate(&part.to_lowercase(), &text.to_lowercase())))
-    })?;
-    engine.create_scalar_function("SUBSTRING_INDEX", 3, flags, |it| {
-        let (text, sign, count) = (text(it, 0)?, text(it, 1)?, it.get::<i64>(2)?);
-        Ok(text.zip(sign).map(|(text, sign)| substring_index(&text, &sign, count)))
-    })
-}
-
-fn text(context: &Context<'_>, at: usize) -> rusqlite::Result<Option<String>> {
-    context.get::<Option<String>>(at)
-}
-
-/// At which letter a part begins, from 1; 0 if nowhere.
-fn locate(part: &str, text: &str) -> i64 {
-    let before = text.find(part).and_then(|at| text.get(..at)).map(|before| before.chars().count() + 1);
-    before.and_then(|place| i64::try_from(place).ok()).unwrap_or(0)
-}
-
-/// Everything before so many of a sign; behind so many from the end, if there are fewer than none.
-fn substring_index(text: &str, sign: &str, count: i64) -> String {
-    let many = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    if sign.is_empty() || many == 0 {
-        return String::new();
-    }
-    let at = match count > 0 {
-        true => text.match_indices(sign).nth(many - 1).map(|(at, _)| ..at).and_then(|range| text.get(range)),
-        false => {
-            text.rmatch_indices(sign).nth(many - 1).map(|(at, _)| at + sign.len()..).and_then(|range| text.get(range))
-        }
-    };
-    at.unwrap_or(text).to_owned()
 }
 
 fn answer(engine: &Connection, query: &Query, values: &[String]) -> Result<Table, Failure> {
@@ -241,14 +189,16 @@ fn wider(known: Option<Kind>, value: ValueRef<'_>) -> Option<Kind> {
     let own = match value {
         ValueRef::Null => return known,
         ValueRef::Integer(number) if number >= 0 => Kind::Count,
-        ValueRef::Integer(_) | ValueRef::Real(_) => Kind::Real,
+        ValueRef::Integer(_) => Kind::Number,
+        ValueRef::Real(_) => Kind::Real,
         ValueRef::Text(_) | ValueRef::Blob(_) => Kind::Text,
     };
     Some(match (known, own) {
         (None, own) => own,
         (Some(known), own) if known == own => own,
         (Some(Kind::Text), _) | (_, Kind::Text) => Kind::Text,
-        _ => Kind::Real,
+        (Some(Kind::Real), _) | (_, Kind::Real) => Kind::Real,
+        _ => Kind::Number,
     })
 }
 
@@ -261,9 +211,11 @@ fn failure(error: &rusqlite::Error) -> Failure {
         rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
         other => other.to_string(),
     };
-    let named = |before: &str| text.strip_prefix(before).map(|name| name.rsplit('.').next().unwrap_or(name).to_owned());
-    if let Some(name) = named("no such table: ") {
-        Failure::NoTable(name)
+    // Of one in quotes it asks whether it should be a text.
+    let bare = |name: &str| name.split(" - ").next().unwrap_or_default().trim_matches('"').to_owned();
+    let named = |before: &str| text.strip_prefix(before).map(|name| bare(name.rsplit('.').next().unwrap_or(name)));
+    if let Some(name) = text.strip_prefix("no such table: ") {
+        Failure::NoTable(name.to_owned())
     } else if let Some(name) = named("no such column: ") {
         Failure::NoColumn(name)
     } else if let Some(name) = named("no such function: ") {
@@ -276,18 +228,19 @@ fn failure(error: &rusqlite::Error) -> Failure {
 impl Failure {
     /// What the client hears, where these columns are known.
     pub(super) fn told(self, tables: &[&str], columns: &[&str]) -> SqlError {
-        use super::command::{nearest, unknown, wrong};
+        use super::command::{nearest, no_table, wrong};
         match self {
-            Self::NoTable(name) => unknown("table", &name, tables),
+            Self::NoTable(name) => no_table(name.rsplit('.').next().unwrap_or(&name), tables),
             Self::NoColumn(name) => {
                 let near = if columns.is_empty() { String::new() } else { nearest(&name, columns) };
                 SqlError::new(1054, *b"42S22", format!("Unknown column '{name}' in 'field list'{near}"))
             }
-            Self::NoFunction(name) => unknown("function", &name, &["DATABASE", "USER", "VERSION", "NOW"]),
+            Self::NoFunction(name) => SqlError::new(1305, *b"42000", format!("FUNCTION {name} does not exist here")),
             Self::Other(text) => wrong(&text),
         }
     }
 }
 
+mod functions;
 #[cfg(test)]
 mod tests;

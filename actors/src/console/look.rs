@@ -1,12 +1,12 @@
 //! What is looked at: `SHOW` and `SELECT`.
 
 use greenroom_protocol::error::SqlError;
-use greenroom_protocol::table::{Kind, Table};
+use greenroom_protocol::table::Table;
 
 use super::command::{Clauses, Command};
 use super::engine::{self, DICTIONARY, Failure, Loaded};
 use super::office::Office;
-use super::sql::{Query, SHOWN};
+use super::sql::{Query, SHOWN, is_foreign};
 use super::talk::{self, Guest};
 use super::{DATABASE, dictionary, edit, tables};
 use crate::stage::Stage;
@@ -27,21 +27,16 @@ impl Looker<'_> {
             Command::Show { table, clauses } => {
                 let table = tables::fill(&table, self.stage, self.office).await;
                 match clauses {
-                    Some(clauses) => self.narrowed(table, &clauses).map_err(|(failure, table)| {
-                        let columns: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
-                        failure.told(&tables::names(), &columns)
-                    }),
+                    Some(clauses) => self.narrowed(table, &clauses).await,
                     None => Ok(table),
                 }
             }
             Command::Server { what, full, of, clauses } => {
                 let table = self.as_server(what, full, of.as_deref()).await;
-                let Some(clauses) = clauses else { return Ok(table) };
-                self.narrowed(table, &clauses).or_else(|(failure, table)| match failure {
-                    // A column that servers have beside: nothing is known by it.
-                    Failure::NoColumn(_) => Ok(table),
-                    other => Err(other.told(&tables::names(), &[])),
-                })
+                match clauses {
+                    Some(clauses) => self.narrowed(table, &clauses).await,
+                    None => Ok(table),
+                }
             }
             Command::Select(query) => self.select(&query).await,
             Command::Nothing(columns) => Ok(dictionary::empty(columns)),
@@ -49,34 +44,40 @@ impl Looker<'_> {
         }
     }
 
-    fn narrowed(&self, mut table: Table, clauses: &Clauses) -> Result<Table, (Failure, Table)> {
-        let query = clauses.query(table.columns.first().map_or("", |column| &column.name));
-        let name = std::mem::replace(&mut table.name, SHOWN.to_owned());
-        let values = match self.values(&query) {
-            Ok(values) => values,
-            Err(error) => return Err((Failure::Other(error.to_string()), Table { name, ..table })),
-        };
-        let tables = [(DATABASE, table)];
-        match engine::run(&query, &tables, &values, self.guest) {
-            Ok(found) => Ok(Table { name, ..found }),
-            Err(failure) => {
-                let [(_, table)] = tables;
-                Err((failure, Table { name, ..table }))
-            }
+    async fn narrowed(&self, mut table: Table, clauses: &Clauses) -> Result<Table, SqlError> {
+        if table.name.is_empty() {
+            SHOWN.clone_into(&mut table.name);
         }
+        let name = table.name.clone();
+        let query = clauses.query(&name, table.columns.first().map_or("", |column| &column.name));
+        let values = self.values(&query)?;
+        let others = self.own_tables(&query, &name).await;
+        let loaded: Vec<Loaded> = [(DATABASE, table)].into_iter().chain(others).collect();
+        let found = engine::run(&query, &loaded, &values, self.guest).map_err(|failure| told(failure, &loaded))?;
+        Ok(Table { name, ..found })
+    }
+
+    /// The console's tables that a query names, but for this one.
+    async fn own_tables(&self, query: &Query, except: &str) -> Vec<Loaded> {
+        let mut loaded = Vec::new();
+        let wanted = |name: &str| name != except && query.names.iter().any(|named| named == name);
+        for (name, _) in tables::TABLES.iter().filter(|(name, _)| wanted(name)) {
+            loaded.push((DATABASE, tables::fill(name, self.stage, self.office).await));
+        }
+        loaded
     }
 
     async fn select(&self, query: &Query) -> Result<Table, SqlError> {
         let values = self.values(query)?;
-        let mut loaded: Vec<Loaded> = Vec::new();
-        for (name, _) in tables::TABLES.iter().filter(|(name, _)| query.names.iter().any(|named| named == name)) {
-            loaded.push((DATABASE, tables::fill(name, self.stage, self.office).await));
-        }
-        let columns: Vec<_> = loaded.iter().flat_map(|(_, table)| &table.columns).map(|it| it.name.clone()).collect();
+        let mut loaded = self.own_tables(query, "").await;
+        let own = loaded.len();
         if query.is_foreign {
             let mut names = query.names.clone();
             names.sort();
             names.dedup();
+            if names.iter().any(|name| name == "processlist") {
+                loaded.push((DICTIONARY, tables::processes(self.stage).await));
+            }
             loaded
                 .extend(names.iter().filter_map(|name| dictionary::information(name)).map(|table| (DICTIONARY, table)));
         }
@@ -86,15 +87,10 @@ impl Looker<'_> {
         };
         match engine::run(query, &loaded, &values, self.guest) {
             Ok(found) => Ok(Table { name, ..found }),
-            // The rest of what servers know of themselves: there is nothing in it.
-            Err(_) if query.is_foreign => {
-                let columns: Vec<_> = query.columns.iter().map(|name| (name.as_str(), Kind::Text)).collect();
-                Ok(Table::new("", if columns.is_empty() { &[("nothing", Kind::Text)] } else { &columns }))
-            }
-            Err(failure) => {
-                let columns: Vec<_> = columns.iter().map(String::as_str).collect();
-                Err(failure.told(&tables::names(), &columns))
-            }
+            // Of what else servers keep there is nothing, whatever its columns are.
+            Err(Failure::NoTable(table)) if is_foreign(&table) => Ok(nothing(query)),
+            Err(Failure::NoColumn(_)) if query.is_foreign && own == 0 => Ok(nothing(query)),
+            Err(failure) => Err(told(failure, &loaded)),
         }
     }
 
@@ -127,4 +123,20 @@ impl Looker<'_> {
             _ => tables::processes(self.stage).await,
         }
     }
+}
+
+/// What is wrong with a query over these tables.
+fn told(failure: Failure, loaded: &[Loaded]) -> SqlError {
+    let columns: Vec<_> = loaded.iter().flat_map(|(_, table)| &table.columns).map(|it| it.name.as_str()).collect();
+    failure.told(&tables::names(), &columns)
+}
+
+/// No rows, or how many there are, under the names that were asked for.
+fn nothing(query: &Query) -> Table {
+    let names: Vec<_> = query.columns.iter().map(String::as_str).collect();
+    let mut table = dictionary::empty(if names.is_empty() { &["nothing"] } else { &names });
+    if query.counts {
+        table.rows.push(talk::texts(&vec!["0"; table.columns.len()]));
+    }
+    table
 }

@@ -3,6 +3,7 @@
 //! The engine reads SQL much as the servers do. What it reads otherwise is changed word by word: quotes, variables, a few functions;
 //! and every column of the outermost list is given the name that a server would give it.
 
+use super::DATABASE;
 use super::words::{Sort, Word};
 
 /// A statement as the engine takes it.
@@ -17,9 +18,11 @@ pub(super) struct Query {
     pub(super) columns: Vec<String>,
     /// It reads what servers have in databases of their own.
     pub(super) is_foreign: bool,
+    /// All that it asks for is how many there are.
+    pub(super) counts: bool,
 }
 
-/// The table whose rows [`Query::narrowing`] chooses from.
+/// What a table is called that has no name, where rows are chosen from it.
 pub(super) const SHOWN: &str = "shown";
 
 /// What servers have databases of their own for.
@@ -61,9 +64,14 @@ const CLOCKS: [(&str, &str); 11] = [
 ];
 
 impl Query {
-    /// A `SELECT`, all of whose words these are.
+    /// A `SELECT`, all of whose words these are; or what is made of several.
     pub(super) fn select(statement: &str, words: &[Word]) -> Self {
-        let mut rewriter = Rewriter { statement, words, query: Self::default() };
+        let mut rewriter = Rewriter::new(statement, words);
+        rewriter.query.is_foreign = rewriter.reads_foreign();
+        if !rewriter.is(0, "SELECT") {
+            rewriter.copy(0, words.len());
+            return rewriter.query;
+        }
         let start = rewriter.list_start();
         rewriter.copy(0, start);
         let end = rewriter.list_end(start);
@@ -76,21 +84,28 @@ impl Query {
             }
             from = to + 1;
         }
-        rewriter.copy(end, words.len());
-        rewriter.query.is_foreign = rewriter.reads_foreign();
+        rewriter.clauses(end);
+        let counts = |name: &String| name.to_uppercase().replace(' ', "").starts_with("COUNT(");
+        rewriter.query.counts = !rewriter.query.columns.is_empty() && rewriter.query.columns.iter().all(counts);
         rewriter.query
     }
 
     /// What stands behind `SHOW` and a table's name, whose first column is this one: `LIKE`, or clauses of a `SELECT`.
-    pub(super) fn narrowing(statement: &str, words: &[Word], first: &str) -> Self {
-        let mut rewriter = Rewriter { statement, words, query: Self::default() };
-        rewriter.query.sql = format!("SELECT * FROM {SHOWN} ");
+    pub(super) fn narrowing(statement: &str, words: &[Word], table: &str, first: &str) -> Self {
+        let mut rewriter = Rewriter::new(statement, words);
+        rewriter.query.sql = format!("SELECT * FROM {} ", identifier(table));
         if rewriter.is(0, "LIKE") {
             rewriter.query.sql.push_str(&format!("WHERE {} ", identifier(first)));
         }
-        rewriter.copy(0, words.len());
+        rewriter.clauses(0);
         rewriter.query
     }
+}
+
+/// Whether a table's name, as the engine has it, is of a database that servers have for themselves.
+pub(super) fn is_foreign(table: &str) -> bool {
+    let database = table.split_once('.').map(|(database, _)| database);
+    database.is_some_and(|database| FOREIGN.iter().any(|known| known.eq_ignore_ascii_case(database)))
 }
 
 /// Whether a statement of `SHOW` may go on so.
@@ -107,9 +122,17 @@ struct Rewriter<'w> {
     statement: &'w str,
     words: &'w [Word],
     query: Query,
+    /// Names that the list gives, in small letters, and the words that they stand for.
+    aliases: Vec<(String, std::ops::Range<usize>)>,
+    /// Such a name means what it stands for, whatever column has it, too.
+    resolves: bool,
 }
 
-impl Rewriter<'_> {
+impl<'w> Rewriter<'w> {
+    fn new(statement: &'w str, words: &'w [Word]) -> Self {
+        Self { statement, words, query: Query::default(), aliases: Vec::new(), resolves: false }
+    }
+
     /// Whether this is a word of the language's.
     fn is(&self, at: usize, keyword: &str) -> bool {
         self.keyword(at).is_some_and(|text| text.eq_ignore_ascii_case(keyword))
@@ -168,7 +191,11 @@ impl Rewriter<'_> {
         else {
             return;
         };
-        let name = if self.has_alias(from, to) || self.is_column(from, to) {
+        let name = if self.has_alias(from, to) {
+            let end = if self.is(to - 2, "AS") { to - 2 } else { to - 1 };
+            self.aliases.push((last.text.to_lowercase(), from..end));
+            last.text
+        } else if self.is_column(from, to) {
             last.text
         } else if last.text == "*" && last.sort == Sort::Sign {
             return;
@@ -192,7 +219,7 @@ impl Rewriter<'_> {
         let ends = self.is_one_of(last, &["END", "NULL", "TRUE", "FALSE"]);
         let stands = match self.words.get(before) {
             Some(word) if word.sort == Sort::Sign => word.text == ")",
-            Some(_) => !self.is_one_of(before, &OPERATORS),
+            Some(word) => !self.is_one_of(before, &OPERATORS) && !word.text.ends_with('-'),
             None => false,
         };
         named && stands && !ends
@@ -201,7 +228,7 @@ impl Rewriter<'_> {
     /// Names with dots between them.
     fn is_column(&self, from: usize, to: usize) -> bool {
         let alternates = (from..to).all(|at| match (at - from) % 2 {
-            0 => self.words.get(at).is_some_and(|word| word.sort == Sort::Name),
+            0 => self.words.get(at).is_some_and(|word| word.sort == Sort::Name) && !self.subtracts(at),
             _ => self.is_sign(at, "."),
         });
         alternates
@@ -219,6 +246,43 @@ impl Rewriter<'_> {
             FOREIGN.iter().any(|name| self.words.get(at).is_some_and(|it| it.text.eq_ignore_ascii_case(name)))
         };
         (0..self.words.len()).any(|at| names(at) && self.is_sign(at + 1, "."))
+    }
+
+    /// A bare word with a sign in it that is one of a name's in commands alone.
+    fn subtracts(&self, at: usize) -> bool {
+        self.keyword(at).is_some_and(|text| text.contains('-'))
+    }
+
+    /// What follows a list of columns. A condition on what it gives, without groups, is one on the rows.
+    fn clauses(&mut self, from: usize) {
+        let top =
+            |rewriter: &Self, keyword: &str| rewriter.find(from, rewriter.words.len(), |at| rewriter.is(at, keyword));
+        let all = self.words.len();
+        // Nobody else could change the rows.
+        let locks = |at: usize| {
+            self.is(at, "FOR") && self.is_one_of(at + 1, &["UPDATE", "SHARE"])
+                || self.is(at, "LOCK") && self.is(at + 1, "IN")
+        };
+        let end = self.find(from, all, locks);
+        let (condition, having) = (top(self, "WHERE"), top(self, "HAVING"));
+        if having >= end || top(self, "GROUP") < end || top(self, "UNION") < end {
+            return self.copy(from, end);
+        }
+        let next = self.find(having, end, |at| self.is_one_of(at, &["ORDER", "LIMIT"]));
+        if condition < having {
+            self.copy(from, condition);
+            self.query.sql.push_str("WHERE ( ");
+            self.copy(condition + 1, having);
+            self.query.sql.push_str(") AND ( ");
+        } else {
+            self.copy(from, having);
+            self.query.sql.push_str("WHERE ( ");
+        }
+        self.resolves = true;
+        self.copy(having + 1, next);
+        self.resolves = false;
+        self.query.sql.push_str(") ");
+        self.copy(next, end);
     }
 
     fn copy(&mut self, from: usize, to: usize) {
@@ -249,12 +313,18 @@ impl Rewriter<'_> {
                     "&&" => "AND",
                     "||" => "OR",
                     "!" => "NOT",
+                    "<=>" => "IS",
+                    // Of two whole numbers, too, servers give a fraction.
+                    "/" => "* 1.0 /",
                     sign => sign,
                 }
                 .to_owned(),
                 1,
             ),
-            Sort::Name => self.name(at, word),
+            Sort::Name => match self.converted(at) {
+                Some(used) => (String::new(), used),
+                None => self.name(at, word),
+            },
         };
         if !text.is_empty() {
             self.query.sql.push_str(&text);
@@ -267,8 +337,61 @@ impl Rewriter<'_> {
         at.checked_sub(1).is_some_and(|before| self.is(before, "LIKE"))
     }
 
+    /// `CONVERT`, and a name of the list's: the words that stand for it are rewritten. Gives how many words it was.
+    fn converted(&mut self, at: usize) -> Option<usize> {
+        let is_called = self.is_sign(at + 1, "(");
+        if self.is(at, "CONVERT") && is_called {
+            let end = self.find(at + 2, self.words.len(), |at| self.is_sign(at, ")"));
+            let split = self.find(at + 2, end, |at| self.is(at, "USING") || self.is_sign(at, ","));
+            let casts = self.is_sign(split, ",");
+            self.query.sql.push_str(if casts { "CAST ( " } else { "( " });
+            self.copy(at + 2, split);
+            if casts {
+                self.query.sql.push_str("AS ");
+                self.copy(split + 1, end);
+            }
+            self.query.sql.push_str(") ");
+            return Some(end + 1 - at);
+        }
+        let is_part =
+            is_called || at.checked_sub(1).is_some_and(|before| self.is_sign(before, ".")) || self.is_sign(at + 1, ".");
+        if !self.resolves || is_part {
+            return None;
+        }
+        let name = self.words.get(at)?.text.to_lowercase();
+        let (_, range) = self.aliases.iter().find(|(alias, _)| *alias == name)?.clone();
+        self.resolves = false;
+        self.query.sql.push_str("( ");
+        self.copy(range.start, range.end);
+        self.query.sql.push_str(") ");
+        self.resolves = true;
+        Some(1)
+    }
+
     fn name(&self, at: usize, word: &Word) -> (String, usize) {
         let is_called = self.is_sign(at + 1, "(");
+        if self.subtracts(at) {
+            return (word.text.replace('-', " - "), 1);
+        }
+        // To the engine that is an operator.
+        if self.is(at, "ISNULL") && is_called {
+            return ("IS_NULL".to_owned(), 1);
+        }
+        if self.is(at, "DIV") {
+            return ("/".to_owned(), 1);
+        }
+        if self.is(at, "MOD") && !is_called {
+            return ("%".to_owned(), 1);
+        }
+        // A cast to a text has the only character set there is.
+        if self.is(at, "CHARACTER") && self.is(at + 1, "SET") {
+            return (String::new(), 3);
+        }
+        // The engine takes a table's name alone before a star.
+        if self.is(at, DATABASE) && self.is_sign(at + 1, ".") && self.is_sign(at + 3, ".") && self.is_sign(at + 4, "*")
+        {
+            return (String::new(), 2);
+        }
         if self.is_one_of(at, &HINTS) && !self.is_sign(at + 1, ".") {
             return (String::new(), 1);
         }

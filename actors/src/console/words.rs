@@ -58,13 +58,12 @@ impl Cutter<'_> {
         let rest = self.rest();
         let first = rest.chars().next()?;
         // What such comments hold is meant for servers, and this is like one.
-        if let Some(version) = rest.strip_prefix("/*!") {
-            let digits = version.len() - version.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            self.at += 3 + digits;
+        if let Some(version) = rest.strip_prefix("/*!").or_else(|| rest.strip_prefix("/*M!")) {
+            self.at = self.text.len() - version.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         } else if rest.starts_with("*/") {
             self.at += 2;
         } else if rest.starts_with("/*") {
-            self.at += rest.find("*/")? + 2;
+            self.at += rest.get(2..)?.find("*/")? + 4;
         } else if first == '#' || rest == "--" || rest.starts_with("-- ") || rest.starts_with("--\t") {
             self.at += rest.find('\n').unwrap_or(rest.len());
         } else if first.is_whitespace() {
@@ -100,6 +99,10 @@ impl Cutter<'_> {
                 // What LIKE is to take literally keeps its backslash.
                 (_, '\\') if quote != '`' => match chars.next()?.1 {
                     c @ ('%' | '_') => text.extend(['\\', c]),
+                    'n' => text.push('\n'),
+                    't' => text.push('\t'),
+                    'r' => text.push('\r'),
+                    '0' => text.push('\0'),
                     c => text.push(c),
                 },
                 (_, c) => text.push(c),
@@ -134,7 +137,7 @@ impl Cutter<'_> {
 
     fn sign(&mut self) {
         let (start, rest) = (self.at, self.rest());
-        let pairs = ["<=", ">=", "!=", "<>", ":=", "&&", "||"];
+        let pairs = ["<=>", "<=", ">=", "!=", "<>", ":=", "&&", "||"];
         let sign = pairs.into_iter().find(|pair| rest.starts_with(pair)).map(str::to_owned);
         let sign = sign.unwrap_or_else(|| rest.chars().take(1).collect());
         self.at += sign.len();
@@ -189,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_is_not_closed_is_no_statement() {
-        for text in ["'a", "/* a", "SELECT `a", "'a\\", "@"] {
+        for text in ["'a", "/* a", "/*/", "SELECT `a", "'a\\", "@"] {
             assert!(words(text).is_none(), "{text}");
         }
         assert!(words(" ;; ").unwrap().is_empty());

@@ -1,9 +1,10 @@
 //! The columns of what is empty here, in the order and by the names of MySQL's manual, as far as tools read them.
 
 /// What `SHOW` has no rows for; what comes behind such words changes nothing.
-pub(crate) const NOTHING: [(&str, &[&str]); 24] = [
+pub(crate) const NOTHING: [(&str, &[&str]); 25] = [
     ("WARNINGS", &["Level", "Code", "Message"]),
     ("ERRORS", &["Level", "Code", "Message"]),
+    ("ENGINE", &["Type", "Name", "Status"]),
     ("PLUGINS", &["Name", "Status", "Type", "Library", "License"]),
     ("PRIVILEGES", &["Privilege", "Context", "Comment"]),
     ("PROFILES", &["Query_ID", "Duration", "Query"]),

@@ -189,6 +189,10 @@ impl Service {
                 signal = signals.next() => signal,
                 Some(request) = self.requests.recv() => match request {
                     Request::Stop(patient) => return Ok(End::Stopped(Farewell::asked(patient))),
+                    Request::Reload(reply) if successor.is_some() => {
+                        let _ = reply.send(Err(vec![SUCCESSOR_STARTS.to_owned()]));
+                        continue;
+                    }
                     Request::Reload(reply) => {
                         // Who asked may be gone.
                         let _ = reply.send(self.reload().await);
@@ -208,6 +212,9 @@ impl Service {
             };
             match signal {
                 Signal::Stop => return Ok(End::Stopped(Farewell::SIGNALLED)),
+                Signal::Reload if successor.is_some() => {
+                    warn!(self.logger, "the configuration was not reloaded: {SUCCESSOR_STARTS}")
+                }
                 // What is wrong has been logged.
                 Signal::Reload => drop(self.reload().await),
                 Signal::Upgrade if successor.is_some() => warn!(self.logger, "a new process is being started already"),
@@ -364,6 +371,9 @@ fn bind(listen: SocketAddr, inherited: &mut Inherited) -> anyhow::Result<http::B
     http::bind(listen, inherited).with_context(|| format!("http cannot listen on {listen}"))
 }
 
+/// Why nothing is reloaded in that moment: it has read the configuration itself, and would be in the way of new addresses.
+const SUCCESSOR_STARTS: &str = "a new process is being started, with the configuration as it is";
+
 /// Descriptors besides those of clients and servers: listeners, epoll, logs, scrapes.
 const SPARE_DESCRIPTORS: u64 = 64;
 
@@ -381,8 +391,10 @@ fn make_room(settings: &Settings, logger: &Logger) -> anyhow::Result<()> {
     }
     let servers: usize = settings.nodes.iter().map(|node| node.max_connections).sum();
     let workers = settings.server.workers.max(1);
-    let own = workers.saturating_mul(WORKER_DESCRIPTORS + ENDPOINT_DESCRIPTORS * settings.endpoints.len());
-    let needed = own as u64 + SPARE_DESCRIPTORS;
+    // A Unix socket is one for all workers.
+    let shared = settings.endpoints.iter().filter(|endpoint| endpoint.listen.socket().is_none()).count();
+    let own = ENDPOINT_DESCRIPTORS * (workers * (settings.endpoints.len() - shared) + shared);
+    let needed = (own + workers * WORKER_DESCRIPTORS) as u64 + SPARE_DESCRIPTORS;
     let wanted = (settings.server.max_clients + servers) as u64 + needed;
     let granted = getrlimit(Resource::Nofile).current;
     if let Some(granted) = granted.filter(|granted| *granted < needed) {

@@ -99,6 +99,10 @@ fn the_console_is_on_this_machine_alone_once_it_has_a_password() {
     assert_eq!(console(&Case::new()), None);
     assert_eq!(console(&file("admin.password='x'")), Some(("127.0.0.1:6032".into(), "admin".into())));
     assert_eq!(console(&file("admin.password='x'\nadmin.listen='off'")), None);
+    // Who thinks of it and not of that is told.
+    let told = file("[admin]\nuser='root'\ntls='required'").warnings();
+    let expected = ["user", "tls"].map(|key| format!("admin.{key}: it is not used, since the console has no password"));
+    assert!(expected.iter().all(|it| told.iter().any(|warning| warning.contains(it))), "{told:?}");
     // Where there is none, its address is free for others.
     let taken = "[[endpoints]]\nname='app'\nlisten='127.0.0.1:6032'";
     assert_eq!(console(&file(taken)), None);

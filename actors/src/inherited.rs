@@ -1,6 +1,7 @@
 //! Listening sockets: opened here, or by somebody else (a service manager, the process before this one) and handed over.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
@@ -124,15 +125,24 @@ fn clear(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether an address of TCP can be had alone. Whoever shares his own could listen there as well.
+/// Whether an address of TCP can be had alone: whoever shares his own could listen there as well. `own`: where this process
+/// listens already, which is not in its way.
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn probe(address: &Address) -> io::Result<()> {
+pub(crate) fn probe(address: &Address, own: &[SocketAddr]) -> io::Result<()> {
     match address.socket() {
-        Some(address) => tcp_socket(&address.into())?.bind(&address.into()),
-        None => Ok(()),
+        Some(address) if !own.iter().any(|own| overlaps(*own, address)) => {
+            tcp_socket(&address.into())?.bind(&address.into())
+        }
+        _ => Ok(()),
     }
+}
+
+/// Whether one is in the other's way.
+fn overlaps(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && (any || one.ip() == other.ip())
 }
 
 /// One that connections which are over are not in the way of.
@@ -179,14 +189,14 @@ impl Inherited {
         (found.into_iter().map(|(_, socket)| socket).collect(), by_name)
     }
 
-    /// Whether some are for that endpoint, or at the port of that address, whoever they are for.
+    /// Whether some are for that name, or in the way of that address.
     pub(crate) fn is_near(&self, name: &str, address: &Address) -> bool {
-        let port = |socket: &Bound| match socket {
-            Bound::Tcp(listener) => listener.local_addr().ok().map(|at| at.port()),
+        let at = |socket: &Bound| match socket {
+            Bound::Tcp(listener) => listener.local_addr().ok(),
             Bound::Unix(_) => None,
         };
-        let wanted = address.socket().map(|address| address.port());
-        self.given.iter().any(|(given, socket)| given == name || wanted.is_some() && port(socket) == wanted)
+        let near = |socket: &Bound| at(socket).zip(address.socket()).is_some_and(|(one, other)| overlaps(one, other));
+        self.given.iter().any(|(given, socket)| given == name || near(socket))
     }
 
     /// What nobody has claimed: names and places.

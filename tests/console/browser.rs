@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::support::{
-    observe::until,
+    observe::{deserted, until},
     proxy::{Proxy, Setup},
     servers::{Tenant, each_server, mariadb},
     wire::{Login, Wire},
@@ -106,8 +106,7 @@ fn the_page_says_what_is_wrong() {
     if !browser() {
         return;
     }
-    // Nobody listens on a port that was free a moment ago.
-    let dead = ([127, 0, 0, 1], greenroom::demo::server::free_port().unwrap()).into();
+    let (_kept, dead) = deserted();
     let proxy = Setup::new(mariadb().address()).node("gone", dead, &["role = \"replica\""]).start();
     until("it is missed", || proxy.get("/api/v1/status").1.contains("\"down\""));
     let (page, said) = shown(&proxy, &[]);

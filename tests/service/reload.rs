@@ -9,9 +9,9 @@ use std::{
 use greenroom::demo::server::{Server, free_port};
 
 use crate::support::{
-    observe::{Root, until},
+    observe::{Root, deserted, until},
     proxy::{ADMIN_PASSWORD, ADMIN_USER, Proxy, Setup},
-    servers::{Tenant, each_server},
+    servers::{Tenant, each_server, mariadb},
     wire::{Login, Wire},
 };
 
@@ -49,8 +49,7 @@ fn a_reload_lets_new_users_in_and_old_ones_out() {
 fn a_node_that_is_taken_out_alerts_nobody() {
     each_server(|server| {
         let tenant = Tenant::new(server, "removed");
-        // Nobody listens on a port that was free a moment ago.
-        let gone = ([127, 0, 0, 1], free_port().unwrap()).into();
+        let (_kept, gone) = deserted();
         let setup = Setup::new(server.address()).user(&tenant.name, &tenant.password);
         let proxy = setup.node("db2", gone, &["role = \"replica\"", "max_lag = \"1m\""]).start();
         let shown = |metric: &str| proxy.metrics().get(&format!("greenroom_node_{metric}"));
@@ -170,6 +169,42 @@ fn a_reload_to_an_address_that_is_taken_changes_nothing() {
         assert_eq!(tenant.connect(new.parse().unwrap()).scalar("SELECT 1").as_deref(), Some("1"));
         until("nobody is at the old one", || TcpStream::connect(proxy.address()).is_err());
     });
+}
+
+#[test]
+fn an_address_may_grow_and_shrink_at_its_port() {
+    let tenant = Tenant::new(mariadb(), "wider");
+    let proxy = proxy(mariadb(), &tenant);
+    let [endpoint, console] = [proxy.address(), proxy.admin()].map(|it| it.to_string());
+    let wide = |address: &str| address.replace("127.0.0.1", "0.0.0.0");
+    let looks = || {
+        assert_eq!(tenant.connect(proxy.address()).scalar("SELECT 1").as_deref(), Some("1"));
+        let login = Login::new(ADMIN_USER, ADMIN_PASSWORD).no_database();
+        Wire::connect(proxy.admin(), &login).unwrap().scalar("SELECT listen FROM endpoints").unwrap()
+    };
+    reload(&proxy, "configuration reloaded", |text| {
+        text.replace(&endpoint, &wide(&endpoint)).replace(&console, &wide(&console))
+    });
+    assert_eq!(looks(), wide(&endpoint));
+    reload(&proxy, "configuration reloaded", |text| {
+        text.replace(&wide(&endpoint), &endpoint).replace(&wide(&console), &console)
+    });
+    assert_eq!(looks(), endpoint);
+}
+
+#[test]
+fn a_refused_reload_leaves_no_socket_behind() {
+    let tenant = Tenant::new(mariadb(), "traceless");
+    let proxy = proxy(mariadb(), &tenant);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let new = |name: &str, listen: &str| format!("\n[[endpoints]]\nname = \"{name}\"\nlisten = \"{listen}\"\n");
+    let tables =
+        new("local", &format!("unix:{}", path.display())) + &new("other", &taken.local_addr().unwrap().to_string());
+    reload(&proxy, "the configuration was not reloaded: endpoint 'other' cannot listen on", |text| text + &tables);
+    assert!(!path.exists());
+    assert_eq!(tenant.connect(proxy.address()).scalar("SELECT 1").as_deref(), Some("1"));
 }
 
 #[test]

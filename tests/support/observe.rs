@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::SocketAddr,
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
@@ -144,4 +145,12 @@ impl Proxy {
     pub(crate) fn wait_for_waiters(&self, count: u32) {
         until(&format!("{count} waiters"), || self.metrics().sum("greenroom_waiters", &[]) == f64::from(count));
     }
+}
+
+/// An address where nobody listens, for as long as the socket is kept.
+pub(crate) fn deserted() -> (socket2::Socket, SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
 }

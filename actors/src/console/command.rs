@@ -121,9 +121,6 @@ const SESSION: [&str; 5] = ["NAMES", "CHARACTER", "CHARSET", "TRANSACTION", "PAS
 pub(super) fn parse(statement: &str, tables: &[&str], settings: &[&str]) -> Result<Command, SqlError> {
     let Some(all) = words(statement) else { return Err(wrong("a quote or a comment is not closed")) };
     let mut reader = Reader { statement, words: &all, at: 0 };
-    if reader.sign("(") {
-        return Ok(Command::Select(Query::select(statement, &all)));
-    }
     let Some(verb) = reader.name() else {
         return Err(if all.is_empty() { SqlError::new(1065, *b"42000", "Query was empty") } else { reader.strange() });
     };

@@ -1,5 +1,6 @@
 //! Runs what is selected at the console, by SQLite, over tables that are made in memory for one statement.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use greenroom_protocol::answer::Row;
@@ -9,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, Statement, params_from_iter};
 
 use super::DATABASE;
 use super::sql::{Query, identifier};
@@ -18,14 +19,16 @@ use super::talk::Guest;
 /// How long a statement may compute: others at the console wait meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Steps of the engine between two looks at the clock.
-const STEPS: i32 = 10_000;
+/// Steps of the engine between two looks at the clock. A function on long texts is one, and takes a while.
+const STEPS: i32 = 50;
+
+/// Bytes of a pattern of `LIKE` at most, of memory for all statements together, and of one value.
+const PATTERN_LIMIT: i32 = 1_000;
+const HEAP_LIMIT: i64 = 512 << 20;
+const VALUE_LIMIT: i32 = 64 << 10;
 
 /// Bytes of a result at most.
 const RESULT_LIMIT: usize = 32 << 20;
-
-/// Bytes of one value at most: a function on one is not interrupted, and some take time by the square of it.
-const VALUE_LIMIT: i32 = 256 << 10;
 
 /// A database that servers have beside.
 pub(super) const DICTIONARY: &str = "information_schema";
@@ -46,33 +49,59 @@ pub(super) type Loaded = (&'static str, Table);
 
 /// Runs a query over these tables, with the values of its variables.
 pub(super) fn run(query: &Query, tables: &[Loaded], values: &[String], guest: &Guest) -> Result<Table, Failure> {
+    answer(&prepared(tables, guest, |_| {})?, query, values)
+}
+
+/// Which of these tables, which may be empty, a query reads.
+pub(super) fn reads(query: &Query, tables: &[Loaded], guest: &Guest) -> Result<Vec<String>, Failure> {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    let note = move |read: String| {
+        let mut seen = noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !seen.contains(&read) {
+            seen.push(read);
+        }
+    };
+    let engine = prepared(tables, guest, note)?;
+    prepare(&engine, query)?;
+    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(seen.clone())
+}
+
+/// An engine that has these tables, and nothing that is not needed to read them.
+fn prepared(tables: &[Loaded], guest: &Guest, note: impl Fn(String) + Send + 'static) -> Result<Connection, Failure> {
     let failed = |error: rusqlite::Error| failure(&error);
     let mut engine = Connection::open_in_memory().map_err(failed)?;
     for name in [DATABASE, DICTIONARY] {
         engine.execute(&format!("ATTACH ':memory:' AS {}", identifier(name)), ()).map_err(failed)?;
     }
-    engine
-        .execute_batch(&format!("CREATE TABLE {DATABASE}.dual (dummy TEXT); INSERT INTO dual VALUES ('X')"))
-        .map_err(failed)?;
+    // Nothing of it gets onto a disk, however much there is to sort.
+    let settings = format!("PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {HEAP_LIMIT}");
+    engine.execute_batch(&settings).map_err(failed)?;
+    let dual = format!("CREATE TABLE {DATABASE}.dual (dummy TEXT); INSERT INTO {DATABASE}.dual VALUES ('X')");
+    engine.execute_batch(&dual).map_err(failed)?;
     for (database, table) in tables {
         load(&mut engine, database, table).map_err(failed)?;
     }
     functions::add(&engine, guest).map_err(failed)?;
-    confine(&mut engine).map_err(failed)?;
-    answer(&engine, query, values)
+    confine(&mut engine, note).map_err(failed)?;
+    Ok(engine)
 }
 
 /// From here on nothing is written or opened, and nothing takes long.
-fn confine(engine: &mut Connection) -> rusqlite::Result<()> {
+fn confine(engine: &mut Connection, note: impl Fn(String) + Send + 'static) -> rusqlite::Result<()> {
     engine.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_LIMIT)?;
+    engine.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_LIMIT)?;
     // A name that nothing has is a mistake, not a text.
     engine.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     let begun = Instant::now();
     engine.progress_handler(STEPS, Some(move || begun.elapsed() > PATIENCE))?;
-    engine.authorizer(Some(|context: AuthContext<'_>| match context.action {
-        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Function { .. } | AuthAction::Recursive => {
+    engine.authorizer(Some(move |context: AuthContext<'_>| match context.action {
+        AuthAction::Read { table_name, .. } => {
+            note(table_name.to_owned());
             Authorization::Allow
         }
+        AuthAction::Select | AuthAction::Function { .. } | AuthAction::Recursive => Authorization::Allow,
         _ => Authorization::Deny,
     }))
 }
@@ -115,12 +144,17 @@ fn definition(table: &Table, at: usize, column: &Column) -> String {
     format!("{} {kind}", identifier(&column.name))
 }
 
+fn prepare<'e>(engine: &'e Connection, query: &Query) -> Result<Statement<'e>, Failure> {
+    if let Some(wrong) = &query.wrong {
+        return Err(Failure::Other(wrong.clone()));
+    }
+    let statement = engine.prepare(&query.sql).map_err(|error| failure(&error))?;
+    if statement.readonly() { Ok(statement) } else { Err(Failure::Other("it is no question".to_owned())) }
+}
+
 fn answer(engine: &Connection, query: &Query, values: &[String]) -> Result<Table, Failure> {
     let failed = |error: rusqlite::Error| failure(&error);
-    let mut statement = engine.prepare(&query.sql).map_err(failed)?;
-    if !statement.readonly() {
-        return Err(Failure::Other("it is no question".to_owned()));
-    }
+    let mut statement = prepare(engine, query)?;
     let declared: Vec<_> =
         statement.columns().map(|it| (it.name().to_owned(), it.decl_type().map(str::to_owned))).collect();
     let shapes: Vec<_> = declared.iter().map(|(_, kind)| Shape::declared(kind.as_deref())).collect();
@@ -141,11 +175,16 @@ fn answer(engine: &Connection, query: &Query, values: &[String]) -> Result<Table
         }
         rows.push(cells);
     }
+    // The first part of a UNION declares what others need not keep to.
+    let kind = |shape: &Shape, found: Option<Kind>| match shape.kind.zip(found) {
+        Some((one, other)) => common(one, other),
+        None => shape.kind.or(found).unwrap_or(Kind::Text),
+    };
     let columns = declared
         .into_iter()
         .zip(shapes)
         .zip(found)
-        .map(|(((name, _), shape), found)| Column { name, kind: shape.kind.or(found).unwrap_or(Kind::Text) });
+        .map(|(((name, _), shape), found)| Column { name, kind: kind(&shape, found) });
     Ok(Table { name: String::new(), columns: columns.collect(), rows })
 }
 
@@ -176,8 +215,10 @@ impl Shape {
         let text = match (value, self.digits) {
             (ValueRef::Null, _) => return None,
             (ValueRef::Integer(number), _) => number.to_string().into_bytes(),
-            (ValueRef::Real(number), Some(digits)) => format!("{number:.digits$}").into_bytes(),
-            (ValueRef::Real(number), None) => number.to_string().into_bytes(),
+            (ValueRef::Real(number), digits) => {
+                let padded = digits.map(|digits| format!("{number:.digits$}"));
+                padded.filter(|it| it.parse() == Ok(number)).unwrap_or_else(|| number.to_string()).into_bytes()
+            }
             (ValueRef::Text(text) | ValueRef::Blob(text), _) => text.to_owned(),
         };
         Some(text.into())
@@ -193,13 +234,16 @@ fn wider(known: Option<Kind>, value: ValueRef<'_>) -> Option<Kind> {
         ValueRef::Real(_) => Kind::Real,
         ValueRef::Text(_) | ValueRef::Blob(_) => Kind::Text,
     };
-    Some(match (known, own) {
-        (None, own) => own,
-        (Some(known), own) if known == own => own,
-        (Some(Kind::Text), _) | (_, Kind::Text) => Kind::Text,
-        (Some(Kind::Real), _) | (_, Kind::Real) => Kind::Real,
+    Some(known.map_or(own, |known| common(known, own)))
+}
+
+fn common(one: Kind, other: Kind) -> Kind {
+    match (one, other) {
+        (one, other) if one == other => one,
+        (Kind::Text, _) | (_, Kind::Text) => Kind::Text,
+        (Kind::Real, _) | (_, Kind::Real) => Kind::Real,
         _ => Kind::Number,
-    })
+    }
 }
 
 fn failure(error: &rusqlite::Error) -> Failure {

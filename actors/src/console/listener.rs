@@ -4,8 +4,6 @@
 //! ends when: a reload takes the console away or moves it, or the process drains.
 
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,13 +26,6 @@ const CONNECTIONS: usize = 64;
 
 /// Pause after an accept that failed, for want of file descriptors for one.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// Takes the console's address; a second process with the same one fails.
-pub(crate) fn bind(listen: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let bound = std::net::TcpListener::bind(listen)?;
-    bound.set_nonblocking(true)?;
-    Ok(bound)
-}
 
 /// The console's listening socket.
 pub(crate) struct ConsoleListener {

@@ -51,47 +51,50 @@ impl Looker<'_> {
         let name = table.name.clone();
         let query = clauses.query(&name, table.columns.first().map_or("", |column| &column.name));
         let values = self.values(&query)?;
-        let others = self.own_tables(&query, &name).await;
-        let loaded: Vec<Loaded> = [(DATABASE, table)].into_iter().chain(others).collect();
+        let mut shapes = shapes(&query);
+        shapes.retain(|(_, shape)| shape.name != name);
+        shapes.push((DATABASE, Table { rows: Vec::new(), ..table.clone() }));
+        let read = engine::reads(&query, &shapes, self.guest).map_err(|failure| told(failure, &shapes))?;
+        let mut loaded = self.filled(&read, &name).await;
+        loaded.push((DATABASE, table));
         let found = engine::run(&query, &loaded, &values, self.guest).map_err(|failure| told(failure, &loaded))?;
         Ok(Table { name, ..found })
     }
 
-    /// The console's tables that a query names, but for this one.
-    async fn own_tables(&self, query: &Query, except: &str) -> Vec<Loaded> {
-        let mut loaded = Vec::new();
-        let wanted = |name: &str| name != except && query.names.iter().any(|named| named == name);
-        for (name, _) in tables::TABLES.iter().filter(|(name, _)| wanted(name)) {
-            loaded.push((DATABASE, tables::fill(name, self.stage, self.office).await));
-        }
-        loaded
-    }
-
     async fn select(&self, query: &Query) -> Result<Table, SqlError> {
         let values = self.values(query)?;
-        let mut loaded = self.own_tables(query, "").await;
-        let own = loaded.len();
-        if query.is_foreign {
-            let mut names = query.names.clone();
-            names.sort();
-            names.dedup();
-            if names.iter().any(|name| name == "processlist") {
-                loaded.push((DICTIONARY, tables::processes(self.stage).await));
+        let shapes = shapes(query);
+        let read = match engine::reads(query, &shapes, self.guest) {
+            Ok(read) => read,
+            // Of what else servers keep there is nothing, whatever its columns are.
+            Err(Failure::NoTable(table)) if is_foreign(&table) => return Ok(nothing(query)),
+            Err(Failure::NoColumn(_)) if query.is_foreign && shapes.iter().all(|(it, _)| *it == DICTIONARY) => {
+                return Ok(nothing(query));
             }
-            loaded
-                .extend(names.iter().filter_map(|name| dictionary::information(name)).map(|table| (DICTIONARY, table)));
-        }
+            Err(failure) => return Err(told(failure, &shapes)),
+        };
+        let loaded = self.filled(&read, "").await;
         let name = match loaded.as_slice() {
             [(_, table)] => table.name.clone(),
             _ => String::new(),
         };
-        match engine::run(query, &loaded, &values, self.guest) {
-            Ok(found) => Ok(Table { name, ..found }),
-            // Of what else servers keep there is nothing, whatever its columns are.
-            Err(Failure::NoTable(table)) if is_foreign(&table) => Ok(nothing(query)),
-            Err(Failure::NoColumn(_)) if query.is_foreign && own == 0 => Ok(nothing(query)),
-            Err(failure) => Err(told(failure, &loaded)),
+        let found = engine::run(query, &loaded, &values, self.guest).map_err(|failure| told(failure, &loaded))?;
+        Ok(Table { name, ..found })
+    }
+
+    /// The tables that are read, with their rows, but for one.
+    async fn filled(&self, read: &[String], except: &str) -> Vec<Loaded> {
+        let mut loaded = Vec::new();
+        for name in read.iter().filter(|name| *name != except) {
+            if tables::names().contains(&name.as_str()) {
+                loaded.push((DATABASE, tables::fill(name, self.stage, self.office).await));
+            } else if name == "processlist" {
+                loaded.push((DICTIONARY, tables::processes(self.stage).await));
+            } else {
+                loaded.extend(dictionary::information(name).map(|table| (DICTIONARY, table)));
+            }
         }
+        loaded
     }
 
     /// What the variables are that it names.
@@ -123,6 +126,21 @@ impl Looker<'_> {
             _ => tables::processes(self.stage).await,
         }
     }
+}
+
+/// The tables that a query may mean, without rows.
+fn shapes(query: &Query) -> Vec<Loaded> {
+    let named = |name: &str| query.names.iter().any(|named| named == name);
+    let own = tables::TABLES.iter().filter(|(name, _)| named(name)).map(|(name, _)| (DATABASE, tables::shape(name)));
+    let mut shapes: Vec<_> = own.collect();
+    if query.is_foreign {
+        let foreign = query.names.iter().filter_map(|name| dictionary::information(name));
+        shapes.extend(foreign.map(|table| (DICTIONARY, Table { rows: Vec::new(), ..table })));
+        if named("processlist") {
+            shapes.push((DICTIONARY, Table::new("processlist", tables::PROCESSES)));
+        }
+    }
+    shapes
 }
 
 /// What is wrong with a query over these tables.

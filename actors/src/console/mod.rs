@@ -24,7 +24,7 @@ mod time;
 mod words;
 
 pub(crate) use self::gather::ask;
-pub(crate) use self::listener::{ConsoleListener, Rewrite, bind};
+pub(crate) use self::listener::{ConsoleListener, Rewrite};
 pub use self::office::{Key, Office, Reloaded, Sample};
 pub(crate) use self::status::gather;
 pub use self::status::{EndpointStatus, NodeStatus, PinStatus, ShadowStatus, Status, WaitStatus, pin_remedy};

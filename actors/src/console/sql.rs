@@ -20,7 +20,16 @@ pub(super) struct Query {
     pub(super) is_foreign: bool,
     /// All that it asks for is how many there are.
     pub(super) counts: bool,
+    /// Why it cannot be rewritten.
+    pub(super) wrong: Option<String>,
 }
+
+/// Bytes of a statement at most, and of what becomes of it.
+const LENGTH: usize = 64 << 10;
+const REWRITTEN: usize = 1 << 20;
+
+/// Casts within each other at most.
+const DEPTH: usize = 50;
 
 /// What a table is called that has no name, where rows are chosen from it.
 pub(super) const SHOWN: &str = "shown";
@@ -31,25 +40,40 @@ const FOREIGN: [&str; 4] = ["information_schema", "performance_schema", "mysql",
 /// With these a select list ends.
 const ENDS: [&str; 9] = ["FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "FOR", "LOCK"];
 
-/// Hints for servers alone, and a cast that changes nothing here.
-const HINTS: [&str; 8] = [
+/// Hints for servers alone; and `BINARY`, by which they would tell `a` from `A`.
+const HINTS: [&str; 7] = [
     "SQL_CALC_FOUND_ROWS",
     "SQL_NO_CACHE",
     "SQL_CACHE",
     "SQL_SMALL_RESULT",
     "SQL_BIG_RESULT",
     "HIGH_PRIORITY",
-    "STRAIGHT_JOIN",
     "BINARY",
 ];
 
 /// What cannot stand before the name of a column that comes without `AS`.
-const OPERATORS: [&str; 15] = [
-    "AND", "OR", "NOT", "LIKE", "IS", "IN", "BETWEEN", "CASE", "WHEN", "THEN", "ELSE", "DISTINCT", "DIV", "MOD", "XOR",
+const OPERATORS: [&str; 12] =
+    ["AND", "OR", "NOT", "LIKE", "IS", "IN", "BETWEEN", "CASE", "WHEN", "THEN", "ELSE", "DISTINCT"];
+
+/// Functions of all rows, or of a group's.
+const AGGREGATES: [&str; 6] = ["COUNT", "SUM", "AVG", "MIN", "MAX", "GROUP_CONCAT"];
+
+/// Types of a cast, and what the engine calls them. Whole numbers are rounded to first.
+const CASTS: [(&str, &str); 10] = [
+    ("SIGNED", "INTEGER"),
+    ("UNSIGNED", "INTEGER"),
+    ("CHAR", "TEXT"),
+    ("NCHAR", "TEXT"),
+    ("VARCHAR", "TEXT"),
+    ("TEXT", "TEXT"),
+    ("BINARY", "TEXT"),
+    ("DOUBLE", "REAL"),
+    ("FLOAT", "REAL"),
+    ("REAL", "REAL"),
 ];
 
 /// Functions of the time, and what the engine calls them.
-const CLOCKS: [(&str, &str); 11] = [
+const CLOCKS: [(&str, &str); 10] = [
     ("NOW", "CURRENT_TIMESTAMP"),
     ("SYSDATE", "CURRENT_TIMESTAMP"),
     ("UTC_TIMESTAMP", "CURRENT_TIMESTAMP"),
@@ -60,7 +84,6 @@ const CLOCKS: [(&str, &str); 11] = [
     ("CURRENT_DATE", "CURRENT_DATE"),
     ("CURTIME", "CURRENT_TIME"),
     ("CURRENT_TIME", "CURRENT_TIME"),
-    ("UNIX_TIMESTAMP", "unixepoch()"),
 ];
 
 impl Query {
@@ -70,6 +93,7 @@ impl Query {
         rewriter.query.is_foreign = rewriter.reads_foreign();
         if !rewriter.is(0, "SELECT") {
             rewriter.copy(0, words.len());
+            rewriter.bound();
             return rewriter.query;
         }
         let start = rewriter.list_start();
@@ -85,6 +109,7 @@ impl Query {
             from = to + 1;
         }
         rewriter.clauses(end);
+        rewriter.bound();
         let counts = |name: &String| name.to_uppercase().replace(' ', "").starts_with("COUNT(");
         rewriter.query.counts = !rewriter.query.columns.is_empty() && rewriter.query.columns.iter().all(counts);
         rewriter.query
@@ -98,6 +123,7 @@ impl Query {
             rewriter.query.sql.push_str(&format!("WHERE {} ", identifier(first)));
         }
         rewriter.clauses(0);
+        rewriter.bound();
         rewriter.query
     }
 }
@@ -126,11 +152,29 @@ struct Rewriter<'w> {
     aliases: Vec<(String, std::ops::Range<usize>)>,
     /// Such a name means what it stands for, whatever column has it, too.
     resolves: bool,
+    depth: usize,
 }
 
 impl<'w> Rewriter<'w> {
     fn new(statement: &'w str, words: &'w [Word]) -> Self {
-        Self { statement, words, query: Query::default(), aliases: Vec::new(), resolves: false }
+        let names = words.iter().filter(|word| word.sort == Sort::Name).map(|word| word.text.to_lowercase());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names.dedup();
+        let mut query = Query { names, ..Query::default() };
+        // Everything below takes a statement as short as that.
+        let words = if statement.len() <= LENGTH { words } else { &[] };
+        if words.is_empty() {
+            query.wrong = Some(format!("a question of more than {LENGTH} bytes is not answered here"));
+        }
+        Self { statement, words, query, aliases: Vec::new(), resolves: false, depth: 0 }
+    }
+
+    /// Whether what has become of it is too long.
+    fn bound(&mut self) {
+        if self.query.sql.len() > REWRITTEN {
+            self.query.wrong = Some("it becomes too long".to_owned());
+        }
     }
 
     /// Whether this is a word of the language's.
@@ -154,7 +198,7 @@ impl<'w> Rewriter<'w> {
 
     fn list_start(&self) -> usize {
         let mut at = 1;
-        while self.is_one_of(at, &["DISTINCT", "ALL", "DISTINCTROW"]) || self.is_one_of(at, &HINTS) {
+        while self.is_one_of(at, &["DISTINCT", "ALL", "DISTINCTROW", "STRAIGHT_JOIN"]) || self.is_one_of(at, &HINTS) {
             at += 1;
         }
         at.min(self.words.len())
@@ -265,7 +309,8 @@ impl<'w> Rewriter<'w> {
         };
         let end = self.find(from, all, locks);
         let (condition, having) = (top(self, "WHERE"), top(self, "HAVING"));
-        if having >= end || top(self, "GROUP") < end || top(self, "UNION") < end {
+        let gathers = |at: usize| self.is_one_of(at, &AGGREGATES) && self.is_sign(at + 1, "(");
+        if having >= end || top(self, "GROUP") < end || top(self, "UNION") < end || (0..from).any(gathers) {
             return self.copy(from, end);
         }
         let next = self.find(having, end, |at| self.is_one_of(at, &["ORDER", "LIMIT"]));
@@ -286,10 +331,8 @@ impl<'w> Rewriter<'w> {
     }
 
     fn copy(&mut self, from: usize, to: usize) {
-        let names = self.words.iter().take(to).skip(from).filter(|word| word.sort == Sort::Name);
-        self.query.names.extend(names.map(|word| word.text.to_lowercase()));
         let mut at = from;
-        while at < to {
+        while at < to && self.query.sql.len() <= REWRITTEN {
             at += self.word(at);
         }
     }
@@ -337,21 +380,11 @@ impl<'w> Rewriter<'w> {
         at.checked_sub(1).is_some_and(|before| self.is(before, "LIKE"))
     }
 
-    /// `CONVERT`, and a name of the list's: the words that stand for it are rewritten. Gives how many words it was.
+    /// A cast, or a name of the list's: the words that stand for it are rewritten. Gives how many words it was.
     fn converted(&mut self, at: usize) -> Option<usize> {
         let is_called = self.is_sign(at + 1, "(");
-        if self.is(at, "CONVERT") && is_called {
-            let end = self.find(at + 2, self.words.len(), |at| self.is_sign(at, ")"));
-            let split = self.find(at + 2, end, |at| self.is(at, "USING") || self.is_sign(at, ","));
-            let casts = self.is_sign(split, ",");
-            self.query.sql.push_str(if casts { "CAST ( " } else { "( " });
-            self.copy(at + 2, split);
-            if casts {
-                self.query.sql.push_str("AS ");
-                self.copy(split + 1, end);
-            }
-            self.query.sql.push_str(") ");
-            return Some(end + 1 - at);
+        if self.is_one_of(at, &["CONVERT", "CAST"]) && is_called {
+            return Some(self.cast(at));
         }
         let is_part =
             is_called || at.checked_sub(1).is_some_and(|before| self.is_sign(before, ".")) || self.is_sign(at + 1, ".");
@@ -368,6 +401,33 @@ impl<'w> Rewriter<'w> {
         Some(1)
     }
 
+    /// `CAST(x AS type)`, `CONVERT(x, type)` or `CONVERT(x USING charset)`, of which there is one.
+    fn cast(&mut self, at: usize) -> usize {
+        let end = self.find(at + 2, self.words.len(), |at| self.is_sign(at, ")"));
+        let split = self.find(at + 2, end, |at| self.is_one_of(at, &["USING", "AS"]) || self.is_sign(at, ","));
+        let kind = CASTS.iter().find(|(name, _)| self.is(split + 1, name)).map(|(_, ours)| *ours);
+        let kind = if self.is(split, "USING") { Some("") } else { kind };
+        let Some(kind) = kind.filter(|_| self.depth < DEPTH && split < end) else {
+            let name = self.words.get(split + 1).map_or("", |word| &word.text);
+            self.query.wrong = Some(format!("a cast to '{name}' is not known here"));
+            return self.words.len() - at;
+        };
+        self.depth += 1;
+        self.query.sql.push_str(match kind {
+            "" => "( ",
+            "INTEGER" => "CAST ( ROUND ( ",
+            _ => "CAST ( ",
+        });
+        self.copy(at + 2, split);
+        self.query.sql.push_str(&match kind {
+            "" => ") ".to_owned(),
+            "INTEGER" => ") AS INTEGER ) ".to_owned(),
+            kind => format!("AS {kind} ) "),
+        });
+        self.depth -= 1;
+        end + 1 - at
+    }
+
     fn name(&self, at: usize, word: &Word) -> (String, usize) {
         let is_called = self.is_sign(at + 1, "(");
         if self.subtracts(at) {
@@ -377,20 +437,21 @@ impl<'w> Rewriter<'w> {
         if self.is(at, "ISNULL") && is_called {
             return ("IS_NULL".to_owned(), 1);
         }
-        if self.is(at, "DIV") {
-            return ("/".to_owned(), 1);
-        }
-        if self.is(at, "MOD") && !is_called {
-            return ("%".to_owned(), 1);
-        }
-        // A cast to a text has the only character set there is.
-        if self.is(at, "CHARACTER") && self.is(at + 1, "SET") {
-            return (String::new(), 3);
-        }
         // The engine takes a table's name alone before a star.
-        if self.is(at, DATABASE) && self.is_sign(at + 1, ".") && self.is_sign(at + 3, ".") && self.is_sign(at + 4, "*")
-        {
+        let is_ours = word.text.eq_ignore_ascii_case(DATABASE);
+        if is_ours && self.is_sign(at + 1, ".") && self.is_sign(at + 3, ".") && self.is_sign(at + 4, "*") {
             return (String::new(), 2);
+        }
+        if self.is(at, "STRAIGHT_JOIN") {
+            let hints =
+                at.checked_sub(1).is_some_and(|before| self.is(before, "SELECT") || self.is_one_of(before, &HINTS));
+            return (if hints { "" } else { "JOIN" }.to_owned(), 1);
+        }
+        if self.is(at, "DISTINCTROW") {
+            return ("DISTINCT".to_owned(), 1);
+        }
+        if self.is(at, "UNIX_TIMESTAMP") && is_called {
+            return ("unixepoch".to_owned(), 1);
         }
         if self.is_one_of(at, &HINTS) && !self.is_sign(at + 1, ".") {
             return (String::new(), 1);
@@ -398,9 +459,9 @@ impl<'w> Rewriter<'w> {
         if let Some(ours) = self.clock(at) {
             let bare = ours.starts_with("CURRENT") && self.is(at, ours);
             // With or without a number of digits.
-            let end = self.find(at + 2, self.words.len(), |at| self.is_sign(at, ")"));
-            if is_called && end <= at + 3 {
-                return (ours.to_owned(), end + 1 - at);
+            let digits = usize::from(self.words.get(at + 2).is_some_and(|word| word.sort == Sort::Number));
+            if is_called && self.is_sign(at + 2 + digits, ")") {
+                return (ours.to_owned(), 3 + digits);
             }
             if bare && !is_called {
                 return (ours.to_owned(), 1);

@@ -425,22 +425,24 @@ fn pins(stage: &Stage, all: &[Attendee]) -> Vec<Row> {
 /// A table's columns, without its rows; none for a name that no table has.
 pub(super) fn shape(name: &str) -> Table {
     let found = TABLES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    Table::new(name, found.map_or(&[], |(_, columns)| columns))
+    Table::new(found.map_or(name, |(known, _)| known), found.map_or(&[], |(_, columns)| columns))
 }
+
+/// The columns of `SHOW PROCESSLIST`.
+pub(super) const PROCESSES: &[(&str, Kind)] = &[
+    ("Id", Count),
+    ("User", Text),
+    ("Host", Text),
+    ("db", Text),
+    ("Command", Text),
+    ("Time", Count),
+    ("State", Text),
+    ("Info", Text),
+];
 
 /// `SHOW PROCESSLIST`: the sessions as servers list theirs.
 pub(super) async fn processes(stage: &Stage) -> Table {
-    let columns = [
-        ("Id", Count),
-        ("User", Text),
-        ("Host", Text),
-        ("db", Text),
-        ("Command", Text),
-        ("Time", Count),
-        ("State", Text),
-        ("Info", Text),
-    ];
-    let mut table = Table::new("processlist", &columns);
+    let mut table = Table::new("processlist", PROCESSES);
     for client in gather::clients(stage).await {
         let state = state(&client);
         let command = match state {

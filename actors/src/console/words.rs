@@ -64,7 +64,11 @@ impl Cutter<'_> {
             self.at += 2;
         } else if rest.starts_with("/*") {
             self.at += rest.get(2..)?.find("*/")? + 4;
-        } else if first == '#' || rest == "--" || rest.starts_with("-- ") || rest.starts_with("--\t") {
+        } else if first == '#'
+            || rest
+                .strip_prefix("--")
+                .is_some_and(|rest| rest.chars().all(char::is_whitespace) || rest.starts_with(char::is_whitespace))
+        {
             self.at += rest.find('\n').unwrap_or(rest.len());
         } else if first.is_whitespace() {
             self.at += first.len_utf8();

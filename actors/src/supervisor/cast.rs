@@ -149,8 +149,9 @@ pub fn start(
     office: Option<Arc<dyn Office>>,
 ) -> Result<Running, StartError> {
     let workers = settings.server.workers.max(1);
-    let doors = Doors::find_all(&settings.endpoints, inherited, workers)?;
     let admin = settings.admin.clone().filter(|_| office.is_some());
+    admin.iter().try_for_each(|admin| console::is_free(admin.listen, inherited, &[]))?;
+    let doors = Doors::find_all(&settings.endpoints, inherited, workers)?;
     let admin = admin.map(|admin| console::bind(&admin, inherited).map(|bound| (admin, bound))).transpose()?;
     let rsa = Arc::new(RsaKey::generate()?);
     let stage = Arc::new(Stage::new(log, &settings.server, &settings.monitor, inherited.generation()));

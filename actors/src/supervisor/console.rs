@@ -8,8 +8,8 @@ use actix::{Addr, Arbiter};
 
 use super::revive::Part;
 use super::{StartError, Supervisor, watch};
-use crate::console::{self, ConsoleListener, Office, Rewrite};
-use crate::inherited::{Bound, Handed, Inherited};
+use crate::console::{ConsoleListener, Office, Rewrite};
+use crate::inherited::{self, Bound, Handed, Inherited};
 use crate::listener;
 use crate::settings::{Address, AdminSettings, Settings};
 
@@ -32,18 +32,36 @@ pub(super) struct Door {
     again: Handed,
 }
 
+fn address(listen: SocketAddr) -> Address {
+    Address::Tcp { host: listen.ip().to_string(), port: listen.port() }
+}
+
+/// Whether nobody else listens at the console's address, unless a socket was handed over for it. `own`: where this process
+/// listens.
+pub(super) fn is_free(listen: SocketAddr, inherited: &Inherited, own: &[SocketAddr]) -> Result<(), StartError> {
+    let address = address(listen);
+    if inherited.is_near(SOCKET, &address) {
+        return Ok(());
+    }
+    inherited::probe(&address, own).map_err(|cause| StartError::Console { listen, cause })
+}
+
 /// Takes the console's address, with the socket that was handed over for it.
 pub(super) fn bind(settings: &AdminSettings, inherited: &mut Inherited) -> Result<Door, StartError> {
     let listen = settings.listen;
     let failed = |cause| StartError::Console { listen, cause };
-    let address = Address::Tcp { host: listen.ip().to_string(), port: listen.port() };
+    let address = address(listen);
     let (found, by_name) = inherited.claim(SOCKET, &address);
-    let bound = match found.into_iter().next() {
-        Some(Bound::Tcp(bound)) => bound,
-        Some(Bound::Unix(_)) => {
+    let found = match found.into_iter().next() {
+        Some(found) => found,
+        // Shared, so that this process can go from one address to another that is in its way.
+        None => Bound::open(&address).map_err(failed)?,
+    };
+    let bound = match found {
+        Bound::Tcp(bound) => bound,
+        Bound::Unix(_) => {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "the console is for TCP alone")));
         }
-        None => console::bind(listen).map_err(failed)?,
     };
     let name = if by_name && bound.local_addr().is_ok_and(|at| at != listen) { SOCKET } else { "" };
     let again = bound.try_clone().map_err(failed)?;
@@ -109,10 +127,10 @@ impl Supervisor {
         settings.admin.as_ref().filter(|admin| self.office.is_some() && !stays(admin.listen))
     }
 
-    /// The socket of a console that is not where these settings have it.
-    pub(super) fn console_to_close(&self, settings: &Settings) -> Option<&Handed> {
+    /// Where a console is that these settings do not have there, and its socket.
+    pub(super) fn console_to_close(&self, settings: &Settings) -> Option<(SocketAddr, &Handed)> {
         let stays = |console: &&Console| settings.admin.as_ref().is_some_and(|admin| admin.listen == console.listen);
-        self.console.as_ref().filter(|console| !stays(console)).map(|console| &console.socket)
+        self.console.as_ref().filter(|console| !stays(console)).map(|console| (console.listen, &console.socket))
     }
 
     /// Takes new settings over, with the socket where that is another one. Whoever is logged in stays where his console does.

@@ -1,6 +1,7 @@
 //! The sockets of one endpoint, before its listeners have them, and when another process is to have them.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -25,13 +26,17 @@ pub(super) struct Doors {
 
 impl Doors {
     /// Whether nobody else listens at an endpoint's address, unless sockets were handed over for it: a second process of one
-    /// user could, and clients would meet either.
-    pub(super) fn are_free(endpoint: &EndpointSettings, inherited: &Inherited) -> Result<(), StartError> {
+    /// user could, and clients would meet either. `own`: where this process listens.
+    pub(super) fn are_free(
+        endpoint: &EndpointSettings,
+        inherited: &Inherited,
+        own: &[SocketAddr],
+    ) -> Result<(), StartError> {
         if inherited.is_near(&endpoint.name, &endpoint.listen) {
             return Ok(());
         }
         let (endpoint, address) = (endpoint.name.clone(), endpoint.listen.clone());
-        inherited::probe(&address).map_err(|cause| StartError::Listen { endpoint, address, cause })
+        inherited::probe(&address, own).map_err(|cause| StartError::Listen { endpoint, address, cause })
     }
 
     /// Those of all endpoints, in their order.
@@ -41,7 +46,7 @@ impl Doors {
         workers: usize,
     ) -> Result<Vec<Self>, StartError> {
         // All before any: two endpoints may have one port, at different addresses.
-        endpoints.iter().try_for_each(|endpoint| Self::are_free(endpoint, inherited))?;
+        endpoints.iter().try_for_each(|endpoint| Self::are_free(endpoint, inherited, &[]))?;
         endpoints.iter().map(|endpoint| Self::find(endpoint, inherited, workers)).collect()
     }
 
@@ -81,8 +86,8 @@ impl Handed {
     }
 
     /// Where it listens, if that is TCP.
-    pub(super) fn port(&self) -> Option<u16> {
-        SockRef::from(&self.socket).local_addr().ok()?.as_socket().map(|address| address.port())
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        SockRef::from(&self.socket).local_addr().ok()?.as_socket()
     }
 
     /// The same socket, to listen on it.

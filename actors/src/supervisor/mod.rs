@@ -223,10 +223,16 @@ impl Handler<ShardLost> for Supervisor {
 }
 
 impl Handler<Reload> for Supervisor {
-    type Result = Result<(), Vec<StartError>>;
+    type Result = ResponseFuture<Result<(), Vec<StartError>>>;
 
     fn handle(&mut self, reload: Reload, _: &mut Context<Self>) -> Self::Result {
-        self.apply(*reload.0)
+        let applied = self.apply(*reload.0);
+        Box::pin(async move {
+            for house in applied? {
+                house.close().await;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -234,8 +240,15 @@ impl Handler<Sockets> for Supervisor {
     type Result = io::Result<Vec<Handed>>;
 
     fn handle(&mut self, _: Sockets, _: &mut Context<Self>) -> Self::Result {
+        self.sockets().map(Handed::again).collect()
+    }
+}
+
+impl Supervisor {
+    /// All that this process listens on for clients and administrators.
+    fn sockets(&self) -> impl Iterator<Item = &Handed> {
         let console = self.console.iter().map(|console| &console.socket);
-        self.houses.iter().flat_map(|house| &house.sockets).chain(console).map(Handed::again).collect()
+        self.houses.iter().flat_map(|house| &house.sockets).chain(console)
     }
 }
 

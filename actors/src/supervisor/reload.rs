@@ -9,9 +9,9 @@ use super::console::{self, Door};
 use super::doors::Doors;
 use super::{House, StartError, Supervisor};
 use crate::inherited::{Handed, Inherited};
-use crate::listener::{self, Rearm};
+use crate::listener::{Cease, Drain, Rearm};
 use crate::monitor::{self, Observed, Watch};
-use crate::settings::{EndpointSettings, NodeSettings, Settings};
+use crate::settings::{Address, AdminSettings, EndpointSettings, NodeSettings, Settings};
 
 /// Every new address, opened before anything is changed.
 struct Opened {
@@ -22,8 +22,8 @@ struct Opened {
 
 impl Supervisor {
     /// Takes new settings over, or nothing of them where a new address cannot be listened on. Sessions and connections that
-    /// live keep what they were born with.
-    pub(super) fn apply(&mut self, settings: Settings) -> Result<(), Vec<StartError>> {
+    /// live keep what they were born with. Gives whose listeners are to end.
+    pub(super) fn apply(&mut self, settings: Settings) -> Result<Vec<House>, Vec<StartError>> {
         let Opened { mut doors, console } = self.open_anew(&settings)?;
         self.settings = settings.clone();
         self.resettle();
@@ -38,11 +38,11 @@ impl Supervisor {
             self.apply_node(node);
         }
         self.call_roll(&settings.nodes);
-        let (kept, closed) = std::mem::take(&mut self.houses).into_iter().partition(|house| house.stays(&settings));
+        let houses = std::mem::take(&mut self.houses).into_iter();
+        let (kept, closed): (_, Vec<House>) = houses.partition(|house| house.stays(&settings));
         self.houses = kept;
-        for house in closed {
+        for house in &closed {
             slog::info!(self.stage.log, "no longer listening"; "endpoint" => &house.name, "address" => %house.listen);
-            house.listeners.iter().for_each(|listener| listener.do_send(listener::Drain));
         }
         for endpoint in &settings.endpoints {
             match doors.remove(&endpoint.name) {
@@ -51,38 +51,56 @@ impl Supervisor {
             }
         }
         self.show_endpoints();
-        Ok(())
+        Ok(closed)
     }
 
     /// Opens what is not listened on yet. What is to be closed goes to whoever has its address from now on: an endpoint with
     /// another name, say.
     fn open_anew(&self, settings: &Settings) -> Result<Opened, Vec<StartError>> {
         let (mut wrong, mut left) = (Vec::new(), Inherited::default());
-        let closed = self.houses.iter().filter(|house| !house.stays(settings)).flat_map(|house| &house.sockets);
-        for socket in closed.chain(self.console_to_close(settings)) {
-            // One that cannot be shared is opened anew, or that fails and says so.
-            let _ = socket.bound().and_then(|bound| left.add("", bound));
+        for house in self.houses.iter().filter(|house| !house.stays(settings)) {
+            for socket in &house.sockets {
+                if let Err(cause) = socket.bound().and_then(|bound| left.add("", bound)) {
+                    let (endpoint, address) = (house.name.clone(), house.listen.clone());
+                    wrong.push(StartError::Listen { endpoint, address, cause });
+                }
+            }
         }
-        // What stays open may be at the same port as what is new: of another address, but in its way all the same.
-        let own: Vec<_> = self.houses.iter().flat_map(|house| &house.sockets).filter_map(Handed::port).collect();
+        if let Some((listen, socket)) = self.console_to_close(settings)
+            && let Err(cause) = socket.bound().and_then(|bound| left.add("", bound))
+        {
+            wrong.push(StartError::Console { listen, cause });
+        }
+        let own: Vec<_> = self.sockets().filter_map(Handed::address).collect();
         let mut doors = FxHashMap::default();
         let is_new = |name: &str| !self.houses.iter().any(|house| house.name == name && house.stays(settings));
         for endpoint in settings.endpoints.iter().filter(|endpoint| is_new(&endpoint.name)) {
-            let is_ours = endpoint.listen.socket().is_some_and(|address| own.contains(&address.port()));
-            let free = if is_ours { Ok(()) } else { Doors::are_free(endpoint, &left) };
+            let free = Doors::are_free(endpoint, &left, &own);
             match free.and_then(|()| Doors::find(endpoint, &mut left, self.stage.workers())) {
                 Ok(found) => drop(doors.insert(endpoint.name.clone(), found)),
                 Err(error) => wrong.push(error),
             }
         }
-        let console = match self.console_to_open(settings).map(|admin| console::bind(admin, &mut left)).transpose() {
-            Ok(console) => console,
-            Err(error) => {
-                wrong.push(error);
-                None
-            }
+        let open = |admin: &AdminSettings| {
+            console::is_free(admin.listen, &left, &own)?;
+            console::bind(admin, &mut left)
         };
-        if wrong.is_empty() { Ok(Opened { doors, console }) } else { Err(wrong) }
+        let console = self.console_to_open(settings).map(open).transpose().unwrap_or_else(|error| {
+            wrong.push(error);
+            None
+        });
+        if wrong.is_empty() {
+            return Ok(Opened { doors, console });
+        }
+        // A socket's file that is left behind would look like an endpoint that has failed.
+        for endpoint in &settings.endpoints {
+            if let (Some(found), Address::Unix(path)) = (doors.get(&endpoint.name), &endpoint.listen)
+                && !found.inherited
+            {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        Err(wrong)
     }
 
     /// Sessions of an endpoint are of these settings from now on.
@@ -130,6 +148,15 @@ impl Supervisor {
 }
 
 impl House {
+    /// Ends its listeners. None goes while another may still hand it a client.
+    pub(super) async fn close(self) {
+        for listener in &self.listeners {
+            // One that has failed accepts nobody either.
+            let _ = listener.send(Cease).await;
+        }
+        self.listeners.iter().for_each(|listener| listener.do_send(Drain));
+    }
+
     /// Whether these settings leave it where it is.
     fn stays(&self, settings: &Settings) -> bool {
         settings.endpoints.iter().any(|it| it.name == self.name && it.listen == self.listen)

@@ -7,6 +7,7 @@ use greenroom_actors::tls::EndpointTlsMode;
 
 use super::Checker;
 use super::password::PasswordKeys;
+use crate::config::problem::Place;
 use crate::config::raw::RawAdmin;
 
 /// Every way to give the administrator's password.
@@ -24,7 +25,17 @@ fn has_password(raw: &RawAdmin) -> bool {
 impl Checker<'_> {
     /// The console; `Some(None)` where there is to be none, `None` where something is wrong.
     pub(super) fn admin(&mut self, raw: &RawAdmin) -> Option<Option<AdminSettings>> {
-        let Some(listen) = listens(raw)? else { return Some(None) };
+        let Some(listen) = listens(raw)? else {
+            let written = |place: &Place, given: bool| given && !place.is_default();
+            let given = [(&raw.user.place, raw.user.given), (&raw.tls.place, raw.tls.given)];
+            let files = [&raw.tls_cert, &raw.tls_key, &raw.tls_ca].map(|file| (&file.place, file.given));
+            if !has_password(raw) {
+                for (place, _) in given.into_iter().chain(files).filter(|(place, given)| written(place, *given)) {
+                    self.warn(place, "it is not used, since the console has no password, so that there is none");
+                }
+            }
+            return Some(None);
+        };
         let user = self.user_name(&raw.user);
         let tls = self.admin_tls(raw);
         let keys = PasswordKeys {

@@ -33,7 +33,7 @@ fn about_the_session(engine: &Connection, guest: &Guest) -> Outcome<()> {
     constant(&["USER", "SESSION_USER", "SYSTEM_USER", "CURRENT_USER"], whom.into())?;
     constant(&["VERSION"], version().into())?;
     constant(&["CONNECTION_ID"], i64::from(guest.id).into())?;
-    constant(&["LAST_INSERT_ID", "ROW_COUNT", "FOUND_ROWS"], 0_i64.into())?;
+    constant(&["LAST_INSERT_ID", "ROW_COUNT"], 0_i64.into())?;
     // There is one time zone.
     engine.create_scalar_function("CONVERT_TZ", 3, FLAGS, |it| text(it, 0))
 }

@@ -36,10 +36,14 @@ fn what_the_engine_reads_otherwise_is_rewritten() {
     for (text, expected) in [
         ("SELECT \"a'b\" AS x", "SELECT 'a''b' AS x"),
         ("SELECT `a b`, c-1, d- e FROM t", "SELECT \"a b\" , c - 1 AS \"c-1\" , d -  e AS \"d- e\" FROM t"),
-        ("SELECT a / b c, a DIV b d, a <=> NULL e FROM t", "SELECT a * 1.0 / b c , a / b d , a IS NULL e FROM t"),
-        ("SELECT CONVERT(a USING utf8) b, CONVERT(a, CHAR) c", "SELECT ( a ) b , CAST ( a AS CHAR ) c"),
-        ("SELECT CAST(a AS CHAR CHARACTER SET utf8) b", "SELECT CAST ( a AS CHAR ) b"),
-        ("SELECT greenroom.t.* FROM t FOR UPDATE", "SELECT t . * FROM t"),
+        ("SELECT a / b c, a <=> NULL e FROM t", "SELECT a * 1.0 / b c , a IS NULL e FROM t"),
+        ("SELECT CONVERT(a USING utf8) b, CONVERT(a, CHAR) c", "SELECT ( a ) b , CAST ( a AS TEXT ) c"),
+        ("SELECT CAST(a AS CHAR CHARACTER SET utf8) b", "SELECT CAST ( a AS TEXT ) b"),
+        ("SELECT CAST(a + 1 AS UNSIGNED INTEGER) b", "SELECT CAST ( ROUND ( a + 1 ) AS INTEGER ) b"),
+        ("SELECT `greenroom`.`t`.* FROM t FOR UPDATE", "SELECT \"t\" . * FROM t"),
+        ("SELECT STRAIGHT_JOIN a FROM t STRAIGHT_JOIN u", "SELECT a FROM t JOIN u"),
+        ("SELECT DISTINCTROW a FROM t", "SELECT DISTINCT a FROM t"),
+        ("SELECT COUNT(*) n FROM t HAVING n > 1", "SELECT COUNT ( * ) n FROM t HAVING n > 1"),
         (
             "SELECT CASE a WHEN 'x' THEN 'y' END AS a FROM t WHERE b = 1 HAVING a IN ('y') ORDER BY a",
             "SELECT CASE a WHEN 'x' THEN 'y' END AS a FROM t WHERE ( b = 1 ) AND ( ( CASE a WHEN 'x' THEN 'y' END ) IN ( 'y' ) ) ORDER BY a",
@@ -48,7 +52,7 @@ fn what_the_engine_reads_otherwise_is_rewritten() {
             "SELECT a, COUNT(*) n FROM t GROUP BY a HAVING n > 1",
             "SELECT a , COUNT ( * ) n FROM t GROUP BY a HAVING n > 1",
         ),
-        ("SELECT NOW(6) t, UNIX_TIMESTAMP( ) u", "SELECT CURRENT_TIMESTAMP t , unixepoch() u"),
+        ("SELECT NOW(6) t, UNIX_TIMESTAMP( ) u", "SELECT CURRENT_TIMESTAMP t , unixepoch ( ) u"),
         ("SELECT a FROM t WHERE a && b || !c", "SELECT a FROM t WHERE a AND b OR NOT c"),
         ("SELECT a FROM t WHERE a LIKE 'x\\_%'", "SELECT a FROM t WHERE a LIKE 'x\\_%' ESCAPE '\\'"),
         ("SELECT /*!40001 SQL_NO_CACHE */ a FROM t", "SELECT a FROM t"),
@@ -67,4 +71,17 @@ fn what_belongs_to_servers_is_known_by_its_database() {
     assert!(select("SELECT a.name FROM greenroom.nodes a").names.contains(&"nodes".to_owned()));
     assert!(is_foreign("mysql.user") && !is_foreign("nodes") && !is_foreign("greenroom.nodes"));
     assert!(select("SELECT count( * ) AS `COUNT(x)` FROM mysql.user").counts && !select("SELECT a FROM t").counts);
+}
+
+#[test]
+fn what_would_grow_without_end_is_refused() {
+    let deep = format!("SELECT {}", "CONVERT(".repeat(5_000));
+    let long = format!("SELECT '{}'", "x".repeat(70_000));
+    let wide = format!("SELECT '{}' AS x FROM t HAVING {}", "y".repeat(30_000), "x OR ".repeat(5_000));
+    for text in [&deep, &long, &wide] {
+        let query = select(text);
+        assert!(query.wrong.is_some() && query.sql.len() < 2 << 20, "{}", &text[..20]);
+    }
+    assert!(select("SELECT CAST(a AS DECIMAL(3, 2)) FROM t").wrong.is_some());
+    assert_eq!(select("SELECT CAST(CAST(a AS CHAR) AS SIGNED) FROM t").wrong, None);
 }

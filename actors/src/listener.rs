@@ -127,9 +127,11 @@ impl Door {
     }
 
     async fn admit(&self, mut stream: Stream, peer: Option<SocketAddr>) {
-        // The first clients may come before the other listeners are known: they stay here.
+        // The first clients may come before the other listeners are known: they stay here. So do those for one that has panicked.
         let alone = self.peers.borrow().is_empty();
-        let worker = if alone { self.worker } else { self.stage.place(self.worker) };
+        let placed = if alone { self.worker } else { self.stage.place(self.worker) };
+        let other = self.peers.borrow().get(placed).filter(|other| placed != self.worker && other.connected()).cloned();
+        let worker = if other.is_some() { placed } else { self.worker };
         let gate = Arc::clone(&self.endpoint.borrow().gate);
         let seat = match self.stage.seat(worker, &gate) {
             Ok(seat) => seat,
@@ -144,14 +146,10 @@ impl Door {
                 return;
             }
         };
-        if worker == self.worker {
-            return self.seat(stream, peer, seat);
-        }
-        let other = self.peers.borrow().get(worker).cloned();
-        match (other, stream.pack()) {
-            (Some(other), Ok(crated)) => other.do_send(Accepted { crated, peer, seat }),
-            (_, Err(error)) => slog::warn!(self.stage.log, "a client could not be handed over"; "reason" => %error),
-            (None, _) => {}
+        let Some(other) = other else { return self.seat(stream, peer, seat) };
+        match stream.pack() {
+            Ok(crated) => other.do_send(Accepted { crated, peer, seat }),
+            Err(error) => slog::warn!(self.stage.log, "a client could not be handed over"; "reason" => %error),
         }
     }
 

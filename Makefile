@@ -64,9 +64,10 @@ chromium:
 	@scripts/install-chromium || { [ "$$GREENROOM_REQUIRE_BROWSER" != 1 ] && echo && \
 		echo '*** There is no Chromium here: the status page is not looked at in a browser. ***' && echo; }
 
-# What promtool checks of alerts, dashboard and metrics is skipped where it is not to be had.
+# Likewise without promtool, which checks alerts, dashboard and metrics, unless GREENROOM_REQUIRE_PROMTOOL=1.
 promtool:
-	@scripts/install-promtool || echo '*** There is no promtool here: what it checks is SKIPPED. ***'
+	@scripts/install-promtool || { [ "$$GREENROOM_REQUIRE_PROMTOOL" != 1 ] && \
+		echo '*** There is no promtool here: what it checks is SKIPPED. ***'; }
 
 # Likewise without a driver, unless GREENROOM_REQUIRE_DRIVERS=1. The script names what is not to be had.
 drivers:

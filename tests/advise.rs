@@ -262,6 +262,15 @@ fn a_terminal_shows_in_one_line_how_far_it_is() {
     }
 }
 
+#[test]
+fn the_demo_shows_on_a_terminal_how_much_of_its_time_is_over() {
+    let nothing = Path::new("/dev/null");
+    let shown = on_terminal(60, "greenroom demo --seconds 2 --clients 5 --port 0 --once >/dev/null", nothing);
+    let lines: Vec<String> = shown.split(['\r', '\n']).map(printed).filter(|line| !line.is_empty()).collect();
+    assert!(lines.iter().any(|line| line.ends_with("1 of 2 s")), "{lines:?}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 60), "{lines:?}");
+}
+
 /// A line without control sequences.
 fn printed(line: &str) -> String {
     let mut parts = line.split("\u{1b}[");

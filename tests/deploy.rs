@@ -41,7 +41,9 @@ fn text(path: &str) -> String {
 
 /// Whether a program that may be missing is there; says loudly when not.
 fn have(program: &str, probe: &[&str]) -> bool {
+    let required = program == "promtool" && std::env::var_os("GREENROOM_REQUIRE_PROMTOOL").is_some_and(|it| it == "1");
     let found = Command::new(program).args(probe).output().is_ok_and(|output| output.status.success());
+    assert!(found || !required, "GREENROOM_REQUIRE_PROMTOOL=1, but there is no promtool");
     if !found {
         // Past the test harness's capture, so that nobody takes half a run for a whole one.
         let _ = writeln!(std::io::stderr(), "SKIPPED: what {program} would check; it is not there");

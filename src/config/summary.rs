@@ -32,7 +32,7 @@ impl fmt::Display for Summary<'_> {
             fleet(f, it)?;
         }
         match settings.http {
-            Some(listen) => writeln!(f, "http {listen}: /metrics /healthz /readyz")?,
+            Some(listen) => writeln!(f, "http {listen}: / /api/v1/status /metrics /healthz /readyz")?,
             None => writeln!(f, "http off")?,
         }
         match &settings.admin {

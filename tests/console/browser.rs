@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::Write,
+    io::{Read, Write},
     process::{Command, Output},
 };
 
@@ -99,6 +99,54 @@ fn the_page_shows_what_there_is_and_takes_no_name_for_markup() {
         assert!(!page.contains("<i>late"), "{page}");
         assert!(!part(&page, "news").contains("bad"), "{}", part(&page, "news"));
     });
+}
+
+/// The first pixel of a picture: what is behind everything. The first row's filter leaves its first pixel as it is.
+fn corner(png: &[u8]) -> [u8; 3] {
+    let (mut rest, mut packed) = (&png[8..], Vec::new());
+    while let Some((head, behind)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        if &head[4..] == b"IDAT" {
+            packed.extend_from_slice(&behind[..length]);
+        }
+        rest = &behind[length + 4..];
+    }
+    let mut first = [0; 4];
+    flate2::read::ZlibDecoder::new(packed.as_slice()).read_exact(&mut first).unwrap();
+    [first[1], first[2], first[3]]
+}
+
+#[test]
+fn the_page_follows_the_choice_of_light_or_dark_and_is_for_all() {
+    if !browser() {
+        return;
+    }
+    let proxy = Setup::new(mariadb().address()).start();
+    let directory = tempfile::tempdir().unwrap();
+    let (page, _) = shown(&proxy, &[]);
+    // The page's own colours, from its style.
+    let ground = |after: &str| {
+        let style = page.split_once(after).unwrap().1.split_once("--ground: #").unwrap().1;
+        [0, 2, 4].map(|at| u8::from_str_radix(&style[at..at + 2], 16).unwrap())
+    };
+    let wanted = [ground("prefers-color-scheme: dark"), ground(":root {")];
+    assert_ne!(wanted[0], wanted[1]);
+    for (scheme, wanted) in wanted.into_iter().enumerate() {
+        let picture = directory.path().join(format!("{scheme}.png"));
+        let scheme = format!("--blink-settings=preferredColorScheme={scheme}");
+        shown(&proxy, &[&scheme, &format!("--screenshot={}", picture.display()), "--window-size=1000,1400"]);
+        assert_eq!(corner(&std::fs::read(picture).unwrap()), wanted, "{scheme}");
+    }
+    // The first thing that a keyboard reaches leads past the head; nothing is out of order; every cell has its head.
+    let body = page.split_once("<body>").unwrap().1;
+    assert!(body.trim_start().starts_with("<a class=\"skip\" href=\"#endpoints\">"), "{body}");
+    assert!(page.contains("<html lang=\"en\"") && page.contains("role=\"status\" aria-live=\"polite\""));
+    assert!(page.split("tabindex=\"").skip(1).all(|rest| rest.starts_with('0') || rest.starts_with("-1")), "{page}");
+    let heads: Vec<_> = page.split("<th").skip(1).filter(|rest| !rest.starts_with("ead")).collect();
+    assert!(heads.len() >= 20 && heads.iter().all(|rest| rest.split('>').next().unwrap().contains("scope=")), "{page}");
+    for chart in page.split("<svg").skip(1).map(|rest| rest.split('>').next().unwrap()) {
+        assert!(chart.contains("aria-label=") || chart.contains("aria-hidden="), "{chart}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What administrators see and do, on both servers.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Read,
     net::TcpStream,
@@ -168,6 +169,78 @@ fn settings_change_until_the_next_reload() {
     proxy.rewrite(|text| text + "\nnonsense = 1\n");
     let error = admin.err("RELOAD");
     assert!(error.message.contains("nothing was changed") && error.message.contains("nonsense"), "{error}");
+}
+
+#[test]
+fn every_setting_changes_and_is_as_it_was_after_a_reload() {
+    let proxy = Setup::new(mariadb().address()).start();
+    let mut admin = console(&proxy);
+    let all = |admin: &mut Wire| -> BTreeMap<String, String> {
+        let rows = admin.rows("SHOW VARIABLES").into_iter();
+        rows.map(|row| (row[0].clone().unwrap(), row[1].clone().unwrap_or_default())).collect()
+    };
+    let before = all(&mut admin);
+    let changes = [
+        ("drain_timeout", "7s"),
+        ("app.idle_timeout", "7s"),
+        ("app.lease_timeout", "7s"),
+        ("log_level", "debug"),
+        ("login_failure_delay", "7ms"),
+        ("login_timeout", "7s"),
+        ("max_clients", "77"),
+        ("db1.max_connections", "7"),
+        ("pause_limit", "7s"),
+        ("query_shapes", "77"),
+        ("query_statistics", "on"),
+        ("slow_query_rate", "7"),
+        ("slow_query_time", "7s"),
+    ];
+    // The page has no other.
+    let page = include_str!("../../docs/console.md");
+    let (_, settings) = page.split_once("**`SET`.**").unwrap();
+    for name in settings
+        .split("\n\n")
+        .next()
+        .unwrap()
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|it| it.contains('_') && !it.contains(' '))
+    {
+        assert!(changes.iter().any(|(known, _)| known.rsplit('.').next() == Some(name)), "{name}");
+    }
+    for (name, value) in changes {
+        admin.ok(&format!("SET {name} = '{value}'"));
+        let now = all(&mut admin);
+        assert!(before.contains_key(name) && now[name] != before[name], "{name}: {} {}", before[name], now[name]);
+    }
+    assert!(admin.ok("RELOAD").info.contains("reloaded"));
+    until("all are as they were", || all(&mut admin) == before);
+}
+
+#[test]
+fn the_administrator_is_known_by_a_hash_too_and_wrong_passwords_wait() {
+    // Of the password "another", as servers keep it.
+    let native = "*CB3326D5279DE7915FE5D743232165EE887883CA";
+    let sha2 = "sha256:b4463dc4129b8e63b51ef9d543900ce2cce758ccc74da7d8b441fd00aa2a8937";
+    let proxy = Setup::new(mariadb().address()).server("login_failure_delay = \"300ms\"").start();
+    let config = fs::read_to_string(proxy.config()).unwrap();
+    for hash in [native, sha2] {
+        let known_by = format!("password_hash = \"{hash}\"");
+        proxy.rewrite(|_| config.replace("password_env = \"GREENROOM_ADMIN_PASSWORD\"", &known_by));
+        let before = proxy.log().matches("configuration reloaded").count();
+        proxy.hup();
+        until("it is read", || proxy.log().matches("configuration reloaded").count() > before);
+        let of = |password: &str| Wire::connect(proxy.admin(), &Login::new(ADMIN_USER, password).no_database());
+        assert_eq!(of("another").unwrap().scalar("SELECT name FROM nodes").as_deref(), Some("db1"), "{hash}");
+        assert!(of(ADMIN_PASSWORD).is_err(), "{hash}");
+    }
+    // The delay grows with each wrong one, up to its limit: these cannot all be quick.
+    let begun = Instant::now();
+    for _ in 0..6 {
+        assert!(Wire::connect(proxy.admin(), &Login::new(ADMIN_USER, "wrong").no_database()).is_err());
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
 }
 
 #[test]

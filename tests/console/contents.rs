@@ -47,6 +47,36 @@ fn the_statistics_are_those_of_the_metrics() {
 }
 
 #[test]
+fn times_are_in_seconds_and_say_what_they_are_about() {
+    each_server(|server| {
+        let tenant = Tenant::new(server, "times");
+        let setup = Setup::new(server.address()).first_node(server.address(), &["max_connections = 1"]);
+        let setup = setup.endpoint("lease_timeout = \"1m\"").endpoint("idle_timeout = \"1500ms\"");
+        let proxy = setup.user(&tenant.name, &tenant.password).start();
+        let mut admin = console(&proxy);
+        let timeouts = admin.rows("SELECT lease_timeout_seconds, idle_timeout_seconds FROM endpoints");
+        assert_eq!(timeouts, [[Some("60.000".to_owned()), Some("1.500".to_owned())]]);
+        // Both before: a login looks whether its database is there.
+        let [mut holder, mut waiter] = [(); 2].map(|()| tenant.connect(proxy.address()));
+        holder.ok("BEGIN");
+        holder.result("SELECT 1");
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| waiter.scalar("SELECT 2"));
+            until("it has waited for a while", || {
+                admin.rows("SELECT node FROM pools WHERE waiting = 1 AND longest_wait_seconds >= 0.2").len() == 1
+            });
+            holder.ok("COMMIT");
+            assert_eq!(waiting.join().unwrap().as_deref(), Some("2"));
+        });
+        until("it has rested for a while", || {
+            admin.rows("SELECT id FROM backends WHERE idle_seconds >= 0.2 AND age_seconds > idle_seconds").len() == 1
+        });
+        let lagging = admin.rows("SELECT lagging, leased, idle FROM nodes");
+        assert_eq!(lagging[0][1..], [Some("0".to_owned()), Some("1".to_owned())]);
+    });
+}
+
+#[test]
 fn the_version_is_that_of_the_process() {
     let proxy = Setup::new(mariadb().address()).start();
     let mut admin = console(&proxy);

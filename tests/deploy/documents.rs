@@ -5,14 +5,14 @@ use std::{collections::BTreeSet, fs, process::Command};
 
 use crate::{file, text};
 
-/// Numbers of errors that Greenroom gives, from its sources: `SqlError::new(1040, …`.
-fn given(folder: &str, found: &mut BTreeSet<u16>) {
+/// Numbers of errors that Greenroom gives, from its sources: `SqlError::new(1040, …`; at its console, or anywhere else.
+fn given(folder: &str, at_the_console: bool, found: &mut BTreeSet<u16>) {
     for entry in fs::read_dir(file(folder)).unwrap() {
         let entry = entry.unwrap();
         let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
         if entry.file_type().unwrap().is_dir() {
-            given(&path, found);
-        } else if path.ends_with(".rs") && !path.contains("/console/") && !path.contains("test") {
+            given(&path, at_the_console, found);
+        } else if path.ends_with(".rs") && path.contains("/console/") == at_the_console && !path.contains("test") {
             let source: String = text(&path).split_whitespace().collect();
             for call in source.split("::new(").skip(1) {
                 let (digits, rest) = call.split_at(call.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(0));
@@ -30,12 +30,18 @@ fn given(folder: &str, found: &mut BTreeSet<u16>) {
 #[test]
 fn every_error_has_cause_and_cure() {
     let mut numbers = BTreeSet::new();
-    given("protocol/src", &mut numbers);
-    given("actors/src", &mut numbers);
+    given("protocol/src", false, &mut numbers);
+    given("actors/src", false, &mut numbers);
     assert!(numbers.len() > 25 && numbers.contains(&1040) && numbers.contains(&1235), "{numbers:?}");
     let document = text("docs/troubleshooting.md");
     let missing: Vec<_> = numbers.iter().filter(|number| !document.contains(&format!("\n### {number}"))).collect();
     assert!(missing.is_empty(), "docs/troubleshooting.md lacks {missing:?}");
+    let mut numbers = BTreeSet::new();
+    given("actors/src/console", true, &mut numbers);
+    let (_, console) = document.split_once("\n## At the console\n").unwrap();
+    let console = console.split("\n## ").next().unwrap();
+    let missing: Vec<_> = numbers.iter().filter(|number| !console.contains(&format!("\n| {number}"))).collect();
+    assert!(numbers.len() > 10 && missing.is_empty(), "At the console lacks {missing:?}");
     // Where one number has several texts, each begins with words of its own.
     let catalog = text("protocol/src/error/catalog.rs");
     let words = catalog.split("format!(").skip(1).filter_map(|rest| rest.split('"').nth(1)).filter_map(|text| {

@@ -146,7 +146,7 @@ pub(super) fn names(column: &str, names: &[&str]) -> Table {
 }
 
 /// Every command and what it does.
-const HELP: [(&str, &str); 28] = [
+const HELP: [(&str, &str); 32] = [
     ("SHOW POOLS", "what sessions of one user share on a node"),
     ("SHOW CLIENTS", "client sessions, and what each is doing"),
     ("SHOW BACKENDS", "server connections"),
@@ -161,6 +161,8 @@ const HELP: [(&str, &str); 28] = [
     ("SHOW STATS", "the metrics"),
     ("SHOW CONFIG", "the configuration in force, and where each value is from"),
     ("SHOW VERSION", "the version, and how it was built"),
+    ("SHOW TABLES", "the names of all these"),
+    ("DESCRIBE table", "a table's columns"),
     ("SHOW … LIKE 'x%'", "rows whose first column is like that"),
     ("SHOW … WHERE … [ORDER BY column] [LIMIT n]", "other rows, by any condition of SQL"),
     ("SELECT … FROM table …", "the same tables, with joins and groups"),
@@ -172,6 +174,8 @@ const HELP: [(&str, &str); 28] = [
     ("RELOAD", "reads the configuration again"),
     ("RESET QUERIES", "forgets what SHOW QUERIES shows"),
     ("SHOW VARIABLES", "settings that SET changes, among others"),
+    ("SHOW STATUS", "counts, by the names that servers have for them"),
+    ("SHOW PROCESSLIST", "client sessions, in the columns that servers have"),
     ("SET [endpoint.|node.]setting = value", "changes one until the next RELOAD or restart"),
     ("SHUTDOWN [WAIT]", "stops as by SIGTERM; WAIT: however long open transactions take"),
     ("HELP", "this"),
@@ -199,8 +203,42 @@ pub(super) fn help(about: Option<&str>) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use super::HELP;
+    use super::{HELP, help};
     use crate::console::tables::TABLES;
+
+    /// The commands of the table in the page.
+    fn documented() -> Vec<String> {
+        let page = include_str!("../../../docs/console.md");
+        let (_, below) = page.split_once("| command | what it does |").unwrap();
+        let rows = below.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let cells = rows.filter_map(|line| line.split('|').nth(1));
+        let commands = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        commands
+            .map(|command| command.split(['[', 'n', 'i', '=']).next().unwrap_or_default().trim().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn help_has_every_command_that_is_documented() {
+        let commands = documented();
+        assert!(commands.len() >= 15 && commands.contains(&"SHUTDOWN WAIT".to_owned()), "{commands:?}");
+        for command in commands {
+            // With and without what may be left out.
+            let known = |line: &str| line.starts_with(&command) || line.replace(['[', ']'], "").starts_with(&command);
+            assert!(HELP.iter().any(|(line, _)| known(line)), "{command}");
+        }
+    }
+
+    #[test]
+    fn help_about_one_thing_is_what_the_command_line_client_shows() {
+        let names = |about: &str| help(Some(about)).columns.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            (names("pause"), help(Some("pause")).rows.len()),
+            (vec!["name".into(), "description".into(), "example".into()], 1)
+        );
+        assert_eq!(names("show"), ["name", "is_it_category"]);
+        assert!(help(Some("show")).rows.len() > TABLES.len() && help(Some("nonsense")).rows.is_empty());
+    }
 
     #[test]
     fn help_has_every_table() {

@@ -1,6 +1,10 @@
 //! What is shown over HTTP.
 
-use std::{fs, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Duration,
+};
 
 use crate::support::{
     authority::{Authority, Wish},
@@ -44,6 +48,33 @@ fn traffic(proxy: &Proxy, tenant: &Tenant, root: &mut Root) {
     until("everybody left", || proxy.clients() == 0.0);
 }
 
+/// Every series has the labels that its row in the page has, so that alerts and dashboards may go by the page.
+fn labels_are_as_documented(served: &str) {
+    let page = include_str!("../../docs/metrics.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `greenroom_"));
+    let documented: BTreeMap<String, (BTreeSet<&str>, bool)> = rows
+        .filter_map(|row| {
+            let (name, cells) = row.split_once('`')?;
+            let labels = cells.split('|').nth(2)?;
+            let either = labels.contains(" or ");
+            Some((format!("greenroom_{name}"), (labels.split('`').skip(1).step_by(2).collect(), either)))
+        })
+        .collect();
+    let mut seen = BTreeSet::new();
+    for series in served.lines().filter(|line| line.starts_with("greenroom_")) {
+        let (series, _) = series.rsplit_once(' ').unwrap();
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let parts = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
+        let name = parts.filter(|base| documented.contains_key(*base)).unwrap_or(name);
+        let keys = labels.split("=\"").filter_map(|part| part.rsplit(['"', ',', '{']).next());
+        let keys: BTreeSet<&str> = keys.filter(|key| !key.is_empty() && !["le", "}"].contains(key)).collect();
+        let (wanted, either) = documented.get(name).unwrap_or_else(|| panic!("{name} is not documented"));
+        assert!(if *either { keys.is_subset(wanted) } else { keys == *wanted }, "{series}: {wanted:?}");
+        seen.insert(name.to_owned());
+    }
+    assert!(seen.len() > 25, "{seen:?}");
+}
+
 #[test]
 fn every_metric_is_there_after_some_traffic_and_makes_sense() {
     each_server(|server| {
@@ -71,6 +102,7 @@ fn every_metric_is_there_after_some_traffic_and_makes_sense() {
             assert!(text.contains(&format!("\n# TYPE {name} ")), "{name} has no type:\n{text}");
             assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help");
         }
+        labels_are_as_documented(&text);
         let metrics = proxy.metrics();
         let sum = |name: &str, label: &str| metrics.sum(name, &[label]);
         assert_eq!(sum("greenroom_logins_total", "result=\"ok\""), 2.0);

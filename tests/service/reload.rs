@@ -71,8 +71,10 @@ fn a_node_that_is_taken_out_alerts_nobody() {
             std::thread::sleep(std::time::Duration::from_millis(700));
         }
         assert_eq!(shown("up{node=\"db1\"}"), Some(1.0));
+        until("nothing is waited for any more", || proxy.get("/readyz").0 == 200);
         reload(&proxy, "configuration reloaded", |_| with);
         until("it is there again, and down", || shown("up{node=\"db2\"}") == Some(0.0));
+        assert_eq!(proxy.get("/readyz").0, 503);
         until("it has its role", || shown("role{node=\"db2\",role=\"replica\"}") == Some(1.0));
     });
 }

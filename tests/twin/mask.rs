@@ -21,6 +21,26 @@ const OWN_VARIABLES: [&str; 13] = [
     "warning_count",
 ];
 
+/// Rows of SHOW VARIABLES that say which server it is: on an endpoint that splits a replica may be asked.
+const SERVERS_OWN: [&str; 16] = [
+    "datadir",
+    "general_log_file",
+    "log_bin_basename",
+    "log_bin_index",
+    "pid_file",
+    "port",
+    "relay_log_basename",
+    "relay_log_index",
+    "replica_load_tmpdir",
+    "report_port",
+    "server_id",
+    "server_uuid",
+    "slave_load_tmpdir",
+    "slow_query_log_file",
+    "socket",
+    "tmpdir",
+];
+
 /// Rows of SHOW VARIABLES that follow the default database.
 const DATABASES_OWN: [&str; 2] = ["character_set_database", "collation_database"];
 
@@ -88,14 +108,14 @@ impl Mask {
     /// Rule `own id`: a session's `CONNECTION_ID()` is the id it was greeted with, whatever that is.
     /// Rule `database's collation`: after a reset MariaDB keeps the database, but takes the server's collation for its
     /// (docs/pinning.md).
-    /// Rule `own variables`: see [`OWN_VARIABLES`]; trackers are the proxy's business.
+    /// Rule `own variables`: see [`OWN_VARIABLES`] and [`SERVERS_OWN`]; trackers are the proxy's business.
     pub(crate) fn cells(&self, mut cells: Vec<String>) -> Option<Vec<String>> {
         if self.was_reset && cells.iter().any(|cell| DATABASES_OWN.contains(&cell.trim_matches('\''))) {
             return None;
         }
         if self.variables {
             let name = cells.first().map(|name| name.trim_matches('\'')).unwrap_or_default();
-            if OWN_VARIABLES.contains(&name) || name.starts_with("session_track_") {
+            if OWN_VARIABLES.contains(&name) || SERVERS_OWN.contains(&name) || name.starts_with("session_track_") {
                 return None;
             }
         }

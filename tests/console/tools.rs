@@ -1,5 +1,5 @@
-//! What tools with windows, object mappers and exporters send when they connect and browse, by the statements that they were seen to
-//! send: each gets the columns and rows that it reads.
+//! What tools with windows, object mappers and exporters send when they connect and browse: statements recorded from some, taken
+//! from the sources of others. Each gets the columns and rows that it reads.
 
 use crate::{
     cell, console,

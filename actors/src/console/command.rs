@@ -10,9 +10,9 @@ use super::time::duration;
 use super::words::{Sort, Word, words};
 use crate::session::What;
 
-/// A command, understood.
+/// What is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Command {
+pub(super) enum Look {
     /// One of the console's tables.
     Show {
         table: String,
@@ -29,6 +29,12 @@ pub(super) enum Command {
     /// What servers may have and the console has nothing of, and its columns.
     Nothing(&'static [&'static str]),
     Select(Query),
+}
+
+/// A command, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Command {
+    Look(Look),
     /// An endpoint or a node, or everything; how long to wait for quiet.
     Pause {
         name: Option<String>,
@@ -127,15 +133,12 @@ pub(super) fn parse(statement: &str, tables: &[&str], settings: &[&str]) -> Resu
     let command = match verb.to_uppercase().as_str() {
         "SHOW" => reader.show(tables),
         "DESCRIBE" | "DESC" | "EXPLAIN" => {
-            let name = reader.required("a table")?;
-            let bare = name.rsplit('.').next().unwrap_or(&name);
-            let known = tables.iter().find(|known| known.eq_ignore_ascii_case(bare));
-            let of = Some((*known.ok_or_else(|| no_table(bare, tables))?).to_owned());
-            Ok(Command::Server { what: "COLUMNS", full: false, of, clauses: None })
+            let of = Some(known(&reader.required("a table")?, tables)?);
+            Ok(Command::Look(Look::Server { what: "COLUMNS", full: false, of, clauses: None }))
         }
         "SELECT" | "WITH" => {
             reader.at = all.len();
-            Ok(Command::Select(Query::select(statement, &all)))
+            Ok(Command::Look(Look::Select(Query::select(statement, &all))))
         }
         "PAUSE" => reader.pause(),
         "RESUME" => Ok(Command::Resume { name: reader.target() }),
@@ -178,6 +181,13 @@ pub(super) fn unknown(kind: &str, name: &str, known: &[&str]) -> SqlError {
 pub(super) fn no_table(name: &str, tables: &[&str]) -> SqlError {
     let (database, name) = (super::DATABASE, shortened(name));
     SqlError::new(1146, *b"42S02", format!("Table '{database}.{name}' doesn't exist{}", nearest(name, tables)))
+}
+
+/// A table's name as it is written among these; its database may stand before it.
+fn known(name: &str, tables: &[&str]) -> Result<String, SqlError> {
+    let bare = name.rsplit('.').next().unwrap_or(name);
+    let found = tables.iter().find(|known| known.eq_ignore_ascii_case(bare));
+    found.map(|known| (*known).to_owned()).ok_or_else(|| no_table(bare, tables))
 }
 
 fn shortened(name: &str) -> &str {
@@ -286,9 +296,8 @@ impl Reader<'_> {
         let start = self.at;
         if let Some((_, columns)) = NOTHING.iter().find(|(phrase, _)| self.phrase(phrase)) {
             self.at = self.words.len();
-            return Ok(Command::Nothing(columns));
+            return Ok(Command::Look(Look::Nothing(columns)));
         }
-        // The longest first: TABLE STATUS is not TABLE.
         if let Some(what) = SERVER.into_iter().find(|what| self.phrase(what)) {
             return self.as_server(what, full, tables);
         }
@@ -299,7 +308,7 @@ impl Reader<'_> {
             let all: Vec<_> = all.iter().map(String::as_str).chain(SERVER).collect();
             return Err(unknown("table", &name, &all));
         };
-        Ok(Command::Show { table: (*table).to_owned(), clauses: self.clauses()? })
+        Ok(Command::Look(Look::Show { table: (*table).to_owned(), clauses: self.clauses()? }))
     }
 
     fn as_server(&mut self, what: &'static str, full: bool, tables: &[&str]) -> Result<Command, SqlError> {
@@ -321,16 +330,14 @@ impl Reader<'_> {
                 return Err(SqlError::unknown_database(name.as_bytes()));
             }
         }
-        if let Some(name) = &mut of {
-            let bare = name.rsplit('.').next().unwrap_or(name);
-            let known: &[&str] =
-                if matches!(what, "CREATE DATABASE" | "CREATE SCHEMA") { &[super::DATABASE] } else { tables };
-            match known.iter().find(|known| known.eq_ignore_ascii_case(bare)) {
-                Some(known) => *name = (*known).to_owned(),
-                None => return Err(no_table(bare, tables)),
+        let of = match of {
+            Some(name) if matches!(what, "CREATE DATABASE" | "CREATE SCHEMA") => {
+                let is_ours = name.eq_ignore_ascii_case(super::DATABASE);
+                Some(if is_ours { name } else { return Err(SqlError::unknown_database(name.as_bytes())) })
             }
-        }
-        Ok(Command::Server { what, full, of, clauses: self.clauses()? })
+            of => of.map(|name| known(&name, tables)).transpose()?,
+        };
+        Ok(Command::Look(Look::Server { what, full, of, clauses: self.clauses()? }))
     }
 
     /// What narrows a table that is shown.

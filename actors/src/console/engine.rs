@@ -70,21 +70,25 @@ pub(super) fn reads(query: &Query, tables: &[Loaded], guest: &Guest) -> Result<V
 
 /// An engine that has these tables, and nothing that is not needed to read them.
 fn prepared(tables: &[Loaded], guest: &Guest, note: impl Fn(String) + Send + 'static) -> Result<Connection, Failure> {
-    let failed = |error: rusqlite::Error| failure(&error);
-    let mut engine = Connection::open_in_memory().map_err(failed)?;
+    let mut engine = opened().map_err(|error| failure(&error))?;
+    let furnish = || {
+        tables.iter().try_for_each(|(database, table)| load(&mut engine, database, table))?;
+        functions::add(&engine, guest)?;
+        confine(&mut engine, note)
+    };
+    furnish().map_err(|error| failure(&error))?;
+    Ok(engine)
+}
+
+/// An engine with the console's databases. Nothing of it gets onto a disk, however much there is to sort.
+fn opened() -> rusqlite::Result<Connection> {
+    let engine = Connection::open_in_memory()?;
     for name in [DATABASE, DICTIONARY] {
-        engine.execute(&format!("ATTACH ':memory:' AS {}", identifier(name)), ()).map_err(failed)?;
+        engine.execute(&format!("ATTACH ':memory:' AS {}", identifier(name)), ())?;
     }
-    // Nothing of it gets onto a disk, however much there is to sort.
-    let settings = format!("PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {HEAP_LIMIT}");
-    engine.execute_batch(&settings).map_err(failed)?;
+    engine.execute_batch(&format!("PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {HEAP_LIMIT}"))?;
     let dual = format!("CREATE TABLE {DATABASE}.dual (dummy TEXT); INSERT INTO {DATABASE}.dual VALUES ('X')");
-    engine.execute_batch(&dual).map_err(failed)?;
-    for (database, table) in tables {
-        load(&mut engine, database, table).map_err(failed)?;
-    }
-    functions::add(&engine, guest).map_err(failed)?;
-    confine(&mut engine, note).map_err(failed)?;
+    engine.execute_batch(&dual)?;
     Ok(engine)
 }
 

@@ -3,7 +3,7 @@
 use greenroom_protocol::error::SqlError;
 use greenroom_protocol::table::Table;
 
-use super::command::{Clauses, Command};
+use super::command::{Clauses, Look};
 use super::engine::{self, DICTIONARY, Failure, Loaded};
 use super::office::Office;
 use super::sql::{Query, SHOWN, is_foreign};
@@ -22,25 +22,16 @@ pub(super) struct Looker<'t> {
 
 impl Looker<'_> {
     /// The rows that are asked for.
-    pub(super) async fn look(&self, command: Command) -> Result<Table, SqlError> {
-        match command {
-            Command::Show { table, clauses } => {
-                let table = tables::fill(&table, self.stage, self.office).await;
-                match clauses {
-                    Some(clauses) => self.narrowed(table, &clauses).await,
-                    None => Ok(table),
-                }
-            }
-            Command::Server { what, full, of, clauses } => {
-                let table = self.as_server(what, full, of.as_deref()).await;
-                match clauses {
-                    Some(clauses) => self.narrowed(table, &clauses).await,
-                    None => Ok(table),
-                }
-            }
-            Command::Select(query) => self.select(&query).await,
-            Command::Nothing(columns) => Ok(dictionary::empty(columns)),
-            _ => Ok(dictionary::empty(&["nothing"])),
+    pub(super) async fn look(&self, look: Look) -> Result<Table, SqlError> {
+        let (table, clauses) = match look {
+            Look::Show { table, clauses } => (tables::fill(&table, self.stage, self.office).await, clauses),
+            Look::Server { what, full, of, clauses } => (self.as_server(what, full, of.as_deref()).await, clauses),
+            Look::Nothing(columns) => (dictionary::empty(columns), None),
+            Look::Select(query) => return self.select(&query).await,
+        };
+        match clauses {
+            Some(clauses) => self.narrowed(table, &clauses).await,
+            None => Ok(table),
         }
     }
 
@@ -53,7 +44,7 @@ impl Looker<'_> {
         let values = self.values(&query)?;
         let mut shapes = shapes(&query);
         shapes.retain(|(_, shape)| shape.name != name);
-        shapes.push((DATABASE, Table { rows: Vec::new(), ..table.clone() }));
+        shapes.push((DATABASE, Table { name: name.clone(), columns: table.columns.clone(), rows: Vec::new() }));
         let read = engine::reads(&query, &shapes, self.guest).map_err(|failure| told(failure, &shapes))?;
         let mut loaded = self.filled(&read, &name).await;
         loaded.push((DATABASE, table));

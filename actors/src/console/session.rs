@@ -191,10 +191,10 @@ impl Talk {
     async fn perform(&mut self, command: Command) -> Result<Reply, SqlError> {
         let (stage, office) = (Arc::clone(&self.stage), Arc::clone(&self.office));
         let line = match command {
-            Command::Show { .. } | Command::Server { .. } | Command::Nothing(_) | Command::Select(_) => {
+            Command::Look(look) => {
                 let agreed = self.stream.agreed().map(|agreed| (agreed.version, agreed.cipher));
                 let looker = Looker { stage: &stage, office: &*office, guest: &self.guest, agreed };
-                return looker.look(command).await.map(Reply::Table);
+                return looker.look(look).await.map(Reply::Table);
             }
             Command::Help { about } => return Ok(Reply::Table(talk::help(about.as_deref()))),
             Command::Pause { name, wait } => pause::pause(&stage, name.as_deref(), wait).await?,

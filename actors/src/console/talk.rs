@@ -106,8 +106,8 @@ pub(super) fn status(samples: &[Sample], facts: &[(String, String)], agreed: Opt
     let (version, cipher) = agreed.unwrap_or_default();
     let known = [
         ("Aborted_connects", sum("greenroom_logins_total", "result=\"denied\"")),
-        ("Bytes_received", sum("greenroom_bytes_total", "from_clients")),
-        ("Bytes_sent", sum("greenroom_bytes_total", "to_clients")),
+        ("Bytes_received", sum("greenroom_bytes_total", "direction=\"from_clients\"")),
+        ("Bytes_sent", sum("greenroom_bytes_total", "direction=\"to_clients\"")),
         ("Connections", sum("greenroom_logins_total", "")),
         ("Queries", queries.clone()),
         ("Questions", queries),
@@ -115,7 +115,7 @@ pub(super) fn status(samples: &[Sample], facts: &[(String, String)], agreed: Opt
         ("Ssl_cipher", cipher.to_owned()),
         ("Ssl_version", version.to_owned()),
         ("Threads_connected", sum("greenroom_clients", "")),
-        ("Threads_running", sum("greenroom_clients", "active")),
+        ("Threads_running", sum("greenroom_clients", "state=\"active\"")),
         ("Uptime", uptime.to_owned()),
     ];
     let none = [

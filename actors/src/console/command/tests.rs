@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Command, duration, parse};
+use super::{Command, Look, duration, parse};
 use crate::console::edit::SETTINGS;
 use crate::console::tables;
 use crate::session::What;
@@ -75,27 +75,31 @@ fn what_clients_send_by_themselves_is_no_mistake() {
         "SHOW GRANTS FOR CURRENT_USER()",
         "SHOW CHARACTER SET",
     ] {
-        assert!(matches!(read(text), Command::Server { .. }), "{text}");
+        assert!(matches!(read(text), Command::Look(Look::Server { .. })), "{text}");
     }
     for text in
         ["SHOW INDEX FROM `pools` FROM greenroom", "SHOW PROCEDURE STATUS WHERE Db = 'greenroom'", "SHOW FULL TRIGGERS"]
     {
-        assert!(matches!(read(text), Command::Nothing(_)), "{text}");
+        assert!(matches!(read(text), Command::Look(Look::Nothing(_))), "{text}");
     }
 }
 
 #[test]
 fn tables_are_shown_whole_or_narrowed() {
-    let Command::Show { table, clauses: None } = read("show Clients") else { panic!("it is something else") };
+    let Command::Look(Look::Show { table, clauses: None }) = read("show Clients") else {
+        panic!("it is something else")
+    };
     assert_eq!(table, "clients");
-    let Command::Show { clauses: Some(clauses), .. } = read("SHOW CLIENTS LIKE 'a%' ORDER BY seconds DESC") else {
+    let Command::Look(Look::Show { clauses: Some(clauses), .. }) = read("SHOW CLIENTS LIKE 'a%' ORDER BY seconds DESC")
+    else {
         panic!("it is something else")
     };
     assert_eq!(
         clauses.query("clients", "id").sql,
         "SELECT * FROM \"clients\" WHERE \"id\" LIKE 'a%' ORDER BY seconds DESC "
     );
-    let Command::Server { what, full, of, .. } = read("SHOW FULL COLUMNS FROM `pools` FROM `greenroom`") else {
+    let Command::Look(Look::Server { what, full, of, .. }) = read("SHOW FULL COLUMNS FROM `pools` FROM `greenroom`")
+    else {
         panic!("it is something else")
     };
     assert_eq!((what, full, of.as_deref()), ("COLUMNS", true, Some("pools")));
@@ -116,6 +120,8 @@ fn a_mistake_names_what_is_near() {
         ("", "Query was empty"),
         ("SHOW CLIENTS FOR x", "'FOR' is not understood there"),
         ("SHOW TABLES FROM elsewhere", "Unknown database 'elsewhere'"),
+        ("SHOW CREATE DATABASE elsewhere", "Unknown database 'elsewhere'"),
+        ("DESCRIBE nowhere", "Table 'greenroom.nowhere' doesn't exist"),
         ("SHOW COLUMNS FROM nowhere", "Table 'greenroom.nowhere' doesn't exist"),
         ("SET app.speed = 1", "there is no setting 'app.speed'"),
     ] {

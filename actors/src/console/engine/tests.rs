@@ -1,6 +1,6 @@
 use greenroom_protocol::table::{Kind, Table};
 
-use super::{DICTIONARY, Failure, Loaded, prepared, reads, run};
+use super::{DICTIONARY, Failure, Loaded, opened, prepared, reads, run};
 use crate::console::sql::Query;
 use crate::console::talk::Guest;
 use crate::console::words::words;
@@ -139,9 +139,9 @@ fn what_is_sorted_stays_in_memory() {
     let sorted = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 400) \
         SELECT LENGTH(x) FROM (SELECT hex(zeroblob(10000 + n)) x FROM r ORDER BY x DESC LIMIT 1)";
     assert_eq!(rows(sorted), ["20800"]);
-    let engine = rusqlite::Connection::open_in_memory().unwrap();
-    engine.execute_batch("PRAGMA temp_store = MEMORY").unwrap();
-    assert_eq!(engine.query_row("PRAGMA temp_store", (), |row| row.get::<_, i64>(0)), Ok(2));
+    // 2: in memory.
+    let store = opened().unwrap().query_row("PRAGMA temp_store", (), |row| row.get::<_, i64>(0));
+    assert_eq!(store, Ok(2));
 }
 
 #[test]
